@@ -1,0 +1,41 @@
+package io.github.sparkmixtral.engine;
+
+/**
+ * One copy of the weights and one key/value cache. Used by one thread at a time.
+ *
+ * <p>The cache has {@link #cacheBlocks()} blocks of {@link #blockSize()} tokens, the same for every layer. Who owns which block
+ * is the scheduler's affair: a backend only reads and writes where the {@link Batch} says.
+ */
+public interface Backend extends AutoCloseable {
+
+    /** Name for logs and the manifest: {@code cpu}, {@code tornado}. */
+    String name();
+
+    /** Rows of the head, and so the width of a row of logits. */
+    int vocabularySize();
+
+    /** Longest sequence that the model takes, in tokens. */
+    int maxPositions();
+
+    /** Tokens per cache block. */
+    int blockSize();
+
+    /** Blocks in the cache. */
+    int cacheBlocks();
+
+    /** Most tokens that one {@link #forward} takes. */
+    int maxBatchTokens();
+
+    /** Most sequences that one {@link #forward} takes. */
+    int maxSequences();
+
+    /**
+     * Runs one step.
+     *
+     * @return {@code [batch.logitRows().length, vocabularySize]}, row-major, valid until the next call. The array may be longer.
+     */
+    float[] forward(Batch batch);
+
+    @Override
+    void close();
+}

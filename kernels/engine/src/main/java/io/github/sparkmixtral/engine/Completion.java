@@ -1,0 +1,61 @@
+package io.github.sparkmixtral.engine;
+
+import java.util.List;
+
+/**
+ * What a {@link Request} led to: its outputs in the order of their sample index ({@code parameters.n()} of them), or an
+ * error and no outputs.
+ *
+ * @param error null where there are outputs
+ */
+public record Completion(String id, List<Output> outputs, Usage usage, RequestError error) {
+
+    public Completion {
+        outputs = List.copyOf(outputs);
+    }
+
+    /**
+     * One generated answer.
+     *
+     * @param text the tokens decoded, special tokens left out, cut before a stop string
+     * @param tokenIds all generated tokens, the one that ended it included
+     * @param logprobs one per token, or empty where none were asked for
+     */
+    public record Output(
+            int index, String text, int[] tokenIds, FinishReason finishReason, List<TokenLogprobs> logprobs) {
+
+        public Output {
+            logprobs = List.copyOf(logprobs);
+        }
+    }
+
+    /**
+     * Natural-log probabilities of one position, under the model's raw distribution (before temperature, penalties and
+     * filters, as vLLM reports them).
+     *
+     * @param topTokenIds the likeliest tokens, likeliest first
+     * @param topLogprobs theirs, same order
+     */
+    public record TokenLogprobs(int tokenId, float logprob, int[] topTokenIds, float[] topLogprobs) {}
+
+    /**
+     * Tokens counted.
+     *
+     * @param completionTokens summed over the outputs
+     * @param cachedTokens prompt tokens whose keys and values were found in the cache
+     */
+    public record Usage(int promptTokens, int completionTokens, int cachedTokens) {
+        public int totalTokens() {
+            return promptTokens + completionTokens;
+        }
+    }
+
+    /**
+     * Why a row has no answer.
+     *
+     * @param code stable and machine-readable, such as {@code context_length_exceeded}
+     * @param message one sentence that names the field and the way out
+     * @param retryable whether the same row may succeed when it is tried again
+     */
+    public record RequestError(String code, String message, boolean retryable) {}
+}

@@ -1,0 +1,54 @@
+package io.github.sparkmixtral.engine;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How tokens are chosen, with vLLM's names and meanings. The constructor refuses values out of range with an
+ * {@link IllegalArgumentException} whose message names the field in its external spelling, its value and the range.
+ *
+ * @param maxTokens {@code max_tokens} &gt;= 1: most tokens to generate
+ * @param minTokens {@code min_tokens} in [0, maxTokens]: no end-of-sequence or stop before that many
+ * @param temperature {@code temperature} &gt;= 0; 0 is greedy
+ * @param topP {@code top_p} in (0, 1]
+ * @param topK {@code top_k} &gt;= -1; 0 and -1 are off
+ * @param minP {@code min_p} in [0, 1]
+ * @param repetitionPenalty {@code repetition_penalty} in (0, 2], over prompt and output; 1 is off
+ * @param presencePenalty {@code presence_penalty} in [-2, 2], over the output; 0 is off
+ * @param frequencyPenalty {@code frequency_penalty} in [-2, 2], over the output; 0 is off
+ * @param seed {@code seed}: with the request's id and the position it decides every draw
+ * @param stop {@code stop}: strings that end the generation and are cut off; none is empty
+ * @param stopTokenIds {@code stop_token_ids}: tokens that end the generation
+ * @param n {@code n} in [1, 128]: completions per prompt
+ * @param logprobs {@code logprobs} in [0, 20]: alternatives reported per token beside the chosen one; -1 reports none
+ * @param ignoreEos {@code ignore_eos}: keep generating past the end-of-sequence token
+ * @param logitBias {@code logit_bias}: added to the logits of these tokens, each in [-100, 100]
+ */
+public record SamplingParameters(
+        int maxTokens,
+        int minTokens,
+        double temperature,
+        double topP,
+        int topK,
+        double minP,
+        double repetitionPenalty,
+        double presencePenalty,
+        double frequencyPenalty,
+        long seed,
+        List<String> stop,
+        List<Integer> stopTokenIds,
+        int n,
+        int logprobs,
+        boolean ignoreEos,
+        Map<Integer, Double> logitBias) {
+
+    /** What a job uses when neither the row nor the job says otherwise. */
+    public static final SamplingParameters DEFAULT = new SamplingParameters(
+            512, 0, 1.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, false, Map.of());
+
+    public SamplingParameters {
+        stop = List.copyOf(stop);
+        stopTokenIds = List.copyOf(stopTokenIds);
+        logitBias = Map.copyOf(logitBias);
+    }
+}
