@@ -1,5 +1,8 @@
 package io.github.sparkmixtral.model;
 
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+
 /**
  * How the elements of a tensor are stored. Blocks are those of the GGUF specification, little-endian; a row holds a whole
  * number of blocks.
@@ -38,5 +41,27 @@ public enum TensorType {
     /** Bytes of {@code elements} elements, which must be a whole number of blocks. */
     public long bytes(long elements) {
         return Math.multiplyExact(elements / blockSize, (long) blockBytes);
+    }
+
+    /**
+     * Decodes {@code elements} elements, a whole number of blocks, that begin {@code byteOffset} bytes into {@code data}. This
+     * is the reference that every kernel is held to: the formula of the format, in float, one rounding per operation.
+     *
+     * @param data need not be aligned
+     * @param out receives the elements at {@code [outOffset, outOffset + elements)}
+     * @throws IllegalArgumentException where {@code elements} is negative or no whole number of blocks
+     * @throws IndexOutOfBoundsException where {@code data} or {@code out} is too short; nothing is read outside of it
+     */
+    public void decode(MemorySegment data, long byteOffset, float[] out, int outOffset, int elements) {
+        if (elements < 0 || elements % blockSize != 0) {
+            throw new IllegalArgumentException(
+                    elements + " elements are no whole number of " + this + " blocks of " + blockSize);
+        }
+        Objects.checkFromIndexSize(byteOffset, bytes(elements), data.byteSize());
+        Objects.checkFromIndexSize(outOffset, elements, out.length);
+        for (int done = 0; done < elements; done += blockSize) {
+            BlockDecoder.decode(this, data, byteOffset, out, outOffset + done);
+            byteOffset += blockBytes;
+        }
     }
 }

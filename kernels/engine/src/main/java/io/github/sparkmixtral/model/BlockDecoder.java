@@ -1,0 +1,123 @@
+package io.github.sparkmixtral.model;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/**
+ * Decodes one block of each {@link TensorType}. Layouts are those of ggml ({@code block_q4_0} and so on): a scale {@code d} in
+ * half precision, quants packed into nibbles, and for the K types 256 elements in sub-blocks with scales of 6 or 8 bits.
+ */
+final class BlockDecoder {
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private BlockDecoder() {}
+
+    static void decode(TensorType type, MemorySegment data, long at, float[] out, int to) {
+        switch (type) {
+            case F32 -> out[to] = data.get(FLOAT, at);
+            case F16 -> out[to] = half(data, at);
+            case BF16 -> out[to] = Float.intBitsToFloat(data.get(SHORT, at) << 16);
+            case Q4_0 -> q4(data, at + 2, half(data, at), -8, 0, out, to);
+            case Q4_1 -> q4(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
+            case Q5_0 -> q5(data, at + 2, half(data, at), -16, 0, out, to);
+            case Q5_1 -> q5(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
+            case Q8_0 -> q8(data, at + 2, half(data, at), out, to);
+            case Q4_K -> q45k(data, at, -1, at + 16, out, to);
+            case Q5_K -> q45k(data, at, at + 16, at + 48, out, to);
+            case Q6_K -> q6k(data, at, out, to);
+        }
+    }
+
+    private static float half(MemorySegment data, long at) {
+        return Float.float16ToFloat(data.get(SHORT, at));
+    }
+
+    private static int unsigned(MemorySegment data, long at) {
+        return data.get(JAVA_BYTE, at) & 0xFF;
+    }
+
+    /** 16 bytes: low nibbles are elements 0 to 15, high nibbles elements 16 to 31; {@code d * (q + bias) + minimum}. */
+    private static void q4(MemorySegment data, long quants, float d, int bias, float minimum, float[] out, int to) {
+        for (int i = 0; i < 16; i++) {
+            int pair = unsigned(data, quants + i);
+            out[to + i] = d * ((pair & 0xF) + bias) + minimum;
+            out[to + i + 16] = d * ((pair >> 4) + bias) + minimum;
+        }
+    }
+
+    /** As {@link #q4}, with the fifth bit of element i at bit i of a 32-bit word before the nibbles. */
+    private static void q5(MemorySegment data, long high, float d, int bias, float minimum, float[] out, int to) {
+        int fifth = data.get(INT, high);
+        for (int i = 0; i < 16; i++) {
+            int pair = unsigned(data, high + 4 + i);
+            int low = (pair & 0xF) | (fifth >>> i & 1) << 4;
+            int upper = (pair >> 4) | (fifth >>> (i + 16) & 1) << 4;
+            out[to + i] = d * (low + bias) + minimum;
+            out[to + i + 16] = d * (upper + bias) + minimum;
+        }
+    }
+
+    private static void q8(MemorySegment data, long quants, float d, float[] out, int to) {
+        for (int i = 0; i < 32; i++) {
+            out[to + i] = d * data.get(JAVA_BYTE, quants + i);
+        }
+    }
+
+    /**
+     * Eight sub-blocks of 32: {@code (d * scale) * q - (dMin * minimum)}. Each 32 bytes of nibbles hold two sub-blocks, low
+     * nibbles first; for Q5_K the fifth bits of sub-block s are bit s of 32 further bytes at {@code high} (-1: none).
+     */
+    private static void q45k(MemorySegment data, long at, long high, long quants, float[] out, int to) {
+        float d = half(data, at);
+        float dMin = half(data, at + 2);
+        for (int sub = 0; sub < 8; sub++) {
+            float scale = d * scale(data, at + 4, sub);
+            float minimum = dMin * minimum(data, at + 4, sub);
+            long nibbles = quants + (sub / 2) * 32;
+            for (int i = 0; i < 32; i++) {
+                int q = unsigned(data, nibbles + i) >> (sub % 2 * 4) & 0xF;
+                if (high >= 0) {
+                    q |= (unsigned(data, high + i) >> sub & 1) << 4;
+                }
+                out[to + sub * 32 + i] = scale * q - minimum;
+            }
+        }
+    }
+
+    /** 6-bit scale of a sub-block; the upper bits of the last four lie in the upper bits of the first four. */
+    private static int scale(MemorySegment data, long packed, int sub) {
+        return sub < 4
+                ? unsigned(data, packed + sub) & 63
+                : unsigned(data, packed + sub + 4) & 0xF | unsigned(data, packed + sub - 4) >> 6 << 4;
+    }
+
+    private static int minimum(MemorySegment data, long packed, int sub) {
+        return sub < 4
+                ? unsigned(data, packed + sub + 4) & 63
+                : unsigned(data, packed + sub + 4) >> 4 | unsigned(data, packed + sub) >> 6 << 4;
+    }
+
+    /**
+     * Two halves of 128 elements, each four runs of 32: lower four bits from 64 bytes of nibbles, upper two bits from 32
+     * bytes; then 16 signed 8-bit scales, one per 16 elements, and {@code d}: {@code (d * scale) * (q - 32)}.
+     */
+    private static void q6k(MemorySegment data, long at, float[] out, int to) {
+        float d = half(data, at + 208);
+        for (int element = 0; element < 256; element++) {
+            int part = element / 128;
+            int run = element % 128 / 32;
+            int lane = element % 32;
+            int low = unsigned(data, at + part * 64 + run % 2 * 32 + lane) >> (run / 2 * 4) & 0xF;
+            int upper = unsigned(data, at + 128 + part * 32 + lane) >> (run * 2) & 3;
+            float scale = d * data.get(JAVA_BYTE, at + 192 + element / 16);
+            out[to + element] = scale * ((low | upper << 4) - 32);
+        }
+    }
+}
