@@ -1,0 +1,9 @@
+package io.github.sparkmixtral.chat;
+
+/** Who speaks. */
+public enum Role {
+    SYSTEM,
+    USER,
+    ASSISTANT,
+    TOOL
+}
