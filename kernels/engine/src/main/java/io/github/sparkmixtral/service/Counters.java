@@ -1,0 +1,23 @@
+package io.github.sparkmixtral.service;
+
+/**
+ * What a {@link CompletionService} has done so far and does at the moment, over all sessions; a snapshot for progress lines.
+ *
+ * @param completedRows rows that have an answer
+ * @param failedRows rows that have an error
+ * @param promptTokens prompt tokens of the completed rows, those found in the cache included
+ * @param cachedTokens prompt tokens of the completed rows that were found in the cache
+ * @param completionTokens tokens generated so far, those of unfinished rows included
+ * @param runningSequences sequences that hold cache blocks
+ * @param waitingSequences sequences that wait for them
+ * @param queuedRows rows that the engine has not taken yet
+ */
+public record Counters(
+        long completedRows,
+        long failedRows,
+        long promptTokens,
+        long cachedTokens,
+        long completionTokens,
+        int runningSequences,
+        int waitingSequences,
+        int queuedRows) {}
