@@ -19,19 +19,22 @@ final class BlockDecoder {
 
     private BlockDecoder() {}
 
-    static void decode(TensorType type, MemorySegment data, long at, float[] out, int to) {
-        switch (type) {
-            case F32 -> out[to] = data.get(FLOAT, at);
-            case F16 -> out[to] = half(data, at);
-            case BF16 -> out[to] = Float.intBitsToFloat(data.get(SHORT, at) << 16);
-            case Q4_0 -> q4(data, at + 2, half(data, at), -8, 0, out, to);
-            case Q4_1 -> q4(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
-            case Q5_0 -> q5(data, at + 2, half(data, at), -16, 0, out, to);
-            case Q5_1 -> q5(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
-            case Q8_0 -> q8(data, at + 2, half(data, at), out, to);
-            case Q4_K -> q45k(data, at, -1, at + 16, out, to);
-            case Q5_K -> q45k(data, at, at + 16, at + 48, out, to);
-            case Q6_K -> q6k(data, at, out, to);
+    /** Decodes {@code elements} elements, a whole number of blocks that lie in the bounds of both {@code data} and {@code out}. */
+    static void decode(TensorType type, MemorySegment data, long at, float[] out, int to, int elements) {
+        for (int end = to + elements; to < end; to += type.blockSize(), at += type.blockBytes()) {
+            switch (type) {
+                case F32 -> out[to] = data.get(FLOAT, at);
+                case F16 -> out[to] = half(data, at);
+                case BF16 -> out[to] = Float.intBitsToFloat(data.get(SHORT, at) << 16);
+                case Q4_0 -> q4(data, at + 2, half(data, at), -8, 0, out, to);
+                case Q4_1 -> q4(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
+                case Q5_0 -> q5(data, at + 2, half(data, at), -16, 0, out, to);
+                case Q5_1 -> q5(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
+                case Q8_0 -> q8(data, at + 2, half(data, at), out, to);
+                case Q4_K -> q45k(data, at, -1, at + 16, out, to);
+                case Q5_K -> q45k(data, at, at + 16, at + 48, out, to);
+                case Q6_K -> q6k(data, at, out, to);
+            }
         }
     }
 

@@ -21,8 +21,19 @@ public record Tensor(String name, TensorType type, int rows, int columns, Memory
         }
     }
 
+    /** Number of weights. */
+    public long elements() {
+        return (long) rows * columns;
+    }
+
     /** Bytes from one row to the next. */
     public long rowBytes() {
         return type.bytes(columns);
+    }
+
+    /** {@code count} of the rows as a matrix of their own, without copying. */
+    Tensor rows(String part, int first, int count) {
+        return new Tensor(
+                name + "." + part, type, count, columns, data.asSlice(first * rowBytes(), count * rowBytes()));
     }
 }

@@ -59,9 +59,6 @@ public enum TensorType {
         }
         Objects.checkFromIndexSize(byteOffset, bytes(elements), data.byteSize());
         Objects.checkFromIndexSize(outOffset, elements, out.length);
-        for (int done = 0; done < elements; done += blockSize) {
-            BlockDecoder.decode(this, data, byteOffset, out, outOffset + done);
-            byteOffset += blockBytes;
-        }
+        BlockDecoder.decode(this, data, byteOffset, out, outOffset, elements);
     }
 }

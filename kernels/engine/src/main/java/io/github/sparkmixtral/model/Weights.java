@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.model;
 
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * The weights of a Mixtral. Every matrix is stored {@code [outputs, inputs]}, so that {@code y = W x}.
@@ -14,6 +15,15 @@ public record Weights(Tensor embedding, List<Layer> layers, Tensor outputNorm, T
 
     public Weights {
         layers = List.copyOf(layers);
+    }
+
+    /** These weights with every tensor replaced. A tied head and embedding stay one tensor where the replacement is one. */
+    Weights map(UnaryOperator<Tensor> replacement) {
+        return new Weights(
+                replacement.apply(embedding),
+                layers.stream().map(layer -> layer.map(replacement)).toList(),
+                replacement.apply(outputNorm),
+                replacement.apply(head));
     }
 
     /**
@@ -40,6 +50,23 @@ public record Weights(Tensor embedding, List<Layer> layers, Tensor outputNorm, T
 
         public Layer {
             experts = List.copyOf(experts);
+        }
+
+        private Layer map(UnaryOperator<Tensor> replacement) {
+            return new Layer(
+                    replacement.apply(attentionNorm),
+                    replacement.apply(query),
+                    replacement.apply(key),
+                    replacement.apply(value),
+                    replacement.apply(output),
+                    replacement.apply(expertNorm),
+                    replacement.apply(router),
+                    experts.stream()
+                            .map(expert -> new Expert(
+                                    replacement.apply(expert.gate),
+                                    replacement.apply(expert.up),
+                                    replacement.apply(expert.down)))
+                            .toList());
         }
     }
 

@@ -1,0 +1,17 @@
+package io.github.sparkmixtral.model;
+
+import java.util.List;
+
+/**
+ * A model's files, parsed and checked, before they are paired with a tokenizer.
+ *
+ * @param container {@code safetensors} or {@code gguf}
+ * @param weights views of the mapped files
+ * @param ignored names of tensors in the files that a Mixtral does not have
+ */
+record Checkpoint(String container, ModelConfig config, Weights weights, List<String> ignored) {
+
+    Checkpoint {
+        ignored = List.copyOf(ignored);
+    }
+}

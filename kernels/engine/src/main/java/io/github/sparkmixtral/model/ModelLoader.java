@@ -1,0 +1,125 @@
+package io.github.sparkmixtral.model;
+
+import io.github.sparkmixtral.tokenizer.Tokenizer;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * Opens a Mixtral: a Hugging Face directory or a GGUF file. Files are mapped, not read, so that opening costs little and the
+ * weights of all processes on a host share one copy in memory.
+ */
+public final class ModelLoader {
+
+    private ModelLoader() {}
+
+    /** As {@link #describe(Path, Quantization)}, without quantization. */
+    public static ModelDescription describe(Path path) {
+        return describe(path, Quantization.NONE);
+    }
+
+    /**
+     * Reads headers only, and finds everything that {@link #load} would refuse: wrong shapes, types, sizes, offsets and names.
+     *
+     * @throws ModelException where the model cannot be loaded, naming the file and the field
+     */
+    public static ModelDescription describe(Path path, Quantization quantization) {
+        try (Arena arena = Arena.ofConfined()) {
+            return open(path, quantization, arena).description();
+        }
+    }
+
+    /**
+     * Opens the model for running. The caller closes it.
+     *
+     * @param quantization converts the matrices into memory of the model's own, in parallel over the CPUs
+     * @param progress gets lines for the log: what is noteworthy, one line per tenth of the work, and a last one with
+     *     parameters, format, bytes and seconds; called by the calling thread
+     * @throws ModelException where the model cannot be loaded, naming the file and the field
+     */
+    public static Model load(Path path, Quantization quantization, Consumer<String> progress) {
+        long start = System.nanoTime();
+        Arena arena = Arena.ofShared();
+        try {
+            Opened opened = open(path, quantization, arena);
+            if (!opened.checkpoint().ignored().isEmpty()) {
+                progress.accept("%s: ignored %d tensors that a Mixtral does not have, such as %s"
+                        .formatted(
+                                path,
+                                opened.checkpoint().ignored().size(),
+                                opened.checkpoint().ignored().getFirst()));
+            }
+            Weights weights = new Quantizer(quantization)
+                    .quantize(path.toString(), opened.checkpoint().weights(), arena, progress);
+            ModelDescription description = opened.description();
+            progress.accept(String.format(
+                    Locale.ROOT,
+                    "loaded %s: %.3f billion parameters, %s, %.2f GB, in %.2f s",
+                    path,
+                    description.parameters() / 1e9,
+                    description.format(),
+                    description.bytes() / 1e9,
+                    (System.nanoTime() - start) / 1e9));
+            return new Model(description, weights, arena);
+        } catch (Throwable t) {
+            arena.close();
+            throw t;
+        }
+    }
+
+    private record Opened(Checkpoint checkpoint, ModelDescription description) {}
+
+    private static Opened open(Path path, Quantization quantization, Arena arena) {
+        if (!Files.exists(path)) {
+            throw new ModelException(
+                    "%s does not exist: name a Hugging Face model directory or a .gguf file".formatted(path));
+        }
+        MappedFiles files = new MappedFiles(arena);
+        Checkpoint checkpoint = HuggingFaceCheckpoint.read(path.toString(), name -> files.sibling(path, name));
+        Tokenizer tokenizer = tokenizer(path);
+        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
+    }
+
+    private static Tokenizer tokenizer(Path directory) {
+        Path json = directory.resolve("tokenizer.json");
+        if (Files.exists(json)) {
+            return Tokenizer.ofJson(json);
+        }
+        Path sentencePiece = directory.resolve("tokenizer.model");
+        if (Files.exists(sentencePiece)) {
+            return Tokenizer.ofSentencePiece(sentencePiece);
+        }
+        throw new ModelException(
+                "%s has neither tokenizer.json nor tokenizer.model; fetch the model's tokenizer".formatted(directory));
+    }
+
+    private static ModelDescription describe(
+            Path path, Checkpoint checkpoint, Tokenizer tokenizer, Quantization quantization) {
+        int rows = checkpoint.config().vocabularySize();
+        if (tokenizer.vocabularySize() > rows) {
+            throw new ModelException(
+                    "%s: the tokenizer has %d tokens, but the model's vocabulary only %d: they do not belong together"
+                            .formatted(path, tokenizer.vocabularySize(), rows));
+        }
+        Map<Tensor, TensorType> plan = new Quantizer(quantization).plan(path.toString(), checkpoint.weights());
+        long parameters = 0;
+        long bytes = 0;
+        Map<TensorType, Long> stored = new EnumMap<>(TensorType.class);
+        for (Map.Entry<Tensor, TensorType> entry : plan.entrySet()) {
+            long elements = entry.getKey().elements();
+            parameters += elements;
+            bytes += entry.getValue().bytes(elements);
+            stored.merge(entry.getKey().type(), elements, Long::sum);
+        }
+        TensorType most =
+                Collections.max(stored.entrySet(), Map.Entry.comparingByValue()).getKey();
+        String format = checkpoint.container() + " " + most
+                + quantization.type().map(type -> " quantized to " + type).orElse("");
+        return new ModelDescription(path, format, parameters, bytes, checkpoint.config(), tokenizer);
+    }
+}
