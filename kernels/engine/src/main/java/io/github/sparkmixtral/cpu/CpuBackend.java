@@ -1,0 +1,135 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Batch;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelConfig;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Mixtral on the CPU. A step is worked off in chunks of at most {@value #CHUNK_TOKENS} tokens, which bounds the memory for
+ * activations; weights are read once per chunk. A row's logits are the same, bit for bit, whatever else the batch holds, however
+ * a prompt is cut into steps, and whatever the number of threads.
+ */
+final class CpuBackend implements Backend {
+
+    /** Tokens that go through the layers together: enough for a matrix product to be bound by arithmetic, not by memory. */
+    static final int CHUNK_TOKENS = 512;
+
+    private static final Logger LOG = LoggerFactory.getLogger(CpuBackend.class);
+
+    private final ModelConfig config;
+    private final BackendOptions options;
+    private final KeyValueCache cache;
+    private final WorkerPool pool;
+    private final MixtralLayers layers;
+    private float[] logits = {};
+
+    CpuBackend(Model model, BackendOptions options, Kernels kernels) {
+        this.config = model.config();
+        this.options = options;
+        int threads =
+                options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
+        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options));
+        this.pool = new WorkerPool("spark-mixtral-cpu", threads);
+        int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
+        this.layers = new MixtralLayers(config, model.weights(), kernels, cache, pool, chunk);
+        LOG.info(
+                "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
+                kernels.name(),
+                threads,
+                cache.blocks(),
+                KeyValueCache.BLOCK);
+    }
+
+    @Override
+    public String name() {
+        return "cpu";
+    }
+
+    @Override
+    public int vocabularySize() {
+        return config.vocabularySize();
+    }
+
+    @Override
+    public int maxPositions() {
+        return config.maxPositions();
+    }
+
+    @Override
+    public int blockSize() {
+        return KeyValueCache.BLOCK;
+    }
+
+    @Override
+    public int cacheBlocks() {
+        return cache.blocks();
+    }
+
+    @Override
+    public int maxBatchTokens() {
+        return options.maxBatchTokens();
+    }
+
+    @Override
+    public int maxSequences() {
+        return options.maxSequences();
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * @throws IllegalArgumentException where the batch is larger than the limits above or names a token, position, block or row
+     *     that does not exist; the cache is then as it was
+     */
+    @Override
+    public float[] forward(Batch batch) {
+        BatchCheck.check(batch, this);
+        int wanted = batch.logitRows().length;
+        long size = (long) wanted * config.vocabularySize();
+        if (size > Integer.MAX_VALUE - 8) {
+            throw new IllegalArgumentException("the logits of " + wanted + " rows do not fit into one array");
+        }
+        if (logits.length < size) {
+            logits = new float[(int) size];
+        }
+        for (int block : batch.blockTables()) {
+            cache.reserve(block);
+        }
+        Span[] spans = spans(batch);
+        Matrix out = new Matrix(logits, config.vocabularySize(), config.vocabularySize());
+        int done = 0;
+        for (int from = 0; from < batch.tokens().length; from += layers.maxTokens()) {
+            int to = Math.min(from + layers.maxTokens(), batch.tokens().length);
+            int first = done;
+            while (done < wanted && batch.logitRows()[done] < to) {
+                done++;
+            }
+            layers.forward(batch, spans, from, to, out, first, done);
+        }
+        return logits;
+    }
+
+    /** What each token of the batch attends to. */
+    private Span[] spans(Batch batch) {
+        Span[] spans = new Span[batch.tokens().length];
+        int window = config.slidingWindow();
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            int table = batch.blockTableStarts()[sequence];
+            for (int i = batch.sequenceStarts()[sequence]; i < batch.sequenceStarts()[sequence + 1]; i++) {
+                int to = batch.positions()[i] + 1;
+                spans[i] = new Span(batch.blockTables(), table, window > 0 ? Math.max(0, to - window) : 0, to);
+            }
+        }
+        return spans;
+    }
+
+    @Override
+    public void close() {
+        pool.close();
+        cache.close();
+    }
+}

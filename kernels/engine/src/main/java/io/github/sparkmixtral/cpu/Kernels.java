@@ -1,0 +1,71 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.model.Tensor;
+
+/**
+ * The arithmetic of a decoder layer. Every method works on one thread, on the rows and columns it is told, so that callers
+ * may split the work as they like.
+ *
+ * <p>Contract: an element of a result depends on its own inputs only, bit for bit. How many rows are computed together, where
+ * a row lies, how columns are split between calls and whether the code is interpreted or compiled make no difference.
+ */
+interface Kernels {
+
+    /** For the log: {@code scalar}, {@code vector 512}. */
+    String name();
+
+    /**
+     * Root mean square normalization (Zhang and Sennrich 2019) of one row:
+     * {@code out = in / sqrt(mean(in^2) + epsilon) * weight}.
+     *
+     * @param weight {@code [in.stride()]}, zero past the columns
+     */
+    void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon);
+
+    /**
+     * {@code out[i, o] = sum over c of in[inRows[i], c] * weights[o, c]}, for {@code i} in {@code [fromRow, toRow)} and
+     * {@code o} in {@code [fromOutput, toOutput)}. The weights stay in their format: a few of their rows are decoded at a time.
+     */
+    void gemm(
+            Matrix out,
+            Matrix in,
+            int[] inRows,
+            int fromRow,
+            int toRow,
+            Tensor weights,
+            int fromOutput,
+            int toOutput,
+            Workspace workspace);
+
+    /**
+     * Attention of one token's query heads that share a key/value head, over the positions of its span:
+     * {@code out = sum over p of softmax(query . key[p] / sqrt(headDimension)) * value[p]}, as an online softmax over blocks in
+     * ascending order (Milakov and Gimelshein 2018).
+     *
+     * @param out {@code [rows, heads * headDimension]}
+     * @param query {@code [rows, heads * headDimension]}, rotated
+     */
+    void attend(
+            Matrix out,
+            Matrix query,
+            int row,
+            KeyValueCache cache,
+            int layer,
+            int kvHead,
+            Span span,
+            Workspace workspace);
+
+    /** {@code gate = silu(gate) * up} (Shazeer 2020) on a part of one row; {@code silu(x) = x / (1 + exp(-x))}. */
+    void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn);
+
+    /** {@code out[outRow] += weight * in[inRow]}, fused, over whole rows. */
+    default void accumulate(Matrix out, int outRow, float weight, Matrix in, int inRow) {
+        float[] sum = out.data();
+        float[] addend = in.data();
+        int to = out.offset(outRow);
+        int from = in.offset(inRow);
+        for (int i = 0; i < out.columns(); i++) {
+            sum[to + i] = Math.fma(weight, addend[from + i], sum[to + i]);
+        }
+    }
+}

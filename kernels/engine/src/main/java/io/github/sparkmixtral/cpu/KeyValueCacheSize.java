@@ -1,0 +1,88 @@
+package io.github.sparkmixtral.cpu;
+
+import com.sun.management.OperatingSystemMXBean;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelException;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** How many blocks the key/value cache gets. */
+final class KeyValueCacheSize {
+
+    /** Tokens per sequence that the cache is sized for where no size is given; longer ones share with shorter ones. */
+    static final int TOKENS_PER_SEQUENCE = 4096;
+
+    /** The part of the machine's free memory that a cache takes at most where no size is given: one in this many. */
+    static final int SHARE_OF_FREE_MEMORY = 2;
+
+    private KeyValueCacheSize() {}
+
+    static int blocks(ModelConfig config, BackendOptions options) {
+        return blocks(config, options, freeMemory());
+    }
+
+    /**
+     * Blocks for the options on a machine with that much memory free.
+     *
+     * @throws ModelException where not one block fits, or the size asked for is more than what is free
+     */
+    static int blocks(ModelConfig config, BackendOptions options, long free) {
+        long blockBytes = KeyValueCache.blockBytes(config);
+        if (options.kvCacheBytes() > 0) {
+            if (options.kvCacheBytes() > free) {
+                throw new ModelException("the key/value cache is to take " + megabytes(options.kvCacheBytes())
+                        + ", but only " + megabytes(free) + " of memory are free; lower --kv-cache-memory");
+            }
+            if (options.kvCacheBytes() < blockBytes) {
+                throw new ModelException("one block of " + KeyValueCache.BLOCK
+                        + " tokens of the key/value cache needs " + megabytes(blockBytes)
+                        + ", more than the " + megabytes(options.kvCacheBytes())
+                        + " allowed; raise --kv-cache-memory");
+            }
+            return count(options.kvCacheBytes() / blockBytes);
+        }
+        long tokens = Math.min(config.maxPositions(), TOKENS_PER_SEQUENCE);
+        long needed = options.maxSequences() * Math.ceilDiv(tokens, KeyValueCache.BLOCK);
+        long fitting = free / SHARE_OF_FREE_MEMORY / blockBytes;
+        if (fitting < 1) {
+            throw new ModelException("one block of " + KeyValueCache.BLOCK + " tokens of the key/value cache needs "
+                    + megabytes(blockBytes) + ", but only " + megabytes(free)
+                    + " of memory are free; give the process more memory or set --kv-cache-memory");
+        }
+        return count(Math.min(needed, fitting));
+    }
+
+    /** Slots are numbered by int. */
+    private static int count(long blocks) {
+        return (int) Math.min(blocks, Integer.MAX_VALUE / KeyValueCache.BLOCK);
+    }
+
+    private static String megabytes(long bytes) {
+        return Math.ceilDiv(bytes, 1L << 20) + " MiB";
+    }
+
+    /**
+     * Bytes that can be taken without swapping: what the container leaves, or what the kernel says is available, which counts the
+     * page cache (where a mapped model lies) as the free memory that it is.
+     */
+    static long freeMemory() {
+        var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+        long free = system.getFreeMemorySize();
+        try {
+            List<String> lines = Files.readAllLines(Path.of("/proc/meminfo"));
+            for (String line : lines) {
+                if (line.startsWith("MemAvailable:")) {
+                    long available = Long.parseLong(line.replaceAll("\\D", "")) << 10;
+                    return Math.max(free, Math.min(available, system.getTotalMemorySize()));
+                }
+            }
+        } catch (IOException | NumberFormatException e) {
+            return free;
+        }
+        return free;
+    }
+}
