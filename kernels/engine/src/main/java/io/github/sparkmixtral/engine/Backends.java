@@ -1,6 +1,12 @@
 package io.github.sparkmixtral.engine;
 
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Finds the backends on the class path. */
 public final class Backends {
@@ -8,21 +14,79 @@ public final class Backends {
     /** Takes the best available provider. */
     public static final String AUTO = "auto";
 
+    private static final Logger LOG = LoggerFactory.getLogger(Backends.class);
+
     private Backends() {}
 
     /**
-     * The provider called {@code name}, or for {@code auto} the available one with the highest rank, logging why each better
-     * one was refused.
+     * The provider called {@code name}, or for {@code auto} the available one with the highest rank, logging in one line why each
+     * other one was refused.
      *
      * @throws IllegalArgumentException for an unknown name, listing the known ones
-     * @throws IllegalStateException where the named one cannot be used here, with its reason, or none can
+     * @throws IllegalStateException where the named one cannot be used here, with its reason, or for {@code auto} none can
      */
     public static BackendProvider find(String name) {
-        throw new UnsupportedOperationException();
+        return find(name, providers());
     }
 
     /** Names that {@link #find} knows, {@code auto} first. */
     public static List<String> names() {
-        throw new UnsupportedOperationException();
+        return names(providers());
+    }
+
+    static BackendProvider find(String name, List<BackendProvider> providers) {
+        if (name.equals(AUTO)) {
+            return best(providers);
+        }
+        BackendProvider named = providers.stream()
+                .filter(provider -> provider.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "unknown backend '" + name + "'; there are " + String.join(", ", names(providers))));
+        named.unavailable().ifPresent(reason -> {
+            throw new IllegalStateException("the backend '" + name + "' cannot be used here: " + reason);
+        });
+        return named;
+    }
+
+    private static BackendProvider best(List<BackendProvider> providers) {
+        BackendProvider best = null;
+        List<String> refused = new ArrayList<>();
+        for (BackendProvider provider : byRank(providers)) {
+            Optional<String> reason = provider.unavailable();
+            if (reason.isPresent()) {
+                refused.add(provider.name() + ": " + reason.get());
+            } else if (best == null) {
+                best = provider;
+            } else {
+                refused.add(provider.name() + ": ranks below " + best.name());
+            }
+        }
+        if (best == null) {
+            throw new IllegalStateException("no backend can be used here: "
+                    + (refused.isEmpty() ? "none is on the class path" : String.join("; ", refused)));
+        }
+        LOG.info("Backend {}{}", best.name(), refused.isEmpty() ? "" : " (" + String.join("; ", refused) + ")");
+        return best;
+    }
+
+    private static List<String> names(List<BackendProvider> providers) {
+        List<String> names = new ArrayList<>(List.of(AUTO));
+        byRank(providers).forEach(provider -> names.add(provider.name()));
+        return names;
+    }
+
+    private static List<BackendProvider> byRank(List<BackendProvider> providers) {
+        return providers.stream()
+                .sorted(Comparator.comparingInt(BackendProvider::rank)
+                        .reversed()
+                        .thenComparing(BackendProvider::name))
+                .toList();
+    }
+
+    private static List<BackendProvider> providers() {
+        return ServiceLoader.load(BackendProvider.class, Backends.class.getClassLoader()).stream()
+                .map(ServiceLoader.Provider::get)
+                .toList();
     }
 }

@@ -47,8 +47,50 @@ public record SamplingParameters(
             512, 0, 1.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, false, Map.of());
 
     public SamplingParameters {
+        atLeast("max_tokens", maxTokens, 1);
+        require(
+                minTokens >= 0 && minTokens <= maxTokens,
+                "min_tokens",
+                minTokens,
+                "in [0, max_tokens = " + maxTokens + "]");
+        require(
+                temperature >= 0 && temperature < Double.POSITIVE_INFINITY,
+                "temperature",
+                temperature,
+                "at least 0 and finite");
+        require(topP > 0 && topP <= 1, "top_p", topP, "in (0, 1]");
+        atLeast("top_k", topK, -1);
+        require(minP >= 0 && minP <= 1, "min_p", minP, "in [0, 1]");
+        require(repetitionPenalty > 0 && repetitionPenalty <= 2, "repetition_penalty", repetitionPenalty, "in (0, 2]");
+        require(presencePenalty >= -2 && presencePenalty <= 2, "presence_penalty", presencePenalty, "in [-2, 2]");
+        require(frequencyPenalty >= -2 && frequencyPenalty <= 2, "frequency_penalty", frequencyPenalty, "in [-2, 2]");
+        require(n >= 1 && n <= 128, "n", n, "in [1, 128]");
+        require(logprobs >= -1 && logprobs <= 20, "logprobs", logprobs, "in [0, 20], or -1 for none");
         stop = List.copyOf(stop);
+        if (stop.contains("")) {
+            throw new IllegalArgumentException("stop must not contain an empty string");
+        }
         stopTokenIds = List.copyOf(stopTokenIds);
+        stopTokenIds.forEach(id -> atLeast("stop_token_ids", id, 0));
         logitBias = Map.copyOf(logitBias);
+        logitBias.forEach((id, bias) -> {
+            atLeast("logit_bias token id", id, 0);
+            require(bias >= -100 && bias <= 100, "logit_bias of token " + id, bias, "in [-100, 100]");
+        });
+    }
+
+    /** Whether the likeliest token is taken, without a draw. */
+    public boolean greedy() {
+        return temperature == 0;
+    }
+
+    private static void atLeast(String name, int value, int least) {
+        require(value >= least, name, value, "at least " + least);
+    }
+
+    private static void require(boolean holds, String name, Object value, String wanted) {
+        if (!holds) {
+            throw new IllegalArgumentException(name + " must be " + wanted + ", not " + value);
+        }
     }
 }

@@ -1,0 +1,137 @@
+package io.github.sparkmixtral.engine;
+
+import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
+import io.github.sparkmixtral.tokenizer.Tokenizer;
+import java.util.List;
+
+/**
+ * Continuous batching: requests come in at any time, every {@link #step} advances all that run, and each is handed out as soon
+ * as it is complete. One thread.
+ */
+public final class Engine {
+    private final Backend backend;
+    private final Tokenizer tokenizer;
+    private final List<Integer> eosTokenIds;
+    private final int maxModelLength;
+    private final Scheduler scheduler;
+    private final Sampler sampler;
+    private long arrivals;
+
+    /**
+     * @param backend stays the caller's, who closes it after the last step
+     * @param eosTokenIds tokens that end a generation
+     * @param maxModelLength longest sequence, prompt and output together, in tokens; 0 for as long as the model and the cache allow
+     */
+    public Engine(Backend backend, Tokenizer tokenizer, List<Integer> eosTokenIds, int maxModelLength) {
+        this(backend, tokenizer, eosTokenIds, maxModelLength, PrefixReuse.ON);
+    }
+
+    Engine(
+            Backend backend,
+            Tokenizer tokenizer,
+            List<Integer> eosTokenIds,
+            int maxModelLength,
+            PrefixReuse prefixReuse) {
+        this.backend = backend;
+        this.tokenizer = tokenizer;
+        this.eosTokenIds = List.copyOf(eosTokenIds);
+        this.maxModelLength = longest(backend, maxModelLength);
+        BlockPool pool = new BlockPool(backend.cacheBlocks(), backend.blockSize(), prefixReuse);
+        scheduler = new Scheduler(backend.maxSequences(), backend.maxBatchTokens(), pool);
+        sampler = new Sampler(backend.vocabularySize());
+    }
+
+    private static int longest(Backend backend, int maxModelLength) {
+        long cacheTokens = (long) backend.cacheBlocks() * backend.blockSize();
+        long longest = Math.min(backend.maxPositions(), cacheTokens);
+        return Math.toIntExact(maxModelLength > 0 ? Math.min(longest, maxModelLength) : longest);
+    }
+
+    /** Longest sequence, prompt and output together, in tokens: the least of what the model, the cache and the caller allow. */
+    public int maxModelLength() {
+        return maxModelLength;
+    }
+
+    /**
+     * Takes a request.
+     *
+     * @throws IllegalArgumentException where it could never run, naming what is wrong with it: an id that is already there, an
+     *     empty prompt, one that leaves no room for an answer, or token ids outside of the vocabulary
+     */
+    public void add(Request request) {
+        check(request.promptTokens(), request.parameters());
+        scheduler.add(new SequenceGroup(request, tokenizer, eosTokenIds, maxModelLength, arrivals));
+        arrivals += request.parameters().n();
+    }
+
+    /**
+     * Checks what {@link #add} would refuse, the id apart. May be called by any thread.
+     *
+     * @throws IllegalArgumentException naming the field, the value and the limit
+     */
+    public void check(int[] promptTokens, SamplingParameters parameters) {
+        if (promptTokens.length == 0) {
+            throw new IllegalArgumentException("the prompt has no tokens");
+        }
+        if (promptTokens.length >= maxModelLength) {
+            throw new IllegalArgumentException("the prompt has " + promptTokens.length
+                    + " tokens, which leaves no room for an answer in a context of " + maxModelLength + " tokens");
+        }
+        for (int token : promptTokens) {
+            checkToken("prompt token", token);
+        }
+        parameters.stopTokenIds().forEach(token -> checkToken("stop_token_ids:", token));
+        parameters.logitBias().keySet().forEach(token -> checkToken("logit_bias:", token));
+    }
+
+    private void checkToken(String what, int token) {
+        if (token < 0 || token >= backend.vocabularySize()) {
+            throw new IllegalArgumentException(what + " " + token + " is not in the model's vocabulary of "
+                    + backend.vocabularySize() + " tokens");
+        }
+    }
+
+    /** Forgets a request, which is then not completed; unknown ids are ignored. */
+    public void cancel(String id) {
+        scheduler.cancel(id);
+    }
+
+    /** Whether a {@link #step} would do anything. */
+    public boolean hasWork() {
+        return scheduler.hasWork();
+    }
+
+    /** Sequences that hold cache blocks. */
+    public int running() {
+        return scheduler.running();
+    }
+
+    /** Sequences that wait for cache blocks. */
+    public int waiting() {
+        return scheduler.waiting();
+    }
+
+    /** Tokens generated since the beginning. */
+    public long generatedTokens() {
+        return scheduler.generatedTokens();
+    }
+
+    /**
+     * Advances every running sequence.
+     *
+     * @return the requests that are now complete
+     */
+    public List<Completion> step() {
+        Plan plan = scheduler.schedule();
+        if (plan.isEmpty()) {
+            return List.of();
+        }
+        float[] logits = backend.forward(plan.batch());
+        Samples samples = sampler.sample(plan, logits);
+        return scheduler.update(plan, samples);
+    }
+
+    Scheduler scheduler() {
+        return scheduler;
+    }
+}

@@ -1,0 +1,69 @@
+package io.github.sparkmixtral.engine;
+
+import java.util.Arrays;
+
+/**
+ * Orders token ids by a value, without boxing: value and id are packed into one {@code long} whose natural order is highest
+ * value first and, among equals, lowest id first.
+ */
+final class TopTokens {
+    private TopTokens() {}
+
+    /** Packs a finite value and an id. */
+    static long pack(float value, int id) {
+        int bits = Float.floatToRawIntBits(value + 0.0f); // a negative zero equals a positive one
+        int ascending = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+        return ((long) ~ascending << 32) | id;
+    }
+
+    static int id(long packed) {
+        return (int) packed;
+    }
+
+    static float value(long packed) {
+        int ascending = ~(int) (packed >> 32);
+        return Float.intBitsToFloat(ascending ^ ((ascending >> 31) & Integer.MAX_VALUE));
+    }
+
+    /**
+     * Finds the {@code count} tokens of highest value, best first, in {@code out[0 .. count)}. A heap of that many, so that a
+     * few of many cost little more than one pass.
+     *
+     * @param values {@code values[offset + id]}, for ids below {@code vocabulary}
+     */
+    static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
+        for (int id = 0; id < count; id++) {
+            out[id] = pack(values[offset + id], id);
+        }
+        for (int root = count / 2 - 1; root >= 0; root--) {
+            siftDown(out, root, count);
+        }
+        float worst = value(out[0]);
+        for (int id = count; id < vocabulary; id++) {
+            if (values[offset + id] > worst) {
+                out[0] = pack(values[offset + id], id);
+                siftDown(out, 0, count);
+                worst = value(out[0]);
+            }
+        }
+        Arrays.sort(out, 0, count);
+    }
+
+    /** Keeps the worst, which is the largest, at the root. */
+    private static void siftDown(long[] heap, int from, int count) {
+        long moved = heap[from];
+        int parent = from;
+        while (2 * parent + 1 < count) {
+            int child = 2 * parent + 1;
+            if (child + 1 < count && heap[child + 1] > heap[child]) {
+                child++;
+            }
+            if (heap[child] <= moved) {
+                break;
+            }
+            heap[parent] = heap[child];
+            parent = child;
+        }
+        heap[parent] = moved;
+    }
+}
