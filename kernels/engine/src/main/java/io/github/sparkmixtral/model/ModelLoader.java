@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -80,8 +81,27 @@ public final class ModelLoader {
                     "%s does not exist: name a Hugging Face model directory or a .gguf file".formatted(path));
         }
         MappedFiles files = new MappedFiles(arena);
+        return Files.isDirectory(path) ? directory(path, quantization, files) : gguf(path, quantization, files);
+    }
+
+    private static Opened directory(Path path, Quantization quantization, MappedFiles files) {
         Checkpoint checkpoint = HuggingFaceCheckpoint.read(path.toString(), name -> files.sibling(path, name));
         Tokenizer tokenizer = tokenizer(path);
+        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
+    }
+
+    private static Opened gguf(Path path, Quantization quantization, MappedFiles files) {
+        Path absolute = path.toAbsolutePath();
+        String name = absolute.getFileName().toString();
+        if (name.endsWith(".safetensors")) {
+            throw new ModelException(
+                    "%s is only one file of a model: name the directory that holds it, config.json and the tokenizer"
+                            .formatted(path));
+        }
+        Path directory = absolute.getParent();
+        GgufFile file = GgufFile.read(directory.toString(), name, sibling -> files.sibling(directory, sibling));
+        Checkpoint checkpoint = GgufCheckpoint.read(file);
+        Tokenizer tokenizer = Tokenizer.of(GgufCheckpoint.vocabulary(file));
         return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
     }
 
