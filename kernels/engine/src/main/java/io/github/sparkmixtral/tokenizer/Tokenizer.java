@@ -1,9 +1,22 @@
 package io.github.sparkmixtral.tokenizer;
 
+import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.tokenizer.PieceMatcher.Piece;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 
-/** SentencePiece BPE with byte fallback. Immutable; may be used by many threads at once. */
+/**
+ * SentencePiece BPE with byte fallback: the tokenizer of every Mixtral. Immutable; may be used by many threads at once.
+ *
+ * <p>No text becomes a control token: {@code <s>}, {@code </s>} or {@code [INST]} in a text are spelled out, and so is {@code <0x0A>}. A
+ * surrogate without its partner is encoded as U+FFFD.
+ */
 public final class Tokenizer {
 
     /** What becomes of the space that the first piece of a decoded text begins with. */
@@ -14,65 +27,222 @@ public final class Tokenizer {
         STRIP
     }
 
-    Tokenizer() {}
+    /**
+     * What a token is when it is read: its text with spaces, or null where it has none (control tokens, gaps); the byte that it stands
+     * for, or -1.
+     */
+    record Decoding(String[] texts, int[] bytes, boolean stripsLeadingSpace) {}
 
-    /** Reads a {@code tokenizer.model}. */
+    /** How texts are encoded: user-defined pieces are looked for before the spacing is normalized, after it, or both. */
+    record Encoding(Spacing spacing, PieceMatcher rawPieces, PieceMatcher normalizedPieces, BytePairEncoder encoder) {}
+
+    private final int unknownTokenId;
+    private final int bosTokenId;
+    private final int eosTokenId;
+    private final Map<String, Integer> controlTokens;
+    private final Decoding decoding;
+    private final Encoding encoding;
+
+    Tokenizer(
+            int unknownTokenId,
+            int bosTokenId,
+            int eosTokenId,
+            Map<String, Integer> controlTokens,
+            Decoding decoding,
+            Encoding encoding) {
+        this.unknownTokenId = unknownTokenId;
+        this.bosTokenId = bosTokenId;
+        this.eosTokenId = eosTokenId;
+        this.controlTokens = Map.copyOf(controlTokens);
+        this.decoding = decoding;
+        this.encoding = encoding;
+    }
+
+    /**
+     * Reads a {@code tokenizer.model}, SentencePiece's own format. It encodes as SentencePiece does.
+     *
+     * @throws ModelException naming the file and the field, if it is missing, damaged, or not of Mixtral's kind
+     */
     public static Tokenizer ofSentencePiece(Path file) {
-        throw new UnsupportedOperationException();
+        return SentencePieceModel.read(file);
     }
 
-    /** Reads a {@code tokenizer.json}. */
+    /**
+     * Reads a {@code tokenizer.json} of the Mistral kind, and which tokens begin and end a sequence from a
+     * {@code tokenizer_config.json} beside it ({@code <s>} and {@code </s>} where that does not say). It encodes as Hugging Face
+     * {@code tokenizers} does without special tokens, but for special tokens typed in a text, which are spelled out.
+     *
+     * @throws ModelException naming the file and the field, if it is missing, damaged, or not of Mixtral's kind
+     */
     public static Tokenizer ofJson(Path file) {
-        throw new UnsupportedOperationException();
+        return TokenizerJson.read(file);
     }
 
-    /** Takes the arrays of a GGUF file's metadata. */
+    /** Takes the arrays of a GGUF file's metadata. It encodes as SentencePiece does. */
     public static Tokenizer of(Vocabulary vocabulary) {
-        throw new UnsupportedOperationException();
+        Spacing.Prefix prefix = vocabulary.addSpacePrefix() ? Spacing.Prefix.ALWAYS : Spacing.Prefix.NONE;
+        return of(vocabulary, new Spacing(prefix, true, false, false));
     }
 
-    /** Number of tokens; ids are below it. */
+    static Tokenizer of(Vocabulary vocabulary, Spacing spacing) {
+        int size = vocabulary.pieces().length;
+        String[] texts = new String[size];
+        int[] bytes = new int[size];
+        Arrays.fill(bytes, -1);
+        int[] byteTokens = new int[Vocabulary.BYTES];
+        boolean byteFallback = false;
+        Map<String, Integer> controlTokens = new HashMap<>();
+        List<Piece> userDefined = new ArrayList<>();
+        BitSet unused = new BitSet(size);
+        for (int id = 0; id < size; id++) {
+            String piece = vocabulary.pieces()[id];
+            int type = vocabulary.types()[id];
+            if (type == Vocabulary.CONTROL || type == Vocabulary.UNKNOWN) {
+                controlTokens.put(piece, id);
+                continue;
+            }
+            texts[id] = piece.replace(Spacing.ESCAPED_SPACE, ' ');
+            if (type == Vocabulary.BYTE) {
+                bytes[id] = Vocabulary.byteValue(piece);
+                byteTokens[bytes[id]] = id;
+                byteFallback = true;
+            } else if (type == Vocabulary.USER_DEFINED) {
+                userDefined.add(new Piece(piece, id));
+            } else if (type == Vocabulary.UNUSED) {
+                unused.set(id);
+            }
+        }
+        BytePairEncoder encoder = new BytePairEncoder(
+                MergeTable.ofScores(vocabulary),
+                byteFallback ? byteTokens : new int[0],
+                vocabulary.unknownTokenId(),
+                true,
+                unused);
+        return new Tokenizer(
+                vocabulary.unknownTokenId(),
+                vocabulary.bosTokenId(),
+                vocabulary.eosTokenId(),
+                controlTokens,
+                new Decoding(texts, bytes, vocabulary.addSpacePrefix()),
+                new Encoding(spacing, new PieceMatcher(List.of()), new PieceMatcher(userDefined), encoder));
+    }
+
+    /** Number of tokens; ids are below it. The model's embedding may have more rows, as padding. */
     public int vocabularySize() {
-        throw new UnsupportedOperationException();
+        return decoding.texts().length;
     }
 
     /** Beginning-of-sequence token. */
     public int bosTokenId() {
-        throw new UnsupportedOperationException();
+        return bosTokenId;
     }
 
     /** End-of-sequence token. */
     public int eosTokenId() {
-        throw new UnsupportedOperationException();
+        return eosTokenId;
     }
 
     /** Token of a character that is not in the vocabulary. */
     public int unknownTokenId() {
-        throw new UnsupportedOperationException();
+        return unknownTokenId;
     }
 
     /** The id of a control token such as {@code [INST]}; empty where the vocabulary has no control token of that name. */
     public OptionalInt controlToken(String piece) {
-        throw new UnsupportedOperationException();
+        Integer id = controlTokens.get(piece);
+        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
-    /** Whether the token is a control token (or the unknown token), which has no text. False for ids out of range. */
+    /** Whether the token has no text: a control token or the unknown token. False for ids out of range. */
     public boolean isControl(int id) {
-        throw new UnsupportedOperationException();
+        return id >= 0 && id < vocabularySize() && text(id) == null;
     }
 
-    /** Encodes a text, with the prefix space, without BOS and EOS. No text becomes a control token. */
+    /** Encodes a text, with the prefix space, without BOS and EOS. An empty text gives no tokens. */
     public int[] encode(String text) {
-        throw new UnsupportedOperationException();
+        TokenList output = new TokenList(text.length() / 2);
+        BytePairEncoder.Run run = encoding.encoder().run(output);
+        String whole = withoutLoneSurrogates(text);
+        forEachPart(
+                whole,
+                encoding.rawPieces(),
+                output,
+                (raw, rawStart) -> forEachPart(
+                        encoding.spacing().normalize(raw),
+                        encoding.normalizedPieces(),
+                        output,
+                        (part, start) -> run.encode(
+                                encoding.spacing().preTokenize(part, rawStart == 0 && start == 0),
+                                encoding.spacing().splitWords())));
+        return output.toArray();
     }
 
-    /** Decodes a whole answer: control tokens and ids out of range have no text, and one leading space is dropped. */
+    private interface Part {
+        void accept(String part, int start);
+    }
+
+    /** Cuts a text at the pieces that are found in it; adds those to the output, and hands on what lies between. */
+    private static void forEachPart(String text, PieceMatcher pieces, TokenList output, Part part) {
+        int start = 0;
+        for (int i = 0; !pieces.isEmpty() && i < text.length(); ) {
+            Piece piece = pieces.at(text, i);
+            if (piece == null) {
+                i++;
+                continue;
+            }
+            if (i > start) {
+                part.accept(text.substring(start, i), start);
+            }
+            output.add(piece.id());
+            i += piece.text().length();
+            start = i;
+        }
+        if (start < text.length()) {
+            part.accept(text.substring(start), start);
+        }
+    }
+
+    private static String withoutLoneSurrogates(String text) {
+        StringBuilder mended = null;
+        for (int i = 0; i < text.length(); i++) {
+            if (!Character.isSurrogate(text.charAt(i))) {
+                continue;
+            }
+            if (Character.isSupplementaryCodePoint(text.codePointAt(i))) {
+                i++;
+            } else {
+                mended = mended == null ? new StringBuilder(text) : mended;
+                mended.setCharAt(i, '\uFFFD');
+            }
+        }
+        return mended == null ? text : mended.toString();
+    }
+
+    /**
+     * Decodes a whole answer: what Hugging Face {@code tokenizers} gives for {@code decode(ids, skip_special_tokens=True)}. Control tokens
+     * and ids out of range (padding of the embedding) have no text; a run of byte tokens becomes its text if it is valid UTF-8 and
+     * otherwise one U+FFFD per token; one leading space is dropped.
+     */
     public String decode(int[] ids) {
-        throw new UnsupportedOperationException();
+        StreamDecoder decoder = decoder(LeadingSpace.STRIP);
+        for (int id : ids) {
+            decoder.append(id);
+        }
+        return decoder.finish();
     }
 
     /** A decoder that takes one token at a time. */
     public StreamDecoder decoder(LeadingSpace leadingSpace) {
-        throw new UnsupportedOperationException();
+        return new StreamDecoder(this, decoding.stripsLeadingSpace() ? leadingSpace : LeadingSpace.KEEP);
+    }
+
+    /** Text of a token, or null where it has none. */
+    String text(int id) {
+        return id >= 0 && id < decoding.texts().length ? decoding.texts()[id] : null;
+    }
+
+    /** The byte that a token with a text stands for, or -1. */
+    int byteValue(int id) {
+        return decoding.bytes()[id];
     }
 }
