@@ -35,7 +35,15 @@ public final class CpuBackendProvider implements BackendProvider {
         return new CpuBackend(model, options, kernels());
     }
 
+    /** Names {@link VectorKernels} only where its module is there: without it, loading the class would fail. */
     private static Kernels kernels() {
+        if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
+            return new VectorKernels();
+        }
+        if (WARNED.compareAndSet(false, true)) {
+            LOG.warn("The CPU backend runs on scalar kernels, many times slower than on vector kernels: "
+                    + "start the JVM with --add-modules jdk.incubator.vector");
+        }
         return new ScalarKernels();
     }
 }

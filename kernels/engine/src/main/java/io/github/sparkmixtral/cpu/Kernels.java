@@ -55,7 +55,12 @@ interface Kernels {
             Span span,
             Workspace workspace);
 
-    /** {@code gate = silu(gate) * up} (Shazeer 2020) on a part of one row; {@code silu(x) = x / (1 + exp(-x))}. */
+    /**
+     * {@code gate = silu(gate) * up} (Shazeer 2020) on a part of one row; {@code silu(x) = x / (1 + exp(-x))}.
+     *
+     * @param fromColumn multiple of {@link Matrix#LANES}
+     * @param toColumn multiple of {@link Matrix#LANES}, or the end of the row
+     */
     void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn);
 
     /** {@code out[outRow] += weight * in[inRow]}, fused, over whole rows. */

@@ -1,0 +1,19 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendContractTest;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.model.Model;
+
+class VectorBackendTest extends BackendContractTest {
+
+    @Override
+    protected Backend open(Model model, BackendOptions options) {
+        return new CpuBackend(model, options, new VectorKernels());
+    }
+
+    @Override
+    protected float tolerance() {
+        return 0;
+    }
+}
