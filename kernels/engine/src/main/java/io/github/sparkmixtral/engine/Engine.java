@@ -59,17 +59,18 @@ public final class Engine {
      *     empty prompt, one that leaves no room for an answer, or token ids outside of the vocabulary
      */
     public void add(Request request) {
-        check(request.promptTokens(), request.parameters());
+        checkPrompt(request.promptTokens());
+        checkParameters(request.parameters());
         scheduler.add(new SequenceGroup(request, tokenizer, eosTokenIds, maxModelLength, arrivals));
         arrivals += request.parameters().n();
     }
 
     /**
-     * Checks what {@link #add} would refuse, the id apart. May be called by any thread.
+     * Checks what {@link #add} would refuse of a prompt. May be called by any thread.
      *
-     * @throws IllegalArgumentException naming the field, the value and the limit
+     * @throws IllegalArgumentException where it is empty, leaves no room for an answer, or is not in the vocabulary
      */
-    public void check(int[] promptTokens, SamplingParameters parameters) {
+    public void checkPrompt(int[] promptTokens) {
         if (promptTokens.length == 0) {
             throw new IllegalArgumentException("the prompt has no tokens");
         }
@@ -78,15 +79,23 @@ public final class Engine {
                     + " tokens, which leaves no room for an answer in a context of " + maxModelLength + " tokens");
         }
         for (int token : promptTokens) {
-            checkToken("prompt token", token);
+            checkToken("prompt", token);
         }
-        parameters.stopTokenIds().forEach(token -> checkToken("stop_token_ids:", token));
-        parameters.logitBias().keySet().forEach(token -> checkToken("logit_bias:", token));
+    }
+
+    /**
+     * Checks what {@link #add} would refuse of parameters. May be called by any thread.
+     *
+     * @throws IllegalArgumentException where a token id is not in the vocabulary
+     */
+    public void checkParameters(SamplingParameters parameters) {
+        parameters.stopTokenIds().forEach(token -> checkToken("stop_token_ids", token));
+        parameters.logitBias().keySet().forEach(token -> checkToken("logit_bias", token));
     }
 
     private void checkToken(String what, int token) {
         if (token < 0 || token >= backend.vocabularySize()) {
-            throw new IllegalArgumentException(what + " " + token + " is not in the model's vocabulary of "
+            throw new IllegalArgumentException(what + ": token " + token + " is not in the model's vocabulary of "
                     + backend.vocabularySize() + " tokens");
         }
     }

@@ -1,0 +1,148 @@
+package io.github.sparkmixtral.service;
+
+import io.github.sparkmixtral.engine.Completion.Output;
+import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.engine.Completion.Usage;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.apache.arrow.vector.BigIntVector;
+import org.apache.arrow.vector.BitVector;
+import org.apache.arrow.vector.Float4Vector;
+import org.apache.arrow.vector.IntVector;
+import org.apache.arrow.vector.VarCharVector;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.complex.ListVector;
+import org.apache.arrow.vector.complex.StructVector;
+
+/** Writes answers into a batch of {@link RecordSchema#COMPLETIONS}, without boxing a token. */
+final class AnswerWriter {
+    private final VectorSchemaRoot root;
+    private final VarCharVector customId;
+    private final ListVector outputs;
+    private final StructVector output;
+    private final IntVector index;
+    private final VarCharVector text;
+    private final ListVector tokenIds;
+    private final VarCharVector finishReason;
+    private final StructVector logprobs;
+    private final ListVector tokenLogprobs;
+    private final ListVector topTokenIds;
+    private final ListVector topLogprobs;
+    private final StructVector usage;
+    private final BigIntVector seed;
+    private final StructVector error;
+
+    /**
+     * Finds the columns.
+     *
+     * @throws IllegalArgumentException where the batch is not of the schema
+     */
+    AnswerWriter(VectorSchemaRoot root) {
+        if (!root.getSchema().getFields().equals(RecordSchema.COMPLETIONS.getFields())) {
+            throw new IllegalArgumentException(
+                    "the batch must have the schema " + RecordSchema.COMPLETIONS + ", not " + root.getSchema());
+        }
+        this.root = root;
+        customId = (VarCharVector) root.getVector(RecordSchema.CUSTOM_ID);
+        outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
+        output = (StructVector) outputs.getDataVector();
+        index = output.getChild(RecordSchema.INDEX, IntVector.class);
+        text = output.getChild(RecordSchema.TEXT, VarCharVector.class);
+        tokenIds = output.getChild(RecordSchema.TOKEN_IDS, ListVector.class);
+        finishReason = output.getChild(RecordSchema.FINISH_REASON, VarCharVector.class);
+        logprobs = output.getChild(RecordSchema.LOGPROBS, StructVector.class);
+        tokenLogprobs = logprobs.getChild(RecordSchema.TOKEN_LOGPROBS, ListVector.class);
+        topTokenIds = logprobs.getChild(RecordSchema.TOP_TOKEN_IDS, ListVector.class);
+        topLogprobs = logprobs.getChild(RecordSchema.TOP_LOGPROBS, ListVector.class);
+        usage = (StructVector) root.getVector(RecordSchema.USAGE);
+        seed = (BigIntVector) root.getVector(RecordSchema.SEED);
+        error = (StructVector) root.getVector(RecordSchema.ERROR);
+    }
+
+    /** Replaces the batch's rows by these. */
+    void write(List<Answer> answers) {
+        root.clear();
+        for (int row = 0; row < answers.size(); row++) {
+            Answer answer = answers.get(row);
+            set(customId, row, answer.customId());
+            if (answer.failed()) {
+                writeError(row, answer.outcome().error());
+            } else {
+                writeOutputs(row, answer.outcome().outputs());
+                writeUsage(row, answer.outcome().usage());
+                seed.setSafe(row, answer.seed());
+            }
+        }
+        root.setRowCount(answers.size());
+    }
+
+    private void writeOutputs(int row, List<Output> values) {
+        int element = outputs.startNewValue(row);
+        for (Output value : values) {
+            output.setIndexDefined(element);
+            index.setSafe(element, value.index());
+            set(text, element, value.text());
+            set(finishReason, element, value.finishReason().text());
+            write(tokenIds, element, value.tokenIds());
+            if (!value.logprobs().isEmpty()) {
+                writeLogprobs(element, value.logprobs());
+            }
+            element++;
+        }
+        outputs.endValue(row, values.size());
+    }
+
+    private void writeLogprobs(int element, List<TokenLogprobs> values) {
+        logprobs.setIndexDefined(element);
+        float[] chosen = new float[values.size()];
+        int inner = topTokenIds.startNewValue(element);
+        int same = topLogprobs.startNewValue(element);
+        for (int i = 0; i < chosen.length; i++) {
+            TokenLogprobs value = values.get(i);
+            chosen[i] = value.logprob();
+            write((ListVector) topTokenIds.getDataVector(), inner + i, value.topTokenIds());
+            write((ListVector) topLogprobs.getDataVector(), same + i, value.topLogprobs());
+        }
+        topTokenIds.endValue(element, chosen.length);
+        topLogprobs.endValue(element, chosen.length);
+        write(tokenLogprobs, element, chosen);
+    }
+
+    private void writeUsage(int row, Usage value) {
+        usage.setIndexDefined(row);
+        usage.getChild(RecordSchema.PROMPT_TOKENS, IntVector.class).setSafe(row, value.promptTokens());
+        usage.getChild(RecordSchema.COMPLETION_TOKENS, IntVector.class).setSafe(row, value.completionTokens());
+        usage.getChild(RecordSchema.TOTAL_TOKENS, IntVector.class).setSafe(row, value.totalTokens());
+        usage.getChild(RecordSchema.CACHED_TOKENS, IntVector.class).setSafe(row, value.cachedTokens());
+    }
+
+    private void writeError(int row, RequestError value) {
+        error.setIndexDefined(row);
+        set(error.getChild(RecordSchema.CODE, VarCharVector.class), row, value.code());
+        set(error.getChild(RecordSchema.MESSAGE, VarCharVector.class), row, value.message());
+        error.getChild(RecordSchema.RETRYABLE, BitVector.class).setSafe(row, value.retryable() ? 1 : 0);
+    }
+
+    private static void set(VarCharVector vector, int row, String value) {
+        vector.setSafe(row, value.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void write(ListVector list, int row, int[] values) {
+        int start = list.startNewValue(row);
+        IntVector elements = (IntVector) list.getDataVector();
+        for (int i = 0; i < values.length; i++) {
+            elements.setSafe(start + i, values[i]);
+        }
+        list.endValue(row, values.length);
+    }
+
+    private static void write(ListVector list, int row, float[] values) {
+        int start = list.startNewValue(row);
+        Float4Vector elements = (Float4Vector) list.getDataVector();
+        for (int i = 0; i < values.length; i++) {
+            elements.setSafe(start + i, values[i]);
+        }
+        list.endValue(row, values.length);
+    }
+}

@@ -1,0 +1,50 @@
+package io.github.sparkmixtral.service;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+
+/** Reads the JSON in a row's columns. */
+final class Json {
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+    private static final int EXCERPT_LENGTH = 80;
+
+    private Json() {}
+
+    /**
+     * Parses a whole column.
+     *
+     * @throws IllegalArgumentException naming the column and the place
+     */
+    static JsonNode parse(String column, String json) {
+        try {
+            JsonNode node = MAPPER.readTree(json);
+            if (node.isMissingNode()) {
+                throw new IllegalArgumentException(column + " is empty where JSON is wanted");
+            }
+            return node;
+        } catch (JsonProcessingException invalid) {
+            String place = invalid.getLocation() == null
+                    ? ""
+                    : " at line " + invalid.getLocation().getLineNr() + ", column "
+                            + invalid.getLocation().getColumnNr();
+            String reason =
+                    shorten(invalid.getOriginalMessage().lines().findFirst().orElse(""));
+            throw new IllegalArgumentException(column + " is not valid JSON" + place + ": " + reason, invalid);
+        }
+    }
+
+    /** The value as JSON, shortened for a message. */
+    static String excerpt(JsonNode value) {
+        return shorten(value.toString());
+    }
+
+    static String shorten(String text) {
+        return text.length() <= EXCERPT_LENGTH ? text : text.substring(0, EXCERPT_LENGTH) + "…";
+    }
+}
