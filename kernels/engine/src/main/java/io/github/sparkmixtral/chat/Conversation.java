@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.chat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Messages, oldest first, and the tools that the assistant may call. */
@@ -17,13 +18,33 @@ public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
     }
 
     /**
-     * Reads OpenAI's JSON.
+     * Reads OpenAI's JSON. A message is {@code {role, content, tool_calls, tool_call_id, name}}; content is a string or an array of
+     * {@code {type: "text", text}}, which are joined by a blank line. Other keys are passed over.
      *
      * @param messages array of messages
-     * @param tools array of tools; null for none
-     * @throws ChatException naming the path of what is wrong
+     * @param tools array of {@code {type: "function", function: {name, description, parameters}}}; null for none
+     * @throws ChatException naming the path of a value of the wrong type
      */
     public static Conversation ofJson(JsonNode messages, JsonNode tools) {
-        throw new UnsupportedOperationException();
+        return ConversationJson.read(messages, tools);
+    }
+
+    /** The same with a system message at the beginning; unchanged where there is one already, or the text is empty. */
+    public Conversation withSystem(String text) {
+        if (text.isEmpty() || messages.stream().anyMatch(message -> message.role() == Role.SYSTEM)) {
+            return this;
+        }
+        List<ChatMessage> extended = new ArrayList<>();
+        extended.add(new ChatMessage(Role.SYSTEM, text));
+        extended.addAll(messages);
+        return new Conversation(extended, tools);
+    }
+
+    /**
+     * Whether the last message is the assistant's, a primer that the answer continues. Such an answer is decoded with its leading space
+     * kept, so that primer and answer can be put together.
+     */
+    public boolean endsWithPrimer() {
+        return !messages.isEmpty() && messages.getLast().role() == Role.ASSISTANT;
     }
 }

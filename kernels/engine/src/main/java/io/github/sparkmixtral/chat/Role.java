@@ -1,9 +1,16 @@
 package io.github.sparkmixtral.chat;
 
+import java.util.Locale;
+
 /** Who speaks. */
 public enum Role {
     SYSTEM,
     USER,
     ASSISTANT,
-    TOOL
+    TOOL;
+
+    /** The name in JSON. */
+    public String text() {
+        return name().toLowerCase(Locale.ROOT);
+    }
 }
