@@ -36,7 +36,9 @@ public final class Backends {
 
     static BackendProvider find(String name, List<BackendProvider> providers) {
         if (name.equals(AUTO)) {
-            return best(providers);
+            Choice choice = choose(providers);
+            LOG.info("{}", choice.line());
+            return choice.provider();
         }
         BackendProvider named = providers.stream()
                 .filter(provider -> provider.name().equals(name))
@@ -49,7 +51,10 @@ public final class Backends {
         return named;
     }
 
-    private static BackendProvider best(List<BackendProvider> providers) {
+    /** A provider, and the line for the log that says why it and no other. */
+    record Choice(BackendProvider provider, String line) {}
+
+    static Choice choose(List<BackendProvider> providers) {
         BackendProvider best = null;
         List<String> refused = new ArrayList<>();
         for (BackendProvider provider : byRank(providers)) {
@@ -62,12 +67,12 @@ public final class Backends {
                 refused.add(provider.name() + ": ranks below " + best.name());
             }
         }
+        String reasons = String.join("; ", refused);
         if (best == null) {
-            throw new IllegalStateException("no backend can be used here: "
-                    + (refused.isEmpty() ? "none is on the class path" : String.join("; ", refused)));
+            throw new IllegalStateException(
+                    "no backend can be used here: " + (refused.isEmpty() ? "none is on the class path" : reasons));
         }
-        LOG.info("Backend {}{}", best.name(), refused.isEmpty() ? "" : " (" + String.join("; ", refused) + ")");
-        return best;
+        return new Choice(best, "backend " + best.name() + (refused.isEmpty() ? "" : " (" + reasons + ")"));
     }
 
     private static List<String> names(List<BackendProvider> providers) {

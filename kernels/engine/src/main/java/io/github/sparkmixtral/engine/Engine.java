@@ -112,7 +112,7 @@ public final class Engine {
 
     /** Sequences that hold cache blocks. */
     public int running() {
-        return scheduler.running();
+        return scheduler.running().size();
     }
 
     /** Sequences that wait for cache blocks. */

@@ -55,24 +55,30 @@ final class Sampler {
     }
 
     private int choose(Sequence sequence, float[] logits, int offset) {
-        SamplingParameters parameters = sequence.parameters();
         if (!allFinite(logits, offset)) {
             return Samples.NO_TOKEN;
         }
-        float[] source = logits;
-        int start = offset;
+        if (!sequence.parameters().greedy()) {
+            double uniform = Draws.uniform(sequence.group.drawKey(), sequence.sampleIndex, sequence.outputLength());
+            return candidates(sequence, logits, offset).draw(uniform);
+        }
+        if (!adjusts(sequence)) {
+            return highest(logits, offset);
+        }
+        adjust(sequence, logits, offset);
+        int best = highest(adjusted, 0);
+        return adjusted[best] == Float.NEGATIVE_INFINITY ? Samples.NO_TOKEN : best;
+    }
+
+    /** What the sequence's next token is drawn from; valid until the next call. */
+    Candidates candidates(Sequence sequence, float[] logits, int offset) {
         if (adjusts(sequence)) {
-            System.arraycopy(logits, offset, adjusted, 0, vocabulary);
-            adjust(sequence);
-            source = adjusted;
-            start = 0;
+            adjust(sequence, logits, offset);
+            candidates.select(adjusted, 0, sequence.parameters());
+        } else {
+            candidates.select(logits, offset, sequence.parameters());
         }
-        if (parameters.greedy()) {
-            int best = highest(source, start);
-            return source[start + best] == Float.NEGATIVE_INFINITY ? Samples.NO_TOKEN : best;
-        }
-        candidates.select(source, start, parameters);
-        return candidates.draw(Draws.uniform(sequence.group.drawKey(), sequence.sampleIndex, sequence.outputLength()));
+        return candidates;
     }
 
     private static boolean adjusts(Sequence sequence) {
@@ -82,8 +88,9 @@ final class Sampler {
                 || Penalties.wanted(parameters);
     }
 
-    private void adjust(Sequence sequence) {
+    private void adjust(Sequence sequence, float[] logits, int offset) {
         SamplingParameters parameters = sequence.parameters();
+        System.arraycopy(logits, offset, adjusted, 0, vocabulary);
         parameters.logitBias().forEach((token, bias) -> adjusted[token] += bias.floatValue());
         penalties.apply(sequence, adjusted);
         if (sequence.outputLength() < parameters.minTokens()) {

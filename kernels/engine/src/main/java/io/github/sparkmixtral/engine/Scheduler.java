@@ -3,6 +3,7 @@ package io.github.sparkmixtral.engine;
 import io.github.sparkmixtral.engine.BlockPool.Admission;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -73,8 +74,13 @@ final class Scheduler {
         return !groups.isEmpty();
     }
 
-    int running() {
-        return running.size();
+    BlockPool pool() {
+        return pool;
+    }
+
+    /** Sequences that hold blocks, in the order of their arrival; a live view. */
+    List<Sequence> running() {
+        return Collections.unmodifiableList(running);
     }
 
     int waiting() {

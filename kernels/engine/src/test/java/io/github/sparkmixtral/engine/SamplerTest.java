@@ -1,0 +1,381 @@
+package io.github.sparkmixtral.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import java.util.zip.GZIPInputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class SamplerTest {
+    private static final int VOCABULARY = 32;
+
+    private final Sampler sampler = new Sampler(VOCABULARY);
+
+    /** Cases of {@code golden/sampling.py}. */
+    static Stream<JsonNode> golden() {
+        try (InputStream file = SamplerTest.class.getResourceAsStream("/golden/sampling.json.gz")) {
+            JsonNode cases = new ObjectMapper().readTree(new GZIPInputStream(file));
+            return StreamSupport.stream(cases.spliterator(), false);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("golden")
+    void drawsFromTheDistributionThatTransformersLeaves(JsonNode golden) {
+        Sequence sequence = sequence("a", ints(golden.get("prompt")), parameters(golden.get("parameters")));
+        IntStream.of(ints(golden.get("output"))).forEach(token -> sequence.accept(token, null));
+        Candidates candidates = sampler.candidates(sequence, floats(golden.get("logits")), 0);
+        // A sweep over the unit interval measures the share of each token.
+        int sweep = 100_000;
+        int[] counts = new int[VOCABULARY];
+        for (int i = 0; i < sweep; i++) {
+            counts[candidates.draw((i + 0.5) / sweep)]++;
+        }
+        for (int id = 0; id < VOCABULARY; id++) {
+            double expected = golden.get("probabilities").get(id).doubleValue();
+            assertThat((double) counts[id] / sweep).as("token %d", id).isCloseTo(expected, within(2.0 / sweep));
+            if (expected == 0) {
+                assertThat(counts[id]).as("token %d", id).isZero();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("golden")
+    void logprobsAreThoseOfTheRawLogits(JsonNode golden) {
+        float[] logits = floats(golden.get("logits"));
+        SamplingParameters base = parameters(golden.get("parameters"));
+        Sequence sequence = sequence("a", ints(golden.get("prompt")), withLogprobs(base, 5));
+        TokenLogprobs logprobs = sample(logits, sequence).logprobs()[0];
+        double[] expected = IntStream.range(0, VOCABULARY)
+                .mapToDouble(id -> golden.get("logprobs").get(id).doubleValue())
+                .toArray();
+        int[] likeliest = IntStream.range(0, VOCABULARY)
+                .boxed()
+                .sorted((a, b) -> Double.compare(expected[b], expected[a]))
+                .limit(5)
+                .mapToInt(Integer::intValue)
+                .toArray();
+        assertThat(logprobs.topTokenIds()).isEqualTo(likeliest);
+        for (int i = 0; i < 5; i++) {
+            assertThat((double) logprobs.topLogprobs()[i]).isCloseTo(expected[likeliest[i]], within(2e-6));
+        }
+        assertThat((double) logprobs.logprob()).isCloseTo(expected[logprobs.tokenId()], within(2e-6));
+    }
+
+    @Test
+    void noAlternativesWhereNoneAreAskedFor() {
+        float[] logits = logits(1);
+        assertThat(sample(logits, sequence("a", p -> p.logprobs = -1)).logprobs())
+                .containsExactly((TokenLogprobs) null);
+        TokenLogprobs chosen =
+                sample(logits, sequence("a", p -> p.logprobs = 0)).logprobs()[0];
+        assertThat(chosen.topTokenIds()).isEmpty();
+        assertThat(chosen.logprob()).isNegative();
+    }
+
+    @Test
+    void frequenciesOfDrawsAreTheProbabilities() {
+        float[] logits = logits(7);
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit);
+        }
+        int draws = 50_000;
+        int[] counts = new int[VOCABULARY];
+        for (int i = 0; i < draws; i++) {
+            counts[sample(logits, sequence("row-" + i, p -> {})).tokens()[0]]++;
+        }
+        double chiSquare = 0;
+        for (int id = 0; id < VOCABULARY; id++) {
+            double expected = draws * Math.exp(logits[id]) / sum;
+            chiSquare += (counts[id] - expected) * (counts[id] - expected) / expected;
+        }
+        // 99.9% of samples from the true distribution are below 61.1 with 31 degrees of freedom.
+        assertThat(chiSquare).isLessThan(61.1);
+    }
+
+    @Test
+    void samplesAndPositionsDrawIndependently() {
+        // Neighbouring ids, seeds, samples and positions: their draws must not hang together.
+        int[][] counts = new int[10][10];
+        double sum = 0;
+        int draws = 0;
+        for (int row = 0; row < 100; row++) {
+            long key = Draws.key(row % 10, "row-" + row / 10);
+            for (int sample = 0; sample < 10; sample++) {
+                for (int position = 0; position < 100; position += 2) {
+                    double first = Draws.uniform(key, sample, position);
+                    double second = Draws.uniform(key, sample, position + 1);
+                    assertThat(first).isBetween(0.0, Math.nextDown(1.0));
+                    counts[(int) (first * 10)][(int) (second * 10)]++;
+                    sum += first + second;
+                    draws += 2;
+                }
+            }
+        }
+        assertThat(sum / draws).isCloseTo(0.5, within(0.004));
+        double expected = draws / 2.0 / 100;
+        double chiSquare = 0;
+        for (int[] row : counts) {
+            for (int count : row) {
+                chiSquare += (count - expected) * (count - expected) / expected;
+            }
+        }
+        // 99.9% are below 148.2 with 99 degrees of freedom.
+        assertThat(chiSquare).isLessThan(148.2);
+    }
+
+    @Test
+    void drawsAreTheSameForEver() {
+        // Part of the contract: a job that is run again gives the same rows. Numbers of golden/draws.py.
+        assertThat(Draws.uniform(Draws.key(0, "row-1"), 0, 0)).isEqualTo(0.8060257659006966);
+        assertThat(Draws.uniform(Draws.key(-5, "Zeile-\u00e4"), 3, 1000)).isEqualTo(0.8786660959131208);
+    }
+
+    @Test
+    void greedyTakesTheLowestOfEquals() {
+        float[] logits = new float[VOCABULARY];
+        logits[9] = logits[4] = logits[20] = 3;
+        assertThat(sample(logits, sequence("a", p -> p.temperature = 0)).tokens())
+                .containsExactly(4);
+        assertThat(sample(logits, sequence("a", p -> p.topK = 1)).tokens()).containsExactly(4);
+    }
+
+    @Test
+    void greedyHeedsBiasAndPenalties() {
+        float[] logits = logits(3);
+        int best = sample(logits, sequence("a", p -> p.temperature = 0)).tokens()[0];
+        Sequence biased = sequence("a", p -> {
+            p.temperature = 0;
+            p.logitBias = Map.of(best, -100.0);
+        });
+        assertThat(sample(logits, biased).tokens()[0]).isNotEqualTo(best);
+        Sequence penalized = sequence("a", p -> {
+            p.temperature = 0;
+            p.presencePenalty = 2;
+            p.frequencyPenalty = 2;
+        });
+        for (int i = 0; i < 8; i++) {
+            penalized.accept(best, null);
+        }
+        assertThat(sample(logits, penalized).tokens()[0]).isNotEqualTo(best);
+        assertThat(sample(logits, sequence("b", p -> p.temperature = 0)).tokens()[0])
+                .as("nothing of it is left behind")
+                .isEqualTo(best);
+    }
+
+    @Test
+    void presenceAndFrequencyCountOnlyTheOutput() {
+        float[] logits = new float[VOCABULARY];
+        logits[5] = 1;
+        Sequence sequence = sequence("a", new int[] {5, 5, 5}, Parameters.of(p -> {
+            p.temperature = 0;
+            p.presencePenalty = 2;
+            p.frequencyPenalty = 2;
+        }));
+        assertThat(sample(logits, sequence).tokens()).containsExactly(5);
+    }
+
+    @Test
+    void tinyTemperatureIsGreedyWithoutOverflow() {
+        float[] logits = logits(5);
+        int best = sample(logits, sequence("a", p -> p.temperature = 0)).tokens()[0];
+        assertThat(sample(logits, sequence("a", p -> p.temperature = 1e-300)).tokens())
+                .containsExactly(best);
+    }
+
+    @Test
+    void hugeTemperatureIsUniform() {
+        Candidates candidates = sampler.candidates(sequence("a", p -> p.temperature = 1e300), logits(5), 0);
+        for (int id = 0; id < VOCABULARY; id++) {
+            assertThat(candidates.draw((id + 0.5) / VOCABULARY)).isEqualTo(id);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("notFinite")
+    void logitsThatAreNotFiniteGiveNoToken(float wrong) {
+        for (double temperature : new double[] {0, 1}) {
+            float[] logits = logits(2);
+            logits[31] = wrong;
+            Sequence sequence = sequence("a", p -> {
+                p.temperature = temperature;
+                p.logprobs = 3;
+            });
+            Samples samples = sample(logits, sequence);
+            assertThat(samples.tokens()).containsExactly(Samples.NO_TOKEN);
+            assertThat(samples.logprobs()).containsExactly((TokenLogprobs) null);
+        }
+    }
+
+    static Stream<Float> notFinite() {
+        return Stream.of(Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY);
+    }
+
+    @Test
+    void rowsOfOneStepAreSampledEachByItsOwnParameters() {
+        float[] first = logits(1);
+        float[] second = logits(2);
+        float[] both = Arrays.copyOf(first, 2 * VOCABULARY);
+        System.arraycopy(second, 0, both, VOCABULARY, VOCABULARY);
+        Sequence greedy = sequence("a", p -> p.temperature = 0);
+        Sequence drawn = sequence("b", p -> {
+            p.topK = 7;
+            p.topP = 0.9;
+            p.repetitionPenalty = 1.3;
+            p.logprobs = 2;
+        });
+        Samples together = sampler.sample(new Plan(null, List.of(greedy, drawn), List.of(greedy, drawn)), both);
+        assertThat(together.tokens()[0]).isEqualTo(sample(first, greedy).tokens()[0]);
+        assertThat(together.tokens()[1]).isEqualTo(sample(second, drawn).tokens()[0]);
+        assertThat(together.logprobs()[1].topTokenIds())
+                .isEqualTo(sample(second, drawn).logprobs()[0].topTokenIds());
+    }
+
+    @Test
+    void selectsWhatSortingWouldSelect() {
+        Random random = new Random(11);
+        for (int round = 0; round < 200; round++) {
+            int size = 1 + random.nextInt(300);
+            float[] values = new float[size + 3];
+            for (int i = 0; i < values.length; i++) {
+                // Few different values, so that there are many ties; negative zero among them.
+                values[i] = (random.nextInt(9) - 4) * (random.nextBoolean() ? 0.5f : -1e-30f);
+            }
+            int count = 1 + random.nextInt(size);
+            long[] selected = new long[count];
+            TopTokens.select(values, 3, size, count, selected);
+            int[] expected = IntStream.range(0, size)
+                    .boxed()
+                    .sorted((a, b) -> values[a + 3] == values[b + 3]
+                            ? Integer.compare(a, b)
+                            : Float.compare(values[b + 3], values[a + 3]))
+                    .limit(count)
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+            assertThat(Arrays.stream(selected).mapToInt(TopTokens::id).toArray())
+                    .isEqualTo(expected);
+            for (int i = 0; i < count; i++) {
+                assertThat(TopTokens.value(selected[i])).isEqualTo(values[expected[i] + 3] + 0.0f);
+            }
+        }
+    }
+
+    @Test
+    void nucleusOfALargeVocabularyIsThatOfAFullSort() {
+        int vocabulary = 5000;
+        Sampler large = new Sampler(vocabulary);
+        Random random = new Random(3);
+        for (double topP : new double[] {0.001, 0.3, 0.9, 0.99999}) {
+            float[] logits = new float[vocabulary];
+            for (int id = 0; id < vocabulary; id++) {
+                logits[id] = (float) (random.nextGaussian() * 2);
+            }
+            int[] order = IntStream.range(0, vocabulary)
+                    .boxed()
+                    .sorted((a, b) -> Float.compare(logits[b], logits[a]))
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+            double total = 0;
+            for (float logit : logits) {
+                total += Math.exp(logit);
+            }
+            double mass = 0;
+            int size = 0;
+            while (mass < topP * total) {
+                mass += Math.exp(logits[order[size++]]);
+            }
+            Candidates candidates = large.candidates(sequence("a", p -> p.topP = topP), logits, 0);
+            assertThat(candidates.draw(0)).isEqualTo(order[0]);
+            assertThat(candidates.draw(Math.nextDown(1.0))).isEqualTo(order[size - 1]);
+        }
+    }
+
+    private Samples sample(float[] logits, Sequence sequence) {
+        return sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), logits);
+    }
+
+    private static float[] logits(long seed) {
+        Random random = new Random(seed);
+        float[] logits = new float[VOCABULARY];
+        for (int id = 0; id < VOCABULARY; id++) {
+            logits[id] = (float) (random.nextGaussian() * 1.5);
+        }
+        return logits;
+    }
+
+    private static Sequence sequence(String id, Consumer<Parameters> change) {
+        return sequence(id, new int[] {1}, Parameters.of(change));
+    }
+
+    private static Sequence sequence(String id, int[] prompt, SamplingParameters parameters) {
+        Request request = new Request(id, prompt, parameters, LeadingSpace.STRIP);
+        return new SequenceGroup(request, TinyTokenizer.INSTANCE, List.of(2), 10_000, 0)
+                .sequences()
+                .getFirst();
+    }
+
+    private static SamplingParameters parameters(JsonNode json) {
+        Map<Integer, Double> bias = new HashMap<>();
+        json.get("logit_bias")
+                .properties()
+                .forEach(field -> bias.put(
+                        Integer.valueOf(field.getKey()), field.getValue().doubleValue()));
+        return Parameters.of(p -> {
+            p.logitBias = bias;
+            p.repetitionPenalty = json.get("repetition_penalty").doubleValue();
+            p.presencePenalty = json.get("presence_penalty").doubleValue();
+            p.frequencyPenalty = json.get("frequency_penalty").doubleValue();
+            p.temperature = json.get("temperature").doubleValue();
+            p.topK = json.get("top_k").intValue();
+            p.topP = json.get("top_p").doubleValue();
+            p.minP = json.get("min_p").doubleValue();
+        });
+    }
+
+    private static SamplingParameters withLogprobs(SamplingParameters base, int logprobs) {
+        return Parameters.of(p -> {
+            p.logitBias = base.logitBias();
+            p.repetitionPenalty = base.repetitionPenalty();
+            p.temperature = base.temperature();
+            p.topK = base.topK();
+            p.topP = base.topP();
+            p.logprobs = logprobs;
+        });
+    }
+
+    private static int[] ints(JsonNode array) {
+        return StreamSupport.stream(array.spliterator(), false)
+                .mapToInt(JsonNode::intValue)
+                .toArray();
+    }
+
+    private static float[] floats(JsonNode array) {
+        float[] values = new float[array.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = array.get(i).floatValue();
+        }
+        return values;
+    }
+}
