@@ -40,7 +40,8 @@ public record SamplingParameters(
         int n,
         int logprobs,
         boolean ignoreEos,
-        Map<Integer, Double> logitBias) {
+        Map<Integer, Double> logitBias)
+        implements java.io.Serializable {
 
     /** What a job uses when neither the row nor the job says otherwise. */
     public static final SamplingParameters DEFAULT = new SamplingParameters(

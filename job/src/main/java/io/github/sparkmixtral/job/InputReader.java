@@ -1,0 +1,300 @@
+package io.github.sparkmixtral.job;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.from_json;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.max;
+import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.trim;
+import static org.apache.spark.sql.functions.when;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameReader;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.CalendarIntervalType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NullType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** Reads the input of every format as one kind of table, checks its columns and ids, and looks once over its rows. */
+final class InputReader {
+    private final SparkSession spark;
+    private final JobOptions options;
+    private final InputFormat format;
+    private final InputPaths paths;
+
+    /**
+     * Finds the input and its format.
+     *
+     * @throws JobException with exit code 3 where there is none, 2 where its format cannot be guessed
+     */
+    InputReader(SparkSession spark, JobOptions options) {
+        this.spark = spark;
+        this.options = options;
+        boolean table = options.inputFormat().equals(Optional.of(InputFormat.TABLE));
+        if (table && options.input().size() != 1) {
+            throw JobException.usage(
+                    "--input must name one table, not " + options.input().size());
+        }
+        this.paths = table
+                ? new InputPaths(List.of(), "")
+                : InputPaths.resolve(options.input(), spark.sessionState().newHadoopConf());
+        this.format = options.inputFormat().orElseGet(paths::format);
+    }
+
+    /**
+     * Reads the input.
+     *
+     * @throws JobException with exit code 3 and one sentence where it is no table of prompts
+     */
+    Input read() {
+        try {
+            if (format != InputFormat.TABLE && paths.bytes() == 0) {
+                throw noRows();
+            }
+            return switch (format) {
+                case JSONL -> jsonLines();
+                case TEXT -> text();
+                case CSV -> numbered(csv());
+                case PARQUET -> positioned(spark.read().parquet(names()));
+                case TABLE -> table();
+            };
+        } catch (JobException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new JobException(ExitCode.INPUT_INVALID, "the input cannot be read: " + RootCause.sentence(e), e);
+        }
+    }
+
+    /** The files of the input; none for a table. */
+    List<FileStatus> files() {
+        return paths.files();
+    }
+
+    private String[] names() {
+        return options.input().toArray(String[]::new);
+    }
+
+    private DataFrameReader reader() {
+        return spark.read().option("recursiveFileLookup", true);
+    }
+
+    private JobException noRows() {
+        return JobException.input("the input has no rows: " + Redaction.redact(String.join(", ", options.input())));
+    }
+
+    private Input jsonLines() {
+        Dataset<Row> lines = reader().text(names());
+        StructType inferred =
+                spark.read().json(lines.select("value").as(Encoders.STRING())).schema();
+        if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
+            throw JobException.input(
+                    "no line of the input is a JSON object: jsonl has one on each line, unlike a JSON array");
+        }
+        if (inferred.isEmpty()) {
+            throw noRows();
+        }
+        ColumnChoice choice = ColumnChoice.of(inferred, format, options);
+        Dataset<Row> parsed = lines.select(
+                from_json(col("value"), inferred, Map.of()).as("row"),
+                        col("value").cast("binary").as(Input.REQUEST),
+                col("_metadata.file_path").as(Input.FILE),
+                        col("_metadata.file_block_start").as(Input.BLOCK));
+        List<Column> columns = new ArrayList<>();
+        for (String name : kept(inferred, choice)) {
+            columns.add(col("row").getField(name).as(name));
+        }
+        columns.add(col(Input.REQUEST));
+        columns.add(col(Input.FILE));
+        columns.add(col(Input.BLOCK));
+        return numbered(parsed.select(columns.toArray(Column[]::new)), choice);
+    }
+
+    private Input text() {
+        Dataset<Row> lines = reader().text(names()).withColumnRenamed("value", "text");
+        ColumnChoice choice = ColumnChoice.of(lines.schema(), format, options);
+        Column request = when(trim(col("text")).notEqual(""), choice.request(lines.schema(), options));
+        return numbered(
+                lines.select(
+                        col("text"),
+                        request.as(Input.REQUEST),
+                        col("_metadata.file_path").as(Input.FILE),
+                        col("_metadata.file_block_start").as(Input.BLOCK)),
+                choice);
+    }
+
+    /** Cells are text: what is a number is decided where one is wanted, so that a prompt of digits stays as it is. */
+    private Dataset<Row> csv() {
+        DataFrameReader reader = reader().option("header", true)
+                .option("multiLine", true)
+                .option("quote", "\"")
+                .option("escape", "\"")
+                .option("enforceSchema", false)
+                .option("columnPruning", false);
+        StructType header = reader.csv(names()).schema();
+        return reader.schema(header.add(RequestReader.CORRUPT, DataTypes.StringType))
+                .option("columnNameOfCorruptRecord", RequestReader.CORRUPT)
+                .csv(names());
+    }
+
+    private Input numbered(Dataset<Row> rows) {
+        ColumnChoice choice = ColumnChoice.of(withoutCorrupt(rows.schema()), format, options);
+        return numbered(
+                withOwnColumns(
+                        rows,
+                        choice,
+                        col("_metadata.file_path"),
+                        col("_metadata.file_block_start").as(Input.BLOCK)),
+                choice);
+    }
+
+    private Input positioned(Dataset<Row> rows) {
+        ColumnChoice choice = ColumnChoice.of(rows.schema(), format, options);
+        Column position = col("_metadata.row_index").plus(1).as(Input.POSITION);
+        return surveyed(withOwnColumns(rows, choice, col("_metadata.file_path"), position), choice);
+    }
+
+    private Input table() {
+        Dataset<Row> rows;
+        try {
+            rows = spark.table(options.input().getFirst());
+        } catch (Exception e) {
+            if (e instanceof AnalysisException) {
+                throw JobException.input("no such table: " + options.input().getFirst());
+            }
+            throw e;
+        }
+        ColumnChoice choice = ColumnChoice.of(rows.schema(), format, options);
+        if (choice.id() == null) {
+            throw JobException.input(
+                    "the table " + options.input().getFirst()
+                            + " has no column custom_id or id, and its rows have no position to make ids of: name one with --id-column");
+        }
+        Column position = lit(null).cast("bigint").as(Input.POSITION);
+        return surveyed(withOwnColumns(rows, choice, lit(null).cast("string"), position), choice);
+    }
+
+    private Dataset<Row> withOwnColumns(Dataset<Row> rows, ColumnChoice choice, Column file, Column position) {
+        List<Column> columns = new ArrayList<>();
+        for (String name : kept(withoutCorrupt(rows.schema()), choice)) {
+            boolean unwritable = rows.schema().apply(name).dataType() instanceof NullType
+                    || rows.schema().apply(name).dataType() instanceof CalendarIntervalType;
+            columns.add(unwritable ? ColumnChoice.named(name).cast("string").as(name) : ColumnChoice.named(name));
+        }
+        columns.add(choice.request(rows.schema(), options).as(Input.REQUEST));
+        columns.add(file.as(Input.FILE));
+        columns.add(position);
+        return rows.select(columns.toArray(Column[]::new));
+    }
+
+    private StructType withoutCorrupt(StructType schema) {
+        if (format != InputFormat.CSV) {
+            return schema;
+        }
+        return new StructType(Arrays.stream(schema.fields())
+                .filter(field -> !field.name().equals(RequestReader.CORRUPT))
+                .toArray(StructField[]::new));
+    }
+
+    /** The input's columns that reach the output: all but those that an output column of the same meaning replaces. */
+    private static List<String> kept(StructType schema, ColumnChoice choice) {
+        return Arrays.stream(schema.fieldNames())
+                .filter(name -> !OutputColumns.replaces(name, choice.id()))
+                .toList();
+    }
+
+    private RequestReader requestReader(ColumnChoice choice) {
+        return new RequestReader(
+                format,
+                choice.id(),
+                choice.prompt(),
+                choice.messages(),
+                options.promptTemplate().orElse(null),
+                options.task(),
+                paths.root());
+    }
+
+    /** Turns offsets of blocks into positions of rows: counts the rows of each block, then adds up those before it. */
+    private Input numbered(Dataset<Row> rows, ColumnChoice choice) {
+        List<RowSurvey.Block> blocks = survey(rows, requestReader(choice));
+        blocks.sort(Comparator.comparing(RowSurvey.Block::file).thenComparingLong(RowSurvey.Block::start));
+        HashMap<String, Long> firstPositions = new HashMap<>();
+        String file = "";
+        long next = 1;
+        for (RowSurvey.Block block : blocks) {
+            next = block.file().equals(file) ? next : 1;
+            file = block.file();
+            firstPositions.put(RowNumbering.key(file, block.start()), next);
+            next += block.lines();
+        }
+        StructField[] fields = rows.schema().fields();
+        fields[fields.length - 1] = DataTypes.createStructField(Input.POSITION, DataTypes.LongType, false);
+        StructType schema = new StructType(fields);
+        Dataset<Row> numbered = rows.mapPartitions(
+                new RowNumbering(schema.fieldIndex(Input.FILE), schema.fieldIndex(Input.REQUEST), firstPositions),
+                Encoders.row(schema));
+        return checked(numbered, choice, blocks);
+    }
+
+    private Input surveyed(Dataset<Row> rows, ColumnChoice choice) {
+        return checked(rows, choice, survey(rows, requestReader(choice)));
+    }
+
+    private List<RowSurvey.Block> survey(Dataset<Row> rows, RequestReader reader) {
+        String last = rows.columns()[rows.columns().length - 1];
+        Dataset<Row> found = rows.select(Input.REQUEST, Input.FILE, last)
+                .mapPartitions(new RowSurvey(reader, last.equals(Input.BLOCK)), Encoders.row(RowSurvey.SCHEMA));
+        return RowSurvey.blocks(found.collectAsList());
+    }
+
+    private Input checked(Dataset<Row> rows, ColumnChoice choice, List<RowSurvey.Block> blocks) {
+        long count = blocks.stream().mapToLong(RowSurvey.Block::rows).sum();
+        if (count == 0) {
+            throw noRows();
+        }
+        RequestReader reader = requestReader(choice);
+        if (blocks.stream().anyMatch(RowSurvey.Block::idsGiven)) {
+            requireUniqueIds(rows, reader);
+        }
+        Input.Survey survey = new Input.Survey(
+                count,
+                blocks.stream().anyMatch(RowSurvey.Block::severalOutputs),
+                blocks.stream().anyMatch(RowSurvey.Block::logprobs));
+        List<String> columns = Arrays.asList(rows.columns());
+        return new Input(rows, columns.subList(0, columns.size() - 3), reader, survey);
+    }
+
+    private void requireUniqueIds(Dataset<Row> rows, RequestReader reader) {
+        Dataset<Row> ids = rows.select(Input.REQUEST, Input.FILE, Input.POSITION)
+                .mapPartitions(new RowIds(reader), Encoders.row(RowIds.SCHEMA));
+        List<Row> duplicate = ids.groupBy("id")
+                .agg(
+                        count(lit(1)).as("rows"),
+                        min("location").as("first"),
+                        max("location").as("last"))
+                .filter(col("rows").gt(1))
+                .limit(1)
+                .collectAsList();
+        if (!duplicate.isEmpty()) {
+            Row row = duplicate.getFirst();
+            String where =
+                    row.getString(2).isEmpty() ? "" : ", among them " + row.getString(2) + " and " + row.getString(3);
+            throw JobException.input("the " + reader.idColumn() + " " + row.getString(0) + " is on " + row.getLong(1)
+                    + " rows" + where + ": ids must be unique");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package io.github.sparkmixtral.job;
+
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.sum;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.model.ModelDescription;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * What the output holds, counted in the files as they were written, whatever was tried again on the way there.
+ *
+ * @param errors rows by error code
+ * @param finishReasons answered rows by finish reason of their first output
+ * @param firstError one error's message; null where there is none
+ */
+record Manifest(
+        long rows,
+        Map<String, Long> errors,
+        Map<String, Long> finishReasons,
+        String firstError,
+        long promptTokens,
+        long completionTokens,
+        long cachedTokens) {
+
+    static final String FILE = "_manifest.json";
+
+    /** Counts the Parquet files at {@code output}. */
+    static Manifest of(SparkSession spark, String output, StructType schema) {
+        List<Row> groups = spark.read()
+                .schema(schema)
+                .parquet(output)
+                .groupBy(col("error.code").as("code"), col("finish_reason"))
+                .agg(
+                        count(lit(1)),
+                        min("error.message"),
+                        tokens("prompt_tokens"),
+                        tokens("completion_tokens"),
+                        tokens("cached_tokens"))
+                .collectAsList();
+        Map<String, Long> errors = new TreeMap<>();
+        Map<String, Long> finishReasons = new TreeMap<>();
+        for (Row group : groups) {
+            Map<String, Long> counts = group.isNullAt(0) ? finishReasons : errors;
+            counts.merge(group.getString(group.isNullAt(0) ? 1 : 0), group.getLong(2), Long::sum);
+        }
+        return new Manifest(
+                groups.stream().mapToLong(group -> group.getLong(2)).sum(),
+                errors,
+                finishReasons,
+                groups.stream()
+                        .filter(group -> !group.isNullAt(0))
+                        .max(Comparator.comparingLong(group -> group.getLong(2)))
+                        .map(group -> group.getString(3))
+                        .orElse(null),
+                groups.stream().mapToLong(group -> group.getLong(4)).sum(),
+                groups.stream().mapToLong(group -> group.getLong(5)).sum(),
+                groups.stream().mapToLong(group -> group.getLong(6)).sum());
+    }
+
+    private static Column tokens(String field) {
+        return coalesce(sum(col("usage." + field)), lit(0L)).cast("bigint");
+    }
+
+    long failedRows() {
+        return errors.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    double errorRatio() {
+        return (double) failedRows() / rows;
+    }
+
+    /** Answers that {@code max_tokens} or the context's end has cut. */
+    long cutRows() {
+        return finishReasons.getOrDefault("length", 0L);
+    }
+
+    /** Writes {@code _manifest.json} beside the Parquet files. */
+    void write(JobOptions options, ModelDescription model, Instant start, Instant end, Configuration configuration)
+            throws IOException {
+        JsonMapper json = new JsonMapper();
+        ObjectNode root = json.createObjectNode();
+        root.put("status", errorRatio() > options.toleratedErrorRatio() ? "too_many_errors" : "done");
+        ObjectNode rowCounts = root.putObject("rows");
+        rowCounts.put("total", rows).put("answered", rows - failedRows()).put("failed", failedRows());
+        rowCounts.set("errors", json.valueToTree(errors));
+        rowCounts.set("finish_reasons", json.valueToTree(finishReasons));
+        root.putObject("tokens")
+                .put("prompt", promptTokens)
+                .put("completion", completionTokens)
+                .put("total", promptTokens + completionTokens)
+                .put("cached", cachedTokens);
+        double seconds = Duration.between(start, end).toMillis() / 1e3;
+        root.putObject("time")
+                .put("start", start.toString())
+                .put("end", end.toString())
+                .put("seconds", seconds)
+                .put("rows_per_second", rows / seconds)
+                .put("completion_tokens_per_second", completionTokens / seconds);
+        root.putObject("model")
+                .put("path", Redaction.redact(options.model()))
+                .put("format", model.format())
+                .put("parameters", model.parameters())
+                .put("bytes", model.bytes())
+                .put("layers", model.config().layers())
+                .put("experts", model.config().experts())
+                .put("experts_per_token", model.config().expertsPerToken())
+                .put("vocabulary_size", model.config().vocabularySize())
+                .put("max_positions", model.config().maxPositions());
+        ObjectNode settings = root.putObject("options");
+        options.resolved().forEach((name, values) -> {
+            if (values.size() == 1) {
+                settings.put(name, values.getFirst());
+            } else {
+                settings.set(name, json.valueToTree(values));
+            }
+        });
+        root.putObject("versions")
+                .put("spark_mixtral", Version.job())
+                .put("spark", Version.spark())
+                .put("java", Version.java());
+        Path path = new Path(options.output(), FILE);
+        try (OutputStream out = path.getFileSystem(configuration).create(path, true)) {
+            json.writerWithDefaultPrettyPrinter().writeValue(out, root);
+        }
+    }
+}
