@@ -83,8 +83,12 @@ public final class GgufMetadata {
             case INT32 -> (long) reader.int32(key);
             case FLOAT32 -> (double) reader.float32(key);
             case BOOL -> reader.int8(key) != 0;
-            // An unsigned value of 2^63 or more turns negative, and no key of ours takes a negative number that low.
-            case UINT64, INT64 -> reader.int64(key);
+            // 2^63 and more are out of range for every key, so that their exact value does not matter.
+            case UINT64 -> {
+                long number = reader.int64(key);
+                yield number < 0 ? Long.MAX_VALUE : number;
+            }
+            case INT64 -> reader.int64(key);
             case FLOAT64 -> reader.float64(key);
             default -> throw unknownType(reader.file(), key, type);
         };

@@ -36,7 +36,7 @@ final class GgufCheckpoint {
                     "%s: metadata tokenizer.ggml.model is %.60s; only llama, which is SentencePiece BPE, is supported"
                             .formatted(file.file(), model));
         }
-        Vocabulary vocabulary = new Vocabulary(
+        return new Vocabulary(
                 file.file(),
                 metadata.strings("tokenizer.ggml.tokens"),
                 metadata.floats("tokenizer.ggml.scores"),
@@ -45,13 +45,6 @@ final class GgufCheckpoint {
                 metadata.integer("tokenizer.ggml.bos_token_id").orElse(1),
                 metadata.integer("tokenizer.ggml.eos_token_id").orElse(2),
                 metadata.flag("tokenizer.ggml.add_space_prefix").orElse(true));
-        int pieces = vocabulary.pieces().length;
-        if (vocabulary.scores().length != pieces || vocabulary.types().length != pieces) {
-            throw new ModelException(
-                    "%s: the metadata arrays tokenizer.ggml.tokens, scores and token_type have %d, %d and %d elements, but must have as many"
-                            .formatted(file.file(), pieces, vocabulary.scores().length, vocabulary.types().length));
-        }
-        return vocabulary;
     }
 
     private Checkpoint checkpoint() {

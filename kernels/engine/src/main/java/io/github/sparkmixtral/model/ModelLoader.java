@@ -60,11 +60,11 @@ public final class ModelLoader {
             ModelDescription description = opened.description();
             progress.accept(String.format(
                     Locale.ROOT,
-                    "loaded %s: %.3f billion parameters, %s, %.2f GB, in %.2f s",
+                    "loaded %s: %.1f million parameters, %s, %.1f MB, in %.2f s",
                     path,
-                    description.parameters() / 1e9,
+                    description.parameters() / 1e6,
                     description.format(),
-                    description.bytes() / 1e9,
+                    description.bytes() / 1e6,
                     (System.nanoTime() - start) / 1e9));
             return new Model(description, weights, arena);
         } catch (Throwable t) {

@@ -141,6 +141,10 @@ final class Quantizer {
         int done = 0;
         try {
             for (; done < tasks.size(); done++) {
+                // get() does not look at the flag where the task is done already.
+                if (Thread.interrupted()) {
+                    throw new InterruptedException();
+                }
                 tasks.get(done).get();
                 long tenth = (done + 1) * 10L / tasks.size();
                 if (tenth > done * 10L / tasks.size()) {
