@@ -1,0 +1,142 @@
+package io.github.sparkmixtral.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Batches;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelLoader;
+import io.github.sparkmixtral.model.Quantization;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The whole model, from its files to its logits, against Hugging Face transformers in float32. */
+class GoldenModelTest {
+
+    /** Logits have a deviation of about 1.5; two orders of summation over two layers were seen to differ by up to 2e-5. */
+    private static final float TOLERANCE = 1e-4f;
+
+    private static final int[] BLOCKS = IntStream.range(0, 16).map(i -> 15 - i).toArray();
+
+    static Stream<Arguments> checkpoints() {
+        return Stream.of("gqa-bf16", "wide-head-f32", "window-f16", "sharded-bf16", "single-f32", "gguf-q8_0")
+                .flatMap(GoldenModelTest::withEachKernels);
+    }
+
+    static Stream<Arguments> quantized() {
+        return Stream.of("gguf-q8_0", "gguf-q4_0", "gguf-q4_1", "gguf-q5_0", "gguf-q5_1", "gguf-q4_k_m", "gguf-q5_k_m")
+                .flatMap(GoldenModelTest::withEachKernels);
+    }
+
+    private static Stream<Arguments> withEachKernels(String model) {
+        return Stream.of(new ScalarKernels(), new VectorKernels()).map(kernels -> Arguments.of(model, kernels));
+    }
+
+    @ParameterizedTest
+    @MethodSource("checkpoints")
+    void logitsAndGreedyTokensAreThoseOfTransformers(String name, Kernels kernels) {
+        GoldenModel golden = GoldenModel.of(name);
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend backend = open(model, kernels)) {
+            assertThat(logits(backend, golden.prompt())).containsExactly(golden.logits(), within(TOLERANCE));
+            assertThat(greedy(backend, golden.prompt(), golden.greedy().length)).isEqualTo(golden.greedy());
+            assertThat(golden.greedy()).hasSize(64);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("quantized")
+    void quantizedWeightsMeanWhatTheirFormatSays(String name, Kernels kernels) {
+        GoldenModel golden = GoldenModel.of(name);
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend backend = open(model, kernels)) {
+            float[] logits = logits(backend, golden.prompt());
+            assertThat(logits).containsExactly(golden.logits(), within(TOLERANCE));
+        }
+    }
+
+    /** Bounds a little below what transformers itself reaches with the decoded weights, as models.py prints it. */
+    @ParameterizedTest
+    @CsvSource({
+        "gguf-q8_0, gguf-q8_0, 0.999",
+        "gguf-q4_0, gguf-q8_0, 0.88",
+        "gguf-q4_1, gguf-q8_0, 0.90",
+        "gguf-q5_0, gguf-q8_0, 0.97",
+        "gguf-q5_1, gguf-q8_0, 0.97",
+        "gguf-q4_k_m, gguf-q4_k_m, 0.97",
+        "gguf-q5_k_m, gguf-q4_k_m, 0.99"
+    })
+    void quantizedModelStaysCloseToTheOriginal(String name, String original, double bound) {
+        GoldenModel golden = GoldenModel.of(name);
+        float[] expected = GoldenModel.floats(original + "/original.gz");
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend backend = open(model, new VectorKernels())) {
+            assertThat(medianCosine(logits(backend, golden.prompt()), expected, backend.vocabularySize()))
+                    .isBetween(bound, 1.0);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Q8_0, 0.999", "Q4_0, 0.85"})
+    void quantizingOnLoadStaysCloseToTheOriginal(Quantization quantization, double bound) {
+        GoldenModel golden = GoldenModel.of("gqa-bf16");
+        try (Model model = ModelLoader.load(golden.path(), quantization, line -> {});
+                Backend backend = open(model, new VectorKernels())) {
+            assertThat(medianCosine(logits(backend, golden.prompt()), golden.logits(), backend.vocabularySize()))
+                    .isBetween(bound, 1.0);
+        }
+    }
+
+    private static Backend open(Model model, Kernels kernels) {
+        return new CpuBackend(model, new BackendOptions(1, 128, 8 << 20, 2), kernels);
+    }
+
+    private static float[] logits(Backend backend, int[] prompt) {
+        float[] logits = backend.forward(new Batches()
+                .add(prompt, 0, prompt.length, BLOCKS, prompt.length)
+                .build());
+        return Arrays.copyOf(logits, prompt.length * backend.vocabularySize());
+    }
+
+    private static int[] greedy(Backend backend, int[] prompt, int count) {
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + count);
+        int computed = 0;
+        for (int known = prompt.length; known < tokens.length; known++) {
+            float[] logits = backend.forward(
+                    new Batches().add(tokens, computed, known, BLOCKS, 1).build());
+            tokens[known] = IntStream.range(0, backend.vocabularySize())
+                    .reduce(0, (best, i) -> logits[i] > logits[best] ? i : best);
+            computed = known;
+        }
+        return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
+    }
+
+    /** Cosine of each position's logits, then the median: rounding may turn the router at single positions. */
+    private static double medianCosine(float[] actual, float[] expected, int width) {
+        List<Double> cosines = IntStream.range(0, expected.length / width)
+                .mapToObj(row -> cosine(actual, expected, row * width, width))
+                .sorted()
+                .toList();
+        return cosines.get(cosines.size() / 2);
+    }
+
+    private static double cosine(float[] a, float[] b, int from, int width) {
+        double product = 0;
+        double squareA = 0;
+        double squareB = 0;
+        for (int i = from; i < from + width; i++) {
+            product += (double) a[i] * b[i];
+            squareA += (double) a[i] * a[i];
+            squareB += (double) b[i] * b[i];
+        }
+        return Math.min(1, product / Math.sqrt(squareA * squareB));
+    }
+}
