@@ -25,6 +25,7 @@ final class Requests implements AutoCloseable {
             set(RecordSchema.MESSAGES, i, row.messages());
             set(RecordSchema.TOOLS, i, row.tools());
             set(RecordSchema.PARAMETERS, i, row.parameters());
+            set(RecordSchema.TASK, i, row.task().text());
         }
         root.setRowCount(rows.size());
         return root;

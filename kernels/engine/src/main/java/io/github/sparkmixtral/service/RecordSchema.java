@@ -12,7 +12,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
  *
  * <p>{@link #REQUESTS}: of {@code prompt} and {@code messages} a row has exactly one; {@code messages} is a JSON array of
  * OpenAI's messages, {@code tools} a JSON array of OpenAI's tools, {@code parameters} a JSON object of the row's own sampling
- * parameters (see {@link ParametersReader}).
+ * parameters (see {@link ParametersReader}), {@code task} the row's own {@link Task} by its text.
  *
  * <p>{@link #COMPLETIONS}: a row has either outputs, usage and seed, or an error. The lists under {@code logprobs} run parallel
  * to the output's {@code token_ids}; {@code logprobs} is null where none were asked for.
@@ -23,6 +23,7 @@ public final class RecordSchema {
     public static final String MESSAGES = "messages";
     public static final String TOOLS = "tools";
     public static final String PARAMETERS = "parameters";
+    public static final String TASK = "task";
 
     public static final String OUTPUTS = "outputs";
     public static final String INDEX = "index";
@@ -53,13 +54,14 @@ public final class RecordSchema {
     private static final ArrowType FLOAT32 = new ArrowType.FloatingPoint(FloatingPointPrecision.SINGLE);
     private static final ArrowType BOOLEAN = ArrowType.Bool.INSTANCE;
 
-    /** Rows to answer: {@code custom_id} (not null), {@code prompt}, {@code messages}, {@code tools}, {@code parameters}; all utf8. */
+    /** Rows to answer: {@code custom_id} (not null), {@code prompt}, {@code messages}, {@code tools}, {@code parameters}, {@code task}; all utf8. */
     public static final Schema REQUESTS = new Schema(List.of(
             required(CUSTOM_ID, UTF8),
             optional(PROMPT, UTF8),
             optional(MESSAGES, UTF8),
             optional(TOOLS, UTF8),
-            optional(PARAMETERS, UTF8)));
+            optional(PARAMETERS, UTF8),
+            optional(TASK, UTF8)));
 
     /**
      * Answered rows: {@code custom_id utf8 not null}, {@code outputs list<struct<index int32, text utf8, token_ids list<int32>,

@@ -19,7 +19,7 @@ import java.util.List;
 /**
  * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. Error
  * codes: {@code missing_prompt}, {@code ambiguous_prompt}, {@code empty_prompt}, {@code invalid_prompt}, {@code invalid_messages},
- * {@code invalid_tools}, {@code invalid_parameters}, {@code context_length_exceeded}. May be used by many threads at once.
+ * {@code invalid_tools}, {@code invalid_parameters}, {@code invalid_task}, {@code context_length_exceeded}. May be used by many threads at once.
  */
 final class RequestBuilder {
     private final Tokenizer tokenizer;
@@ -37,7 +37,7 @@ final class RequestBuilder {
         this.options = options;
         this.engine = engine;
         this.wayOut = wayOut;
-        chatFormat = options.task() == Task.CHAT ? ChatFormat.of(tokenizer) : null;
+        chatFormat = ChatFormat.of(tokenizer);
     }
 
     /**
@@ -48,7 +48,7 @@ final class RequestBuilder {
     Request build(String id, Row row) throws InvalidRowException {
         checkOnePrompt(row);
         SamplingParameters parameters = parameters(row);
-        return switch (options.task()) {
+        return switch (task(row)) {
             case CHAT -> {
                 Conversation conversation = conversation(row);
                 int[] tokens = checked(render(conversation));
@@ -56,6 +56,18 @@ final class RequestBuilder {
             }
             case COMPLETE -> new Request(id, row.customId(), checked(complete(row)), parameters, LeadingSpace.KEEP);
         };
+    }
+
+    private Task task(Row row) throws InvalidRowException {
+        if (row.task() == null) {
+            return options.task();
+        }
+        for (Task task : Task.values()) {
+            if (task.text().equals(row.task())) {
+                return task;
+            }
+        }
+        throw new InvalidRowException("invalid_task", "task must be chat or complete, not " + Json.shorten(row.task()));
     }
 
     private static void checkOnePrompt(Row row) throws InvalidRowException {

@@ -13,6 +13,7 @@ final class RequestRows {
     private final VarCharVector messages;
     private final VarCharVector tools;
     private final VarCharVector parameters;
+    private final VarCharVector task;
 
     /**
      * Finds the columns.
@@ -26,6 +27,7 @@ final class RequestRows {
         messages = column(root, RecordSchema.MESSAGES);
         tools = column(root, RecordSchema.TOOLS);
         parameters = column(root, RecordSchema.PARAMETERS);
+        task = column(root, RecordSchema.TASK);
         if (customId == null) {
             throw new IllegalArgumentException("the batch has no column " + RecordSchema.CUSTOM_ID);
         }
@@ -46,7 +48,8 @@ final class RequestRows {
                 text(prompt, index),
                 text(messages, index),
                 text(tools, index),
-                text(parameters, index));
+                text(parameters, index),
+                text(task, index));
     }
 
     private static VarCharVector column(VectorSchemaRoot root, String name) {
