@@ -10,11 +10,16 @@ import java.util.Map;
  */
 final class MergeTable {
     private static final int NONE = -1;
-    private static final int BASIC_PLANE = 0x10000;
+
+    /** Characters are looked up in pages of 256, of which most are this one. */
+    private static final int[] EMPTY_PAGE = new int[1 << 8];
+
+    static {
+        Arrays.fill(EMPTY_PAGE, NONE);
+    }
 
     private final int pieces;
-    private final int[] basicSymbols = new int[BASIC_PLANE];
-    private final Map<Integer, Integer> otherSymbols = new HashMap<>();
+    private final int[][] symbolPages = new int[Character.MAX_CODE_POINT + 1 >> 8][];
     private int[] extraCharacters = new int[16];
     private int extraSymbols;
 
@@ -28,7 +33,7 @@ final class MergeTable {
     /** A table over {@code pieces} pieces, without merges. */
     MergeTable(int pieces) {
         this.pieces = pieces;
-        Arrays.fill(basicSymbols, NONE);
+        Arrays.fill(symbolPages, EMPTY_PAGE);
         Arrays.fill(slots, NONE);
     }
 
@@ -115,11 +120,11 @@ final class MergeTable {
     }
 
     private void putSymbol(int character, int symbol) {
-        if (character < BASIC_PLANE) {
-            basicSymbols[character] = symbol;
-        } else {
-            otherSymbols.put(character, symbol);
+        int page = character >> 8;
+        if (symbolPages[page] == EMPTY_PAGE) {
+            symbolPages[page] = EMPTY_PAGE.clone();
         }
+        symbolPages[page][character & 0xFF] = symbol;
     }
 
     /** Adds a merge of two symbols into a piece; a later one for the same pair takes its place. */
@@ -203,7 +208,7 @@ final class MergeTable {
 
     /** The symbol that a character starts as. */
     int symbol(int character) {
-        int symbol = character < BASIC_PLANE ? basicSymbols[character] : otherSymbols.getOrDefault(character, NONE);
+        int symbol = symbolPages[character >> 8][character & 0xFF];
         return symbol >= 0 ? symbol : -1 - character;
     }
 

@@ -15,8 +15,8 @@ import java.util.List;
  * Mixtral's tokenizers do not use and what would change the result is refused by name.
  */
 final class SentencePieceModel {
-    /** A vocabulary of 32768 takes half a megabyte; ModelProto itself cannot pass 2 GB. */
-    static final long MAX_FILE_BYTES = 256L << 20;
+    /** Mistral's take half a megabyte as tokenizer.model and four as tokenizer.json. */
+    static final long MAX_FILE_BYTES = 64L << 20;
 
     private static final int BPE = 2;
     private static final List<String> MODEL_TYPES = List.of("", "unigram", "BPE", "word", "char");
@@ -38,19 +38,23 @@ final class SentencePieceModel {
     }
 
     static Tokenizer read(Path file) {
-        SentencePieceModel model = parse(file);
+        return read(file, readFile(file));
+    }
+
+    static Tokenizer read(Path file, byte[] bytes) {
+        SentencePieceModel model = parse(file, bytes);
         Spacing.Prefix prefix = model.addDummyPrefix ? Spacing.Prefix.ALWAYS : Spacing.Prefix.NONE;
         return Tokenizer.of(
                 model.vocabulary(), new Spacing(prefix, model.escapeWhitespaces, model.removeExtraWhitespaces, false));
     }
 
     static Vocabulary vocabulary(Path file) {
-        return parse(file).vocabulary();
+        return parse(file, readFile(file)).vocabulary();
     }
 
-    private static SentencePieceModel parse(Path file) {
+    private static SentencePieceModel parse(Path file, byte[] bytes) {
         SentencePieceModel model = new SentencePieceModel(file.toString());
-        model.readModel(ByteBuffer.wrap(readFile(file)));
+        model.readModel(ByteBuffer.wrap(bytes));
         return model;
     }
 

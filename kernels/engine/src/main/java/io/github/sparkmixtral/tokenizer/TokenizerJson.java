@@ -48,11 +48,14 @@ final class TokenizerJson {
     }
 
     static Tokenizer read(Path file) {
-        return new TokenizerJson(file, parse(file)).tokenizer();
+        return read(file, SentencePieceModel.readFile(file));
     }
 
-    private static JsonNode parse(Path file) {
-        byte[] bytes = SentencePieceModel.readFile(file);
+    static Tokenizer read(Path file, byte[] bytes) {
+        return new TokenizerJson(file, parse(file, bytes)).tokenizer();
+    }
+
+    private static JsonNode parse(Path file, byte[] bytes) {
         try {
             JsonNode node = MAPPER.readTree(bytes);
             if (!node.isObject()) {
@@ -74,30 +77,13 @@ final class TokenizerJson {
         readVocabulary(model.path("vocab"));
         Spacing spacing = spacing();
         readAddedTokens(spacing);
-        boolean stripsLeadingSpace = stripsLeadingSpace();
         SpecialNames names = SpecialNames.beside(file);
-        int unknown = id("model.unk_token", model.path("unk_token").asText(names.unknown()));
-        int bos = id("the bos_token", names.bos());
-        int eos = id("the eos_token", names.eos());
-        List.of(unknown, bos, eos)
-                .forEach(special -> ids.forEach((piece, id) -> {
-                    if (id.equals(special)) {
-                        controlTokens.put(piece, id);
-                    }
-                }));
-
-        String[] texts =
-                new String[ids.values().stream().mapToInt(id -> id).max().getAsInt() + 1];
-        int[] bytes = new int[texts.length];
-        Arrays.fill(bytes, -1);
-        ids.forEach((piece, id) -> {
-            if (!controlTokens.containsKey(piece)) {
-                texts[id] = piece.replace(Spacing.ESCAPED_SPACE, ' ');
-                bytes[id] = Vocabulary.byteValue(piece);
-            }
-        });
+        int unknown = special("model.unk_token", model.path("unk_token").asText(names.unknown()));
+        int bos = special("bos_token in tokenizer_config.json", names.bos());
+        int eos = special("eos_token in tokenizer_config.json", names.eos());
+        Tokenizer.Decoding decoding = decoding();
         BytePairEncoder encoder = new BytePairEncoder(
-                merges(model.path("merges"), texts.length),
+                merges(model.path("merges"), decoding.texts().length),
                 byteTokens(model),
                 unknown,
                 model.path("fuse_unk").asBoolean(),
@@ -107,9 +93,35 @@ final class TokenizerJson {
                 bos,
                 eos,
                 controlTokens,
-                new Tokenizer.Decoding(texts, bytes, stripsLeadingSpace),
-                new Tokenizer.Encoding(
-                        spacing, new PieceMatcher(rawPieces), new PieceMatcher(normalizedPieces), encoder));
+                decoding,
+                new Tokenizer.Encoding(spacing, matcher(rawPieces), matcher(normalizedPieces), encoder));
+    }
+
+    private int special(String field, String piece) {
+        int id = id(field, piece);
+        controlTokens.put(piece, id);
+        return id;
+    }
+
+    private PieceMatcher matcher(List<Piece> pieces) {
+        return new PieceMatcher(pieces.stream()
+                .filter(piece -> !controlTokens.containsValue(piece.id()))
+                .toList());
+    }
+
+    private Tokenizer.Decoding decoding() {
+        boolean stripsLeadingSpace = stripsLeadingSpace();
+        String[] texts = new String[ids.values().stream().max(Integer::compare).orElseThrow() + 1];
+        int[] bytes = new int[texts.length];
+        Arrays.fill(bytes, -1);
+        ids.forEach((piece, id) -> {
+            texts[id] = piece.replace(Spacing.ESCAPED_SPACE, ' ');
+            bytes[id] = Vocabulary.byteValue(piece);
+        });
+        // A token that is looked for in the normalized text is decoded as that text too, with the prefix space.
+        normalizedPieces.forEach(piece -> texts[piece.id()] = piece.text().replace(Spacing.ESCAPED_SPACE, ' '));
+        controlTokens.values().forEach(id -> texts[id] = null);
+        return new Tokenizer.Decoding(texts, bytes, stripsLeadingSpace);
     }
 
     private void checkModel(JsonNode model) {
@@ -383,7 +395,9 @@ final class TokenizerJson {
 
         static SpecialNames beside(Path file) {
             Path config = file.resolveSibling("tokenizer_config.json");
-            JsonNode root = Files.exists(config) ? parse(config) : MissingNode.getInstance();
+            JsonNode root = Files.exists(config)
+                    ? parse(config, SentencePieceModel.readFile(config))
+                    : MissingNode.getInstance();
             return new SpecialNames(
                     name(root.path("unk_token"), "<unk>"),
                     name(root.path("bos_token"), "<s>"),
