@@ -5,16 +5,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.github.sparkmixtral.chat.ChatException;
 import io.github.sparkmixtral.chat.ChatFormat;
-import io.github.sparkmixtral.chat.ChatMessage;
 import io.github.sparkmixtral.chat.Conversation;
-import io.github.sparkmixtral.chat.Role;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. Error
@@ -52,7 +48,8 @@ final class RequestBuilder {
             case CHAT -> {
                 Conversation conversation = conversation(row);
                 int[] tokens = checked(render(conversation));
-                yield new Request(id, row.customId(), tokens, parameters, leadingSpace(conversation));
+                LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
+                yield new Request(id, row.customId(), tokens, parameters, space);
             }
             case COMPLETE -> new Request(id, row.customId(), checked(complete(row)), parameters, LeadingSpace.KEEP);
         };
@@ -114,7 +111,8 @@ final class RequestBuilder {
         JsonNode messages =
                 row.messages() == null ? userMessage(row.prompt()) : json(RecordSchema.MESSAGES, row.messages());
         try {
-            return withSystemPrompt(Conversation.ofJson(messages, tools));
+            Conversation conversation = Conversation.ofJson(messages, tools);
+            return options.systemPrompt() == null ? conversation : conversation.withSystem(options.systemPrompt());
         } catch (ChatException invalid) {
             throw invalid(invalid);
         }
@@ -126,29 +124,12 @@ final class RequestBuilder {
         return messages;
     }
 
-    private Conversation withSystemPrompt(Conversation conversation) {
-        boolean own = conversation.messages().stream().anyMatch(message -> message.role() == Role.SYSTEM);
-        if (options.systemPrompt() == null || own) {
-            return conversation;
-        }
-        List<ChatMessage> messages = new ArrayList<>();
-        messages.add(new ChatMessage(Role.SYSTEM, options.systemPrompt()));
-        messages.addAll(conversation.messages());
-        return new Conversation(messages, conversation.tools());
-    }
-
     private int[] render(Conversation conversation) throws InvalidRowException {
         try {
             return chatFormat.render(conversation);
         } catch (ChatException invalid) {
             throw invalid(invalid);
         }
-    }
-
-    /** An answer that continues a primer keeps the space it begins with, so that both can be put together. */
-    private static LeadingSpace leadingSpace(Conversation conversation) {
-        Role last = conversation.messages().getLast().role();
-        return last == Role.ASSISTANT ? LeadingSpace.KEEP : LeadingSpace.STRIP;
     }
 
     private int[] checked(int[] tokens) throws InvalidRowException {

@@ -58,7 +58,7 @@ public final class FakeBackend implements Backend {
     }
 
     /** Logits in [-3, 3) that depend on every token before, with the end of the sequence somewhat likelier than others. */
-    static void pseudoRandom(int[] history, float[] logits, int offset) {
+    public static void pseudoRandom(int[] history, float[] logits, int offset) {
         long hash = history.length;
         for (int token : history) {
             hash = Draws.mix(hash * 31 + token);

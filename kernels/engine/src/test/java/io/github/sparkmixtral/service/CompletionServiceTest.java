@@ -1,0 +1,606 @@
+package io.github.sparkmixtral.service;
+
+import static io.github.sparkmixtral.service.Rows.messages;
+import static io.github.sparkmixtral.service.Rows.prompt;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.sparkmixtral.engine.FakeBackend;
+import io.github.sparkmixtral.engine.FakeBackend.LanguageModel;
+import io.github.sparkmixtral.engine.FakeBackend.Size;
+import io.github.sparkmixtral.engine.Parameters;
+import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.engine.TinyTokenizer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
+import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.memory.RootAllocator;
+import org.apache.arrow.vector.IntVector;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
+import org.apache.arrow.vector.types.pojo.Schema;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class CompletionServiceTest {
+    private static final SamplingParameters JOB = Parameters.of(p -> {
+        p.maxTokens = 12;
+        p.seed = 5;
+    });
+    private static final Size SMALL = new Size(6, 48, 64, 512);
+
+    private final BufferAllocator allocator = new RootAllocator();
+    private final CountDownLatch gate = new CountDownLatch(1);
+
+    /** Stands still until the gate is open. */
+    private final LanguageModel gated = (history, logits, offset) -> {
+        try {
+            gate.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+        FakeBackend.pseudoRandom(history, logits, offset);
+    };
+
+    @AfterEach
+    void nothingLeaked() {
+        gate.countDown();
+        allocator.close();
+    }
+
+    @Test
+    void everyRowOfEverySessionIsAnsweredOnceAndAsIfAlone() throws Exception {
+        int tasks = 8;
+        Map<String, Map<?, ?>> expected = new HashMap<>();
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+            for (int task = 0; task < tasks; task++) {
+                for (Row row : taskRows(task)) {
+                    expected.put(task + row.prompt(), essence(answer(service, row)));
+                }
+            }
+        }
+        FakeBackend backend = new FakeBackend(SMALL);
+        try (CompletionService service = start(backend, options(JOB));
+                ExecutorService threads = Executors.newFixedThreadPool(tasks)) {
+            List<Future<Map<String, Map<String, Object>>>> results = new ArrayList<>();
+            for (int task = 0; task < tasks; task++) {
+                List<Row> rows = taskRows(task);
+                results.add(threads.submit(() -> runTask(service, rows)));
+            }
+            for (int task = 0; task < tasks; task++) {
+                Map<String, Map<String, Object>> answers = results.get(task).get();
+                for (Row row : taskRows(task)) {
+                    assertThat(essence(answers.get(row.customId()))).isEqualTo(expected.get(task + row.prompt()));
+                }
+            }
+            assertThat(service.counters().completedRows()).isEqualTo(tasks * 60L);
+            assertThat(service.counters().failedRows()).isZero();
+            assertThat(service.counters().queuedRows()).isZero();
+        }
+        assertThat(backend.largestBatch()).isEqualTo(SMALL.maxSequences());
+    }
+
+    /** All tasks use the same ids. */
+    private static List<Row> taskRows(int task) {
+        return IntStream.range(0, 60)
+                .mapToObj(i -> prompt("row-" + i, "ab the cat " + "xyz".repeat(i % 7) + task + "." + i))
+                .toList();
+    }
+
+    /** What a Spark task does: submit in batches, read in between, read the rest. */
+    private Map<String, Map<String, Object>> runTask(CompletionService service, List<Row> rows) throws Exception {
+        Map<String, Map<String, Object>> answers = new HashMap<>();
+        try (BufferAllocator child = allocator.newChildAllocator("task", 0, Long.MAX_VALUE);
+                CompletionService.Session session = service.open();
+                VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, child)) {
+            for (int from = 0; from < rows.size(); from += 10) {
+                try (VectorSchemaRoot batch = Rows.batch(child, rows.subList(from, from + 10))) {
+                    session.submit(batch);
+                }
+                session.poll(completions, 5);
+                collect(completions, answers);
+            }
+            while (session.read(completions, 7) > 0) {
+                assertThat(completions.getRowCount()).isBetween(1, 7);
+                collect(completions, answers);
+            }
+            assertThat(session.outstanding()).isZero();
+        }
+        assertThat(answers).hasSameSizeAs(rows);
+        return answers;
+    }
+
+    private static void collect(VectorSchemaRoot completions, Map<String, Map<String, Object>> answers) {
+        for (Map<String, Object> answer : rows(completions)) {
+            assertThat(answers.put(answer.get("custom_id").toString(), answer)).isNull();
+        }
+    }
+
+    /** All of an answer that may not depend on what else was running. */
+    private static Map<?, ?> essence(Map<String, Object> answer) {
+        Map<String, Object> essence = new HashMap<>(answer);
+        Map<?, ?> usage = (Map<?, ?>) essence.remove("usage");
+        essence.put(
+                "tokens",
+                List.of(usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")));
+        return essence;
+    }
+
+    @Test
+    void answerHasAllColumns() throws Exception {
+        ServiceOptions options = new ServiceOptions(
+                Task.COMPLETE,
+                null,
+                Parameters.of(p -> {
+                    p.temperature = 0;
+                    p.seed = 3;
+                }),
+                0,
+                8);
+        LanguageModel model = (history, logits, offset) -> {
+            for (int id = 0; id < TinyTokenizer.SIZE; id++) {
+                logits[offset + id] = 0;
+            }
+            logits[offset + (history.length < 5 ? TinyTokenizer.of("\u2581cat") : TinyTokenizer.EOS)] = 10;
+            logits[offset + 300] = 5;
+        };
+        try (CompletionService service = start(new FakeBackend(SMALL, model), options)) {
+            Map<String, Object> answer = answer(service, prompt("x", "ab", "{\"logprobs\": 2, \"n\": 2}"));
+            int cat = TinyTokenizer.of("\u2581cat");
+            assertThat(answer.get("custom_id")).hasToString("x");
+            assertThat(answer.get("seed")).isEqualTo(3L);
+            assertThat(answer.get("error")).isNull();
+            assertThat(answer.get("usage"))
+                    .isEqualTo(
+                            Map.of("prompt_tokens", 3, "completion_tokens", 6, "total_tokens", 9, "cached_tokens", 0));
+            List<?> outputs = (List<?>) answer.get("outputs");
+            assertThat(outputs).hasSize(2);
+            Map<?, ?> second = (Map<?, ?>) outputs.get(1);
+            assertThat(second.get("index")).isEqualTo(1);
+            assertThat(second.get("text")).hasToString(" cat cat");
+            assertThat(second.get("token_ids")).isEqualTo(List.of(cat, cat, TinyTokenizer.EOS));
+            assertThat(second.get("finish_reason")).hasToString("stop");
+            Map<?, ?> logprobs = (Map<?, ?>) second.get("logprobs");
+            float likeliest = (float) -Math.log(1 + Math.exp(-5) + (TinyTokenizer.SIZE - 2) * Math.exp(-10));
+            assertThat(logprobs.get("token_logprobs")).isEqualTo(List.of(likeliest, likeliest, likeliest));
+            assertThat(logprobs.get("top_token_ids"))
+                    .isEqualTo(List.of(List.of(cat, 300), List.of(cat, 300), List.of(TinyTokenizer.EOS, 300)));
+            assertThat((List<?>) logprobs.get("top_logprobs")).hasSize(3);
+        }
+    }
+
+    @Test
+    void logprobsAreNullWhereNoneAreAskedFor() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+            Map<?, ?> output =
+                    (Map<?, ?>) ((List<?>) answer(service, prompt("x", "ab")).get("outputs")).getFirst();
+            assertThat(output.get("logprobs")).isNull();
+        }
+    }
+
+    @Test
+    void rowParametersGoOverTheJobs() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+            String longer = "{\"max_tokens\": 20, \"ignore_eos\": true, \"seed\": 77}";
+            Map<String, Object> row = answer(service, prompt("a", "ab", longer));
+            assertThat(((Map<?, ?>) row.get("usage")).get("completion_tokens")).isEqualTo(20);
+            assertThat(row.get("seed")).isEqualTo(77L);
+            Map<String, Object> job = answer(service, prompt("a", "ab", "{\"ignore_eos\": true}"));
+            assertThat(((Map<?, ?>) job.get("usage")).get("completion_tokens")).isEqualTo(12);
+            assertThat(job.get("seed")).isEqualTo(5L);
+        }
+    }
+
+    @Test
+    void sameIdInTwoSessionsDrawsTheSame() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB));
+                CompletionService.Session first = service.open();
+                CompletionService.Session second = service.open()) {
+            submit(first, prompt("same", "the cat"));
+            submit(second, prompt("same", "the cat"));
+            submit(second, prompt("other", "the cat"));
+            Map<String, Object> one = read(first).getFirst();
+            Map<String, Map<String, Object>> two = new HashMap<>();
+            while (second.outstanding() > 0) {
+                read(second).forEach(answer -> two.put(answer.get("custom_id").toString(), answer));
+            }
+            assertThat(essence(two.get("same"))).isEqualTo(essence(one));
+            assertThat(two.get("other").get("outputs")).isNotEqualTo(one.get("outputs"));
+        }
+    }
+
+    @Test
+    void badRowsAreAnsweredAndTheOthersToo() throws Exception {
+        List<Row> rows = List.of(
+                prompt("good", "the cat"),
+                prompt("null", null),
+                prompt("empty", ""),
+                new Row("both", "a", "[]", null, null),
+                messages("json", "[{\"role\": \"user\""),
+                messages("array", "{\"role\": \"user\"}"),
+                messages("role", "[{\"role\": \"assistant\", \"content\": \"a\"}]"),
+                messages("content", "[{\"role\": \"user\", \"content\": 7}]"),
+                new Row("tools", "a", null, "{", null),
+                prompt("range", "a", "{\"top_p\": 3}"),
+                prompt("bias", "a", "{\"logit_bias\": {\"5000\": 1}}"),
+                prompt("long", "x".repeat(600)),
+                prompt("good too", "the cat"));
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+            Map<String, Map<String, Object>> answers = new HashMap<>();
+            try (CompletionService.Session session = service.open()) {
+                submit(session, rows.toArray(Row[]::new));
+                while (session.outstanding() > 0) {
+                    read(session)
+                            .forEach(answer ->
+                                    answers.put(answer.get("custom_id").toString(), answer));
+                }
+            }
+            assertThat(answers).hasSize(rows.size());
+            assertThat(answers.get("good").get("error")).isNull();
+            assertThat(answers.get("good too").get("error")).isNull();
+            assertError(answers, "null", "missing_prompt", "the row has neither a prompt nor messages");
+            assertError(answers, "empty", "empty_prompt", "the prompt is empty");
+            assertError(
+                    answers,
+                    "both",
+                    "ambiguous_prompt",
+                    "the row has both a prompt and messages: leave one of them null");
+            assertError(answers, "json", "invalid_messages", "messages is not valid JSON at line 1, column ");
+            assertError(answers, "array", "invalid_messages", "messages");
+            assertError(answers, "role", "invalid_messages", "messages");
+            assertError(answers, "content", "invalid_messages", "messages[0].content");
+            assertError(answers, "tools", "invalid_tools", "tools is not valid JSON at line 1, column ");
+            assertError(answers, "range", "invalid_parameters", "top_p must be in (0, 1], not 3.0");
+            assertError(
+                    answers,
+                    "bias",
+                    "invalid_parameters",
+                    "logit_bias: token 5000 is not in the model's vocabulary of 320 tokens");
+            assertThat(message(answers.get("long")))
+                    .matches(
+                            "the prompt has 6\\d\\d tokens, but prompt and answer together must fit into 512: shorten it, the model"
+                                    + " takes no more");
+            assertError(answers, "long", "context_length_exceeded", "the prompt has 6");
+            assertThat(service.counters().failedRows()).isEqualTo(11);
+            assertThat(service.counters().completedRows()).isEqualTo(2);
+        }
+    }
+
+    private static void assertError(
+            Map<String, Map<String, Object>> answers, String id, String code, String messageStart) {
+        Map<String, Object> answer = answers.get(id);
+        Map<?, ?> error = (Map<?, ?>) answer.get("error");
+        assertThat(error).as(id).isNotNull();
+        assertThat(error.get("code")).as(id).hasToString(code);
+        assertThat(message(answer)).as(id).startsWith(messageStart);
+        assertThat(error.get("retryable")).as(id).isEqualTo(false);
+        assertThat(answer.get("outputs")).as(id).isNull();
+        assertThat(answer.get("usage")).as(id).isNull();
+        assertThat(answer.get("seed")).as(id).isNull();
+    }
+
+    private static String message(Map<String, Object> answer) {
+        return ((Map<?, ?>) answer.get("error")).get("message").toString();
+    }
+
+    @Test
+    void saysWhichLimitALongPromptMeets() throws Exception {
+        ServiceOptions limited = new ServiceOptions(Task.COMPLETE, null, JOB, 20, 8);
+        try (CompletionService service = start(new FakeBackend(SMALL), limited)) {
+            assertThat(service.maxModelLength()).isEqualTo(20);
+            assertThat(message(answer(service, prompt("a", "x".repeat(30)))))
+                    .endsWith("must fit into 20: shorten it, or raise --max-model-len");
+        }
+        ServiceOptions free = new ServiceOptions(Task.COMPLETE, null, JOB, 0, 8);
+        try (CompletionService service = start(new FakeBackend(SMALL.withCacheBlocks(2)), free)) {
+            assertThat(message(answer(service, prompt("a", "x".repeat(50)))))
+                    .endsWith("must fit into 32: shorten it, or raise --kv-cache-memory");
+        }
+    }
+
+    @Test
+    void completeTakesPromptsOnly() throws Exception {
+        ServiceOptions complete = new ServiceOptions(Task.COMPLETE, null, JOB, 0, 8);
+        try (CompletionService service = start(new FakeBackend(SMALL), complete)) {
+            assertThat(message(answer(service, messages("a", "[{\"role\": \"user\", \"content\": \"a\"}]"))))
+                    .isEqualTo("the task complete takes a prompt, not messages: use the task chat for them");
+            assertThat(message(answer(service, new Row("a", "a", null, "[]", null))))
+                    .isEqualTo("the task complete takes no tools: use the task chat for them");
+        }
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new ServiceOptions(Task.COMPLETE, "be kind", JOB, 0, 8))
+                .withMessage("a system prompt needs the task chat: the task complete takes prompts as they are");
+    }
+
+    @Test
+    void promptIsOneUserMessageAndTheSystemPromptComesFirst() throws Exception {
+        int plain = promptTokens(null, prompt("a", "the cat"));
+        assertThat(promptTokens(null, messages("a", "[{\"role\": \"user\", \"content\": \"the cat\"}]")))
+                .isEqualTo(plain);
+        int folded = promptTokens("be kind", prompt("a", "the cat"));
+        assertThat(folded).isGreaterThan(plain);
+        String own =
+                "[{\"role\": \"system\", \"content\": \"be kind\"}, {\"role\": \"user\", \"content\": \"the cat\"}]";
+        assertThat(promptTokens(null, messages("a", own))).isEqualTo(folded);
+        assertThat(promptTokens("something quite different", messages("a", own)))
+                .as("the row's own system message stands")
+                .isEqualTo(folded);
+    }
+
+    private int promptTokens(String systemPrompt, Row row) throws Exception {
+        ServiceOptions options = new ServiceOptions(Task.CHAT, systemPrompt, JOB, 0, 8);
+        try (CompletionService service = start(new FakeBackend(SMALL), options)) {
+            return (int) ((Map<?, ?>) answer(service, row).get("usage")).get("prompt_tokens");
+        }
+    }
+
+    @Test
+    void submitBlocksWhileTheQueueIsFull() throws Exception {
+        FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(2), gated);
+        try (CompletionService service = start(backend, options(JOB));
+                CompletionService.Session session = service.open()) {
+            FutureTask<Void> submission = submitInBackground(session, 50);
+            awaitTrue(() -> service.counters().queuedRows() == 8);
+            // Two run, two wait in the engine, eight in the queue; and one more may be on its way.
+            assertThat(session.outstanding()).isLessThanOrEqualTo(13);
+            assertThat(submission.isDone()).isFalse();
+            gate.countDown();
+            submission.get();
+            int answered = 0;
+            while (session.outstanding() > 0) {
+                answered += read(session).size();
+            }
+            assertThat(answered).isEqualTo(50);
+        }
+    }
+
+    @Test
+    void blockedSubmissionCanBeInterrupted() throws Exception {
+        FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(2), gated);
+        try (CompletionService service = start(backend, options(JOB));
+                CompletionService.Session session = service.open()) {
+            assertInterruptible(service, () -> {
+                submit(session, taskRows(0).toArray(Row[]::new));
+                return null;
+            });
+            gate.countDown();
+        }
+    }
+
+    @Test
+    void blockedReadCanBeInterrupted() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL, gated), options(JOB));
+                CompletionService.Session session = service.open()) {
+            submit(session, prompt("a", "ab"));
+            assertInterruptible(service, () -> read(session));
+            gate.countDown();
+            assertThat(read(session)).hasSize(1);
+        }
+    }
+
+    private static void assertInterruptible(CompletionService service, Callable<?> blocking) throws Exception {
+        FutureTask<?> task = new FutureTask<>(blocking);
+        Thread thread = Thread.ofPlatform().start(task);
+        awaitTrue(() -> thread.getState() == Thread.State.WAITING);
+        thread.interrupt();
+        assertThatThrownBy(task::get)
+                .isInstanceOf(ExecutionException.class)
+                .hasCauseInstanceOf(InterruptedException.class);
+        assertThat(service.counters().completedRows()).isZero();
+    }
+
+    @Test
+    void closedSessionIsForgottenAndOthersGoOn() throws Exception {
+        FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(4), gated);
+        try (CompletionService service = start(backend, options(JOB));
+                CompletionService.Session survivor = service.open()) {
+            CompletionService.Session killed = service.open();
+            submit(survivor, prompt("a", "ab"));
+            FutureTask<Void> submission = submitInBackground(killed, 50);
+            awaitTrue(() -> service.counters().queuedRows() == 8);
+            killed.close();
+            assertThatThrownBy(submission::get).hasRootCauseMessage("the session is closed");
+            submit(survivor, prompt("b", "ab"));
+            gate.countDown();
+            List<Map<String, Object>> answers = new ArrayList<>();
+            while (survivor.outstanding() > 0) {
+                answers.addAll(read(survivor));
+            }
+            assertThat(answers)
+                    .extracting(answer -> answer.get("custom_id").toString())
+                    .containsExactlyInAnyOrder("a", "b");
+            awaitTrue(() ->
+                    service.counters().runningSequences() + service.counters().waitingSequences() == 0);
+            assertThat(service.counters().completedRows()).isEqualTo(2);
+            assertThatIllegalStateException().isThrownBy(() -> read(killed)).withMessage("the session is closed");
+            assertThat(killed.outstanding()).isZero();
+        }
+    }
+
+    @Test
+    void deathOfTheEngineReachesEverybody() throws Exception {
+        LanguageModel dying = (history, logits, offset) -> {
+            try {
+                gate.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            throw new OutOfMemoryError("no memory for this step");
+        };
+        FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(2), dying);
+        CompletionService service = start(backend, options(JOB));
+        CompletionService.Session reading = service.open();
+        CompletionService.Session submitting = service.open();
+        submit(reading, prompt("a", "ab"));
+        FutureTask<List<Map<String, Object>>> read = new FutureTask<>(() -> read(reading));
+        Thread.ofPlatform().start(read);
+        FutureTask<Void> submission = submitInBackground(submitting, 50);
+        awaitTrue(() -> service.counters().queuedRows() == 8);
+        gate.countDown();
+        for (FutureTask<?> task : List.of(read, submission)) {
+            assertThatThrownBy(task::get)
+                    .cause()
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("the engine has died: java.lang.OutOfMemoryError: no memory for this step")
+                    .hasCauseInstanceOf(OutOfMemoryError.class);
+        }
+        assertThatIllegalStateException().isThrownBy(service::open).withMessageContaining("no memory for this step");
+        assertThatIllegalStateException()
+                .isThrownBy(() -> submit(reading, prompt("b", "ab")))
+                .withMessageContaining("no memory for this step");
+        reading.close();
+        service.close();
+        assertThat(backend.closed()).isTrue();
+    }
+
+    @Test
+    void closingTheServiceWakesWhoeverWaits() throws Exception {
+        FakeBackend backend = new FakeBackend(SMALL, gated);
+        CompletionService service = start(backend, options(JOB));
+        CompletionService.Session session = service.open();
+        submit(session, prompt("a", "ab"));
+        FutureTask<List<Map<String, Object>>> read = new FutureTask<>(() -> read(session));
+        Thread.ofPlatform().start(read);
+        Thread closing = Thread.ofPlatform().start(service::close);
+        assertThatThrownBy(read::get).hasRootCauseMessage("the completion service is closed");
+        assertThat(backend.closed()).as("while a step runs").isFalse();
+        gate.countDown();
+        closing.join();
+        assertThat(backend.closed()).isTrue();
+        service.close();
+    }
+
+    @Test
+    void readWithoutAnythingOutstandingReturnsAtOnce() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB));
+                CompletionService.Session session = service.open()) {
+            assertThat(read(session)).isEmpty();
+            submit(session);
+            assertThat(read(session)).isEmpty();
+        }
+    }
+
+    @Test
+    void pollDoesNotWait() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL, gated), options(JOB));
+                CompletionService.Session session = service.open();
+                VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {
+            submit(session, prompt("a", "ab"), prompt("bad", ""));
+            assertThat(session.poll(completions, 10)).isEqualTo(1);
+            assertThat(session.poll(completions, 10)).isZero();
+            assertThat(session.outstanding()).isEqualTo(1);
+            gate.countDown();
+            assertThat(session.read(completions, 10)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void refusesBatchesOfAnotherSchema() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB));
+                CompletionService.Session session = service.open();
+                VectorSchemaRoot requests = VectorSchemaRoot.create(RecordSchema.REQUESTS, allocator);
+                VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator);
+                IntVector number = new IntVector("custom_id", allocator)) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> session.read(requests, 1))
+                    .withMessageStartingWith("the batch must have the schema");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> session.read(completions, 0))
+                    .withMessage("maxRows must be at least 1, not 0");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> session.submit(VectorSchemaRoot.of(number)))
+                    .withMessageStartingWith("the column custom_id must be utf8, not Int(32");
+            requests.setRowCount(1);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> session.submit(requests))
+                    .withMessage("custom_id is null in row 0 of the batch");
+            Schema without = new Schema(List.of(Field.nullable("prompt", ArrowType.Utf8.INSTANCE)));
+            try (VectorSchemaRoot batch = VectorSchemaRoot.create(without, allocator)) {
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> session.submit(batch))
+                        .withMessage("the batch has no column custom_id");
+            }
+            assertThat(session.outstanding()).isZero();
+        }
+    }
+
+    @Test
+    void refusesJobParametersThatTheModelHasNoTokensFor() {
+        ServiceOptions options = options(Parameters.of(p -> p.stopTokenIds = List.of(5000)));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> start(new FakeBackend(SMALL), options))
+                .withMessage("stop_token_ids: token 5000 is not in the model's vocabulary of 320 tokens");
+    }
+
+    private static CompletionService start(FakeBackend backend, ServiceOptions options) {
+        return CompletionService.start(FakeModel.DESCRIPTION, backend, options);
+    }
+
+    private static ServiceOptions options(SamplingParameters parameters) {
+        return new ServiceOptions(Task.CHAT, null, parameters, 0, 8);
+    }
+
+    private Map<String, Object> answer(CompletionService service, Row row) throws InterruptedException {
+        try (CompletionService.Session session = service.open()) {
+            submit(session, row);
+            return read(session).getFirst();
+        }
+    }
+
+    private void submit(CompletionService.Session session, Row... rows) throws InterruptedException {
+        try (VectorSchemaRoot batch = Rows.batch(allocator, List.of(rows))) {
+            session.submit(batch);
+        }
+    }
+
+    private FutureTask<Void> submitInBackground(CompletionService.Session session, int count) {
+        FutureTask<Void> task = new FutureTask<>(() -> {
+            submit(session, taskRows(0).subList(0, count).toArray(Row[]::new));
+            return null;
+        });
+        Thread.ofPlatform().start(task);
+        return task;
+    }
+
+    private List<Map<String, Object>> read(CompletionService.Session session) throws InterruptedException {
+        try (VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {
+            session.read(completions, 100);
+            return rows(completions);
+        }
+    }
+
+    private static List<Map<String, Object>> rows(VectorSchemaRoot root) {
+        List<Map<String, Object>> rows = new ArrayList<>();
+        for (int row = 0; row < root.getRowCount(); row++) {
+            Map<String, Object> columns = new HashMap<>();
+            for (var vector : root.getFieldVectors()) {
+                columns.put(vector.getName(), vector.getObject(row));
+            }
+            rows.add(columns);
+        }
+        return rows;
+    }
+
+    private static void awaitTrue(BooleanSupplier condition) {
+        while (!condition.getAsBoolean()) {
+            Thread.onSpinWait();
+            Thread.yield();
+        }
+    }
+}

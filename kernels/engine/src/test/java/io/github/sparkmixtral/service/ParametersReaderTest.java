@@ -1,0 +1,172 @@
+package io.github.sparkmixtral.service;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import io.github.sparkmixtral.engine.Parameters;
+import io.github.sparkmixtral.engine.SamplingParameters;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ParametersReaderTest {
+    private static final SamplingParameters JOB = Parameters.of(p -> {
+        p.maxTokens = 77;
+        p.temperature = 0.3;
+        p.seed = 9;
+        p.stop = List.of("job");
+        p.logprobs = 2;
+    });
+
+    @Test
+    void rowOverJob() {
+        String everything = """
+                {"max_tokens": 5, "min_tokens": 2, "temperature": 0, "top_p": 0.5, "top_k": 7, "min_p": 0.1,
+                 "repetition_penalty": 1.1, "presence_penalty": 0.2, "frequency_penalty": -0.3, "seed": 123456789012345,
+                 "stop": ["a", "b"], "stop_token_ids": [3, 4], "n": 2, "logprobs": 4, "ignore_eos": true,
+                 "logit_bias": {"5": 1.5, "6": -2}}
+                """;
+        assertThat(ParametersReader.read(everything, JOB)).isEqualTo(Parameters.of(p -> {
+            p.maxTokens = 5;
+            p.minTokens = 2;
+            p.temperature = 0;
+            p.topP = 0.5;
+            p.topK = 7;
+            p.minP = 0.1;
+            p.repetitionPenalty = 1.1;
+            p.presencePenalty = 0.2;
+            p.frequencyPenalty = -0.3;
+            p.seed = 123456789012345L;
+            p.stop = List.of("a", "b");
+            p.stopTokenIds = List.of(3, 4);
+            p.n = 2;
+            p.logprobs = 4;
+            p.ignoreEos = true;
+            p.logitBias = Map.of(5, 1.5, 6, -2.0);
+        }));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{}",
+                "{\"temperature\": null, \"stop\": null, \"seed\": null}",
+                "{\"model\": \"x\", \"stream\": true, \"stream_options\": {}, \"user\": \"me\", \"metadata\": {}, \"store\": false,"
+                        + " \"service_tier\": \"auto\", \"safety_identifier\": \"s\", \"prompt_cache_key\": \"k\"}",
+                "{\"response_format\": {\"type\": \"text\"}}"
+            })
+    void whatSaysNothingLeavesTheJobs(String json) {
+        assertThat(ParametersReader.read(json, JOB)).isEqualTo(JOB);
+    }
+
+    @Test
+    void noneLeavesTheJobs() {
+        assertThat(ParametersReader.read(null, JOB)).isSameAs(JOB);
+    }
+
+    @Test
+    void oneFieldLeavesTheOthers() {
+        SamplingParameters read = ParametersReader.read("{\"stop\": \"row\"}", JOB);
+        assertThat(read.stop()).containsExactly("row");
+        assertThat(read.maxTokens()).isEqualTo(77);
+        assertThat(read.temperature()).isEqualTo(0.3);
+    }
+
+    @Test
+    void openAiSpellings() {
+        assertThat(ParametersReader.read("{\"max_completion_tokens\": 6}", JOB).maxTokens())
+                .isEqualTo(6);
+        assertThat(ParametersReader.read("{\"max_completion_tokens\": 6, \"max_tokens\": 6}", JOB)
+                        .maxTokens())
+                .isEqualTo(6);
+        assertThat(ParametersReader.read("{\"logprobs\": true, \"top_logprobs\": 3}", JOB)
+                        .logprobs())
+                .isEqualTo(3);
+        assertThat(ParametersReader.read("{\"logprobs\": true}", JOB).logprobs())
+                .isZero();
+        assertThat(ParametersReader.read("{\"logprobs\": false}", JOB).logprobs())
+                .isEqualTo(-1);
+    }
+
+    @Test
+    void wholeNumbersMayHaveAPoint() {
+        SamplingParameters read = ParametersReader.read("{\"max_tokens\": 16.0, \"seed\": 4.0, \"top_k\": 1e1}", JOB);
+        assertThat(read.maxTokens()).isEqualTo(16);
+        assertThat(read.seed()).isEqualTo(4);
+        assertThat(read.topK()).isEqualTo(10);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{\"top_p\": 3} | top_p must be in (0, 1], not 3.0",
+                "{\"max_tokens\": \"ten\"} | max_tokens must be an integer, not \"ten\"",
+                "{\"max_tokens\": 1.5} | max_tokens must be an integer, not 1.5",
+                "{\"max_tokens\": 3000000000} | max_tokens must be an integer, not 3000000000",
+                "{\"max_tokens\": 0} | max_tokens must be at least 1, not 0",
+                "{\"temperature\": true} | temperature must be a number, not true",
+                "{\"temperature\": 1e999} | temperature must be at least 0 and finite, not Infinity",
+                "{\"ignore_eos\": 1} | ignore_eos must be true or false, not 1",
+                "{\"stop\": 1} | stop must be a string or a list of strings, not 1",
+                "{\"stop\": [1]} | stop must be a string or a list of strings, not [1]",
+                "{\"stop\": [null]} | stop must be a string or a list of strings, not [null]",
+                "{\"stop\": \"\"} | stop must not contain an empty string",
+                "{\"stop_token_ids\": 2} | stop_token_ids must be a list of token ids, not 2",
+                "{\"stop_token_ids\": [\"a\"]} | stop_token_ids must be an integer, not \"a\"",
+                "{\"logit_bias\": [1]} | logit_bias must be an object from token id to bias, not [1]",
+                "{\"logit_bias\": {\"the\": 1}} | logit_bias has the key 'the', which is no token id",
+                "{\"logit_bias\": {\"1\": \"x\"}} | logit_bias must be a number, not \"x\"",
+                "{\"seed\": 1e30} | seed must be an integer, not 1.0E30",
+                "{\"seed\": \"a\"} | seed must be an integer, not \"a\"",
+                "{\"top_logprobs\": 3} | top_logprobs needs logprobs to be true",
+                "{\"logprobs\": true, \"top_logprobs\": -1} | top_logprobs must be in [0, 20], not -1",
+                "{\"max_tokens\": 1, \"max_completion_tokens\": 2} | max_tokens is 1 but max_completion_tokens is 2: they mean the same,"
+                        + " give one of them",
+                "{\"temprature\": 1} | unknown parameter 'temprature'",
+                "{\"response_format\": {\"type\": \"json_object\"}} | response_format must be {\"type\": \"text\"}, not"
+                        + " {\"type\":\"json_object\"}: no other is supported",
+                "[1] | parameters must be a JSON object, not [1]",
+                "7 | parameters must be a JSON object, not 7",
+            })
+    void namesWhatIsWrong(String json, String message) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ParametersReader.read(json, JOB))
+                .withMessage(message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{\"top_p\": 3 | parameters is not valid JSON at line 1, column ",
+                "{\"n\": 1, \"n\": 2} | parameters is not valid JSON at line 1, column ",
+                "{} {} | parameters is not valid JSON at line 1, column ",
+                "{\"top_p\": NaN} | parameters is not valid JSON at line 1, column ",
+                "`` | parameters is empty where JSON is wanted",
+            })
+    void saysWhereJsonIsBroken(String json, String message) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ParametersReader.read(json, JOB))
+                .withMessageStartingWith(message);
+    }
+
+    @Test
+    void deepNestingIsAnErrorAndNoStackOverflow() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ParametersReader.read("[".repeat(100_000), JOB))
+                .withMessageStartingWith("parameters is not valid JSON");
+    }
+
+    @Test
+    void longValuesAreShortenedInMessages() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ParametersReader.read("{\"n\": \"" + "x".repeat(5000) + "\"}", JOB))
+                .withMessageMatching("n must be an integer, not \"x{79}\u2026");
+    }
+}
