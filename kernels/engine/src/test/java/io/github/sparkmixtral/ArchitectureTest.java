@@ -89,10 +89,11 @@ class ArchitectureTest {
         slices().assignedFrom(new SliceAssignment() {
                     @Override
                     public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
-                        String name = javaClass.getPackageName().substring(ROOT.length());
-                        return switch (name) {
-                            case ".gguf", ".safetensors", ".model", ".tokenizer" -> SliceIdentifier.of("model files");
-                            default -> SliceIdentifier.of(name);
+                        return switch (javaClass.getPackageName()) {
+                            case ROOT + ".gguf", ROOT + ".safetensors", ROOT + ".model", ROOT + ".tokenizer" ->
+                                SliceIdentifier.of("model files");
+                            case String name when name.startsWith(ROOT) -> SliceIdentifier.of(name);
+                            case String _ -> SliceIdentifier.ignore();
                         };
                     }
 
