@@ -5,11 +5,15 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.Optional;
+import java.util.stream.StreamSupport;
 
 /** Maps files read-only. The mappings live as long as the arena. */
 final class MappedFiles {
@@ -28,6 +32,15 @@ final class MappedFiles {
             throw new ModelException("%s cannot have a file named %.100s".formatted(directory, name), e);
         }
         return Files.exists(file) ? Optional.of(map(file)) : Optional.empty();
+    }
+
+    /** The first file of the directory, by name, that the glob fits. */
+    Optional<Path> first(Path directory, String glob) {
+        try (DirectoryStream<Path> matches = Files.newDirectoryStream(directory, glob)) {
+            return StreamSupport.stream(matches.spliterator(), false).min(Comparator.naturalOrder());
+        } catch (IOException | DirectoryIteratorException e) {
+            throw new ModelException("%s cannot be listed: %s".formatted(directory, e.getMessage()), e);
+        }
     }
 
     /** The whole of one file. */

@@ -73,7 +73,7 @@ public record ModelConfig(
                 "a number from 0");
         require(slidingWindow >= 0, "sliding window", slidingWindow, "a number of tokens from 0");
         require(bosTokenId >= 0 && bosTokenId < vocabularySize, "BOS token", bosTokenId, "below " + vocabularySize);
-        require(!eosTokenIds.isEmpty(), "EOS tokens", eosTokenIds, "at least one token");
+        require(!eosTokenIds.isEmpty(), "list of EOS tokens", eosTokenIds, "at least one token");
         for (int eos : eosTokenIds) {
             require(eos >= 0 && eos < vocabularySize, "EOS token", eos, "in [0, " + vocabularySize + ")");
         }

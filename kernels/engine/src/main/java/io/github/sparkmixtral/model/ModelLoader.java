@@ -85,6 +85,12 @@ public final class ModelLoader {
     }
 
     private static Opened directory(Path path, Quantization quantization, MappedFiles files) {
+        if (!Files.exists(path.resolve("config.json"))) {
+            files.first(path, "*.gguf").ifPresent(file -> {
+                throw new ModelException(
+                        "%s has no config.json, but GGUF files: name one of them, such as %s".formatted(path, file));
+            });
+        }
         Checkpoint checkpoint = HuggingFaceCheckpoint.read(path.toString(), name -> files.sibling(path, name));
         Tokenizer tokenizer = tokenizer(path);
         return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
