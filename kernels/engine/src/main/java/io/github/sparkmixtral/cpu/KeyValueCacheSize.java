@@ -34,13 +34,13 @@ final class KeyValueCacheSize {
         long blockBytes = KeyValueCache.blockBytes(config);
         if (options.kvCacheBytes() > 0) {
             if (options.kvCacheBytes() > free) {
-                throw new ModelException("the key/value cache is to take " + megabytes(options.kvCacheBytes())
-                        + ", but only " + megabytes(free) + " of memory are free; lower --kv-cache-memory");
+                throw new ModelException("the key/value cache is to take " + size(options.kvCacheBytes())
+                        + ", but only " + size(free) + " of memory are free; lower --kv-cache-memory");
             }
             if (options.kvCacheBytes() < blockBytes) {
                 throw new ModelException("one block of " + KeyValueCache.BLOCK
-                        + " tokens of the key/value cache needs " + megabytes(blockBytes)
-                        + ", more than the " + megabytes(options.kvCacheBytes())
+                        + " tokens of the key/value cache needs " + size(blockBytes)
+                        + ", more than the " + size(options.kvCacheBytes())
                         + " allowed; raise --kv-cache-memory");
             }
             return count(options.kvCacheBytes() / blockBytes);
@@ -49,9 +49,10 @@ final class KeyValueCacheSize {
         long needed = options.maxSequences() * Math.ceilDiv(tokens, KeyValueCache.BLOCK);
         long fitting = free / SHARE_OF_FREE_MEMORY / blockBytes;
         if (fitting < 1) {
-            throw new ModelException("one block of " + KeyValueCache.BLOCK + " tokens of the key/value cache needs "
-                    + megabytes(blockBytes) + ", but only " + megabytes(free)
-                    + " of memory are free; give the process more memory or set --kv-cache-memory");
+            throw new ModelException(
+                    "one block of " + KeyValueCache.BLOCK + " tokens of the key/value cache needs "
+                            + size(blockBytes) + ", but only " + size(free)
+                            + " of memory are free, of which a cache takes at most half; give the process more memory or set --kv-cache-memory");
         }
         return count(Math.min(needed, fitting));
     }
@@ -61,8 +62,8 @@ final class KeyValueCacheSize {
         return (int) Math.min(blocks, Integer.MAX_VALUE / KeyValueCache.BLOCK);
     }
 
-    private static String megabytes(long bytes) {
-        return Math.ceilDiv(bytes, 1L << 20) + " MiB";
+    private static String size(long bytes) {
+        return bytes < 10 << 20 ? bytes + " bytes" : (bytes >> 20) + " MiB";
     }
 
     /**

@@ -100,6 +100,19 @@ public abstract class BackendContractTest {
     }
 
     @Test
+    void numberOfThreadsMakesNoDifference() {
+        int[] prompt = tokens(75, 25);
+        float[] expected = whole(prompt, blocks(0, 5));
+        for (int threads : new int[] {1, 5}) {
+            try (Backend other = open(model, new BackendOptions(1, 75, 1 << 20, threads))) {
+                float[] actual = other.forward(
+                        new Batches().add(prompt, 0, 75, blocks(0, 5), 75).build());
+                assertSame(Arrays.copyOf(actual, expected.length), expected);
+            }
+        }
+    }
+
+    @Test
     void anyOrderOfBlocksServes() {
         int[] prompt = tokens(80, 10);
         assertSame(whole(prompt, new int[] {41, 3, 17, 0, 29}), whole(prompt, blocks(50, 5)));

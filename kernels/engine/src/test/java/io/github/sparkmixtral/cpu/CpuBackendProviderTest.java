@@ -1,0 +1,69 @@
+package io.github.sparkmixtral.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.Batches;
+import io.github.sparkmixtral.engine.RandomModel;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.model.TensorType;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.ServiceLoader;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+class CpuBackendProviderTest {
+
+    @Test
+    void isFoundByNameAndAlwaysAvailable() {
+        BackendProvider provider = ServiceLoader.load(BackendProvider.class).stream()
+                .map(ServiceLoader.Provider::get)
+                .filter(found -> found.name().equals("cpu"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(provider).isInstanceOf(CpuBackendProvider.class);
+        assertThat(provider.rank()).isZero();
+        assertThat(provider.unavailable()).isEmpty();
+    }
+
+    @Test
+    @Timeout(120)
+    void withoutTheVectorModuleItWarnsOnceAndRunsOnScalarKernels() throws Exception {
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutVectors.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output)
+                .contains("scalar kernels")
+                .contains("131 logits")
+                .containsOnlyOnce("--add-modules jdk.incubator.vector");
+    }
+
+    /** Opens the backend twice, as a job on a badly started JVM would. */
+    static final class WithoutVectors {
+
+        private WithoutVectors() {}
+
+        public static void main(String[] arguments) {
+            for (int i = 0; i < 2; i++) {
+                try (Model model = RandomModel.of(RandomModel.config(0, RopeLayout.HALVES), TensorType.BF16, 1);
+                        Backend backend = new CpuBackendProvider().open(model, new BackendOptions(1, 16, 1 << 20, 2))) {
+                    float[] logits = backend.forward(new Batches()
+                            .add(new int[] {1, 2, 3}, 0, 3, new int[] {0}, 1)
+                            .build());
+                    System.out.println(logits.length + " logits");
+                }
+            }
+        }
+    }
+}

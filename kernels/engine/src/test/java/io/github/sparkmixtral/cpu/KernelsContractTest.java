@@ -1,0 +1,388 @@
+package io.github.sparkmixtral.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.sparkmixtral.engine.RandomModel;
+import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.model.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What every {@link Kernels} promises, on sizes that fit no vector: the formula within rounding, and an element's bits whatever is
+ * computed beside it. The formulas are written out here once more, in double and in the plainest way.
+ */
+abstract class KernelsContractTest {
+
+    /**
+     * A float sum of n products in any fixed order is off by less than n * 2^-24 times the sum of their magnitudes; lanes and runs
+     * make that about n / 16 here. A fourth of n leaves room.
+     */
+    private static final double EPSILON = 0x1p-24;
+
+    private static final ModelConfig CONFIG = RandomModel.config(0, RopeLayout.HALVES);
+
+    private final Random random = new Random(42);
+    private final Kernels kernels = kernels();
+
+    abstract Kernels kernels();
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4, 13, 16, 31, 207, 1024})
+    void rmsNormIsItsFormula(int columns) {
+        Matrix in = matrix(3, columns);
+        Matrix out = Matrix.zeros(5, columns);
+        float[] weight = Arrays.copyOf(floats(columns), Matrix.padded(columns));
+        kernels.rmsNorm(out, 4, in, 1, weight, 1e-5);
+        double squares = 0;
+        for (int c = 0; c < columns; c++) {
+            squares += Math.pow(at(in, 1, c), 2);
+        }
+        for (int c = 0; c < columns; c++) {
+            double expected = at(in, 1, c) / Math.sqrt(squares / columns + 1e-5) * weight[c];
+            // The sum's error is halved by the root; scale and two products are rounded once each.
+            assertThat((double) at(out, 4, c))
+                    .isCloseTo(expected, within(Math.abs(expected) * EPSILON * (4 + columns / 8.0)));
+        }
+        assertPaddingIsZero(out);
+        assertThat(Arrays.copyOf(out.data(), out.offset(4))).containsOnly(0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1, 1, 1",
+        "1, 4, 13",
+        "2, 13, 31",
+        "3, 31, 4",
+        "4, 33, 16",
+        "5, 2, 207",
+        "7, 64, 1024",
+        "13, 9, 1040",
+        "31, 35, 2500"
+    })
+    void gemmIsItsFormula(int rows, int outputs, int columns) {
+        try (Arena arena = Arena.ofConfined()) {
+            Matrix in = matrix(rows + 2, columns);
+            int[] inRows = random.ints(rows + 1, 0, rows + 2).toArray();
+            Tensor weights = random(arena, TensorType.F32, outputs, columns);
+            Matrix out = Matrix.zeros(rows + 1, outputs);
+            gemm(out, in, inRows, 1, rows + 1, weights, 0, outputs);
+            float[] w = decoded(weights);
+            for (int row = 1; row <= rows; row++) {
+                for (int o = 0; o < outputs; o++) {
+                    double expected = 0;
+                    double magnitude = 0;
+                    for (int c = 0; c < columns; c++) {
+                        double product = (double) at(in, inRows[row], c) * w[o * columns + c];
+                        expected += product;
+                        magnitude += Math.abs(product);
+                    }
+                    assertThat((double) at(out, row, o))
+                            .isCloseTo(expected, within(magnitude * EPSILON * (4 + columns / 4.0)));
+                }
+            }
+            assertPaddingIsZero(out);
+            assertThat(Arrays.copyOf(out.data(), out.stride())).containsOnly(0);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(TensorType.class)
+    void gemmReadsEveryFormat(TensorType type) {
+        try (Arena arena = Arena.ofConfined()) {
+            int columns = type.blockSize() == 1 ? 1061 : 5 * 256;
+            Tensor weights = random(arena, type, 5, columns);
+            Tensor plain = plain(arena, weights);
+            Matrix in = matrix(6, columns);
+            Matrix out = Matrix.zeros(6, 5);
+            Matrix expected = Matrix.zeros(6, 5);
+            int[] rows = IntStream.range(0, 6).toArray();
+            gemm(out, in, rows, 0, 6, weights, 0, 5);
+            gemm(expected, in, rows, 0, 6, plain, 0, 5);
+            // The same values in another format are the same product, bit for bit.
+            assertThat(out.data()).isEqualTo(expected.data());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 13, 31, 207, 1500})
+    void gemmOfOneRowIsTheSameInAnyCompany(int columns) {
+        try (Arena arena = Arena.ofConfined()) {
+            int rows = 37;
+            int outputs = 41;
+            Matrix in = matrix(rows, columns);
+            Tensor weights = random(arena, TensorType.F32, outputs, columns);
+            Matrix together = Matrix.zeros(rows, outputs);
+            gemm(together, in, IntStream.range(0, rows).toArray(), 0, rows, weights, 0, outputs);
+            for (int row : new int[] {0, 1, 17, 35, 36}) {
+                Matrix alone = Matrix.zeros(3, outputs);
+                gemm(alone, in, new int[] {9, 9, row}, 2, 3, weights, 0, outputs);
+                assertThat(row(alone, 2)).isEqualTo(row(together, row));
+                Matrix inParts = Matrix.zeros(3, outputs);
+                for (int o = 0; o < outputs; o += 7) {
+                    gemm(inParts, in, new int[] {row, row, row}, 0, 3, weights, o, Math.min(o + 7, outputs));
+                }
+                assertThat(row(inParts, 1)).isEqualTo(row(together, row));
+            }
+        }
+    }
+
+    /** The first calls are interpreted, the last ones compiled; both must add in the same order. */
+    @Test
+    void compilingChangesNoBit() {
+        try (Arena arena = Arena.ofConfined()) {
+            Matrix in = matrix(5, 333);
+            Tensor weights = random(arena, TensorType.F32, 11, 333);
+            int[] rows = {0, 1, 2, 3, 4};
+            float[] first = null;
+            for (int call = 0; call < 3000; call++) {
+                Matrix out = Matrix.zeros(5, 11);
+                gemm(out, in, rows, 0, 5, weights, 0, 11);
+                kernels.swiGlu(out, out, 0, 0, 11);
+                kernels.rmsNorm(out, 1, out, 2, new float[16], 1e-5);
+                first = first == null ? out.data() : first;
+                assertThat(Arrays.equals(out.data(), first)).isTrue();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 1", "0, 16", "0, 17", "0, 31", "3, 20", "16, 40", "5, 6", "37, 58", "0, 60"})
+    void attentionIsItsFormula(int from, int to) {
+        int size = CONFIG.headDimension();
+        int group = CONFIG.heads() / CONFIG.kvHeads();
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 9)) {
+            int[] blocks = {99, 99, 7, 0, 4, 8};
+            IntStream.range(2, 6).forEach(i -> cache.reserve(blocks[i]));
+            Matrix keys = matrix(64, CONFIG.kvHeads() * size);
+            Matrix values = matrix(64, CONFIG.kvHeads() * size);
+            fill(cache, blocks, keys, values);
+            Matrix query = matrix(3, CONFIG.heads() * size);
+            Matrix out = Matrix.zeros(3, CONFIG.heads() * size);
+            for (int kvHead = 0; kvHead < CONFIG.kvHeads(); kvHead++) {
+                kernels.attend(out, query, 1, cache, 1, kvHead, new Span(blocks, 2, from, to), new Workspace(CONFIG));
+            }
+            for (int head = 0; head < CONFIG.heads(); head++) {
+                double[] expected = attention(query, head, keys, values, head / group, from, to);
+                for (int d = 0; d < size; d++) {
+                    // A weighted mean of values below 5 in size; the exponent of the weights is off by about 1e-6 at
+                    // most.
+                    assertThat((double) at(out, 1, head * size + d)).isCloseTo(expected[d], within(1e-5));
+                }
+            }
+            assertPaddingIsZero(out);
+        }
+    }
+
+    /** Slots past the span may hold anything, NaN even: what another sequence left there, or nothing yet. */
+    @Test
+    void attentionSeesNothingOutsideOfItsSpan() {
+        int width = CONFIG.kvHeads() * CONFIG.headDimension();
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 4)) {
+            int[] blocks = {2, 1, 3, 0};
+            IntStream.of(blocks).forEach(cache::reserve);
+            Matrix keys = matrix(64, width);
+            Matrix values = matrix(64, width);
+            fill(cache, blocks, keys, values);
+            Matrix query = matrix(1, CONFIG.heads() * CONFIG.headDimension());
+            Matrix before = Matrix.zeros(1, query.columns());
+            Matrix after = Matrix.zeros(1, query.columns());
+            Span span = new Span(blocks, 0, 5, 44);
+            kernels.attend(before, query, 0, cache, 1, 0, span, new Workspace(CONFIG));
+            for (int position = 0; position < 64; position++) {
+                if (position < span.from() || position >= span.to()) {
+                    Arrays.fill(keys.data(), keys.offset(position), keys.offset(position) + width, Float.NaN);
+                    Arrays.fill(values.data(), values.offset(position), values.offset(position) + width, Float.NaN);
+                }
+            }
+            fill(cache, blocks, keys, values);
+            kernels.attend(after, query, 0, cache, 1, 0, span, new Workspace(CONFIG));
+            assertThat(after.data()).isEqualTo(before.data());
+            assertThat(before.data()[0]).isNotZero().isFinite();
+        }
+    }
+
+    @Test
+    void attentionSurvivesLargeScores() {
+        int width = CONFIG.kvHeads() * CONFIG.headDimension();
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 4)) {
+            int[] blocks = {0, 1, 2, 3};
+            IntStream.of(blocks).forEach(cache::reserve);
+            Matrix keys = Matrix.zeros(64, width);
+            Matrix values = matrix(64, width);
+            Matrix query = Matrix.zeros(1, CONFIG.heads() * CONFIG.headDimension());
+            Arrays.fill(query.data(), 0, query.columns(), 30);
+            // Position 20 outweighs all others by far; those before it were summed first.
+            Arrays.fill(keys.data(), keys.offset(20), keys.offset(20) + width, 30);
+            fill(cache, blocks, keys, values);
+            Matrix out = Matrix.zeros(1, query.columns());
+            kernels.attend(out, query, 0, cache, 1, 0, new Span(blocks, 0, 0, 32), new Workspace(CONFIG));
+            assertThat(at(out, 0, 0)).isEqualTo(at(values, 20, 0));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 13, 16, 31, 207})
+    void swiGluIsItsFormula(int columns) {
+        Matrix gate = matrix(2, columns);
+        Matrix up = matrix(2, columns);
+        gate.data()[0] = -95;
+        gate.data()[gate.offset(1)] = 120;
+        float[] x = gate.data().clone();
+        kernels.swiGlu(gate, up, 0, 0, columns);
+        kernels.swiGlu(gate, up, 1, 0, columns);
+        for (int row = 0; row < 2; row++) {
+            for (int c = 0; c < columns; c++) {
+                double in = x[gate.offset(row) + c];
+                double expected = in / (1 + Math.exp(-in)) * at(up, row, c);
+                // Two units for the exponential, one each for sum, quotient and product; below -87 it is cut off.
+                assertThat((double) at(gate, row, c))
+                        .isCloseTo(expected, within(Math.abs(expected) * EPSILON * 8 + 1e-30));
+            }
+        }
+        assertPaddingIsZero(gate);
+    }
+
+    @Test
+    void accumulateAddsAWeightedRow() {
+        Matrix sum = matrix(3, 31);
+        Matrix addend = matrix(2, 31);
+        float[] before = row(sum, 2);
+        kernels.accumulate(sum, 2, 0.3f, addend, 1);
+        for (int c = 0; c < 31; c++) {
+            assertThat(at(sum, 2, c)).isEqualTo(Math.fma(0.3f, at(addend, 1, c), before[c]));
+        }
+        assertPaddingIsZero(sum);
+    }
+
+    private void gemm(
+            Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights, int fromOutput, int toOutput) {
+        for (int o = fromOutput; o < toOutput; o += Workspace.PANEL_ROWS) {
+            int end = Math.min(o + Workspace.PANEL_ROWS, toOutput);
+            kernels.gemm(out, in, inRows, fromRow, toRow, weights, o, end, new Workspace(CONFIG));
+        }
+    }
+
+    private double[] attention(Matrix query, int head, Matrix keys, Matrix values, int kvHead, int from, int to) {
+        int size = CONFIG.headDimension();
+        double[] weights = new double[to];
+        double sum = 0;
+        for (int position = from; position < to; position++) {
+            double score = 0;
+            for (int d = 0; d < size; d++) {
+                score += (double) at(query, 1, head * size + d) * at(keys, position, kvHead * size + d);
+            }
+            weights[position] = Math.exp(score / Math.sqrt(size));
+            sum += weights[position];
+        }
+        double[] result = new double[size];
+        for (int position = from; position < to; position++) {
+            for (int d = 0; d < size; d++) {
+                result[d] += weights[position] / sum * at(values, position, kvHead * size + d);
+            }
+        }
+        return result;
+    }
+
+    /** Stores row p of keys and values as position p of layer 1; the last blocks of the table are the sequence's. */
+    private static void fill(KeyValueCache cache, int[] blocks, Matrix keys, Matrix values) {
+        int table = blocks.length - 4;
+        for (int position = 0; position < 64; position++) {
+            int slot = blocks[table + position / KeyValueCache.BLOCK] * KeyValueCache.BLOCK
+                    + position % KeyValueCache.BLOCK;
+            cache.store(1, slot, keys, values, position);
+        }
+    }
+
+    private Matrix matrix(int rows, int columns) {
+        Matrix matrix = Matrix.zeros(rows, columns);
+        for (int row = 0; row < rows; row++) {
+            System.arraycopy(floats(columns), 0, matrix.data(), matrix.offset(row), columns);
+        }
+        return matrix;
+    }
+
+    private float[] floats(int count) {
+        float[] floats = new float[count];
+        for (int i = 0; i < count; i++) {
+            floats[i] = (float) random.nextGaussian();
+        }
+        return floats;
+    }
+
+    /** Random bytes are valid weights of every format, once the exponents of its floats are kept moderate. */
+    private Tensor random(Arena arena, TensorType type, int rows, int columns) {
+        MemorySegment data =
+                arena.allocate(type.bytes((long) rows * columns) + 1, 1).asSlice(1);
+        for (long at = 0; at < data.byteSize(); at++) {
+            data.set(ValueLayout.JAVA_BYTE, at, (byte) random.nextInt());
+        }
+        for (long block = 0; block < data.byteSize(); block += type.blockBytes()) {
+            moderate(type, data, block);
+        }
+        return new Tensor("w", type, rows, columns, data);
+    }
+
+    private void moderate(TensorType type, MemorySegment data, long block) {
+        switch (type) {
+            case F32 ->
+                data.set(
+                        ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN),
+                        block,
+                        Float.floatToRawIntBits((float) random.nextGaussian()));
+            case BF16 -> data.set(ValueLayout.JAVA_BYTE, block + 1, (byte) (0x3F + 0x80 * random.nextInt(2)));
+            case F16, Q4_0, Q5_0, Q8_0 -> half(data, block);
+            case Q4_1, Q5_1, Q4_K, Q5_K -> {
+                half(data, block);
+                half(data, block + 2);
+            }
+            case Q6_K -> half(data, block + 208);
+        }
+    }
+
+    /** Every exponent but that of infinities and NaN: subnormal numbers too. */
+    private void half(MemorySegment data, long at) {
+        short bits = (short) (random.nextInt(0x4400) | random.nextInt(2) << 15);
+        data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), at, bits);
+    }
+
+    private static float[] decoded(Tensor tensor) {
+        float[] floats = new float[tensor.rows() * tensor.columns()];
+        tensor.type().decode(tensor.data(), 0, floats, 0, floats.length);
+        return floats;
+    }
+
+    private static Tensor plain(Arena arena, Tensor tensor) {
+        MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, decoded(tensor));
+        return new Tensor("plain", TensorType.F32, tensor.rows(), tensor.columns(), data);
+    }
+
+    private static float at(Matrix matrix, int row, int column) {
+        return matrix.data()[matrix.offset(row) + column];
+    }
+
+    private static float[] row(Matrix matrix, int row) {
+        return Arrays.copyOfRange(matrix.data(), matrix.offset(row), matrix.offset(row) + matrix.columns());
+    }
+
+    private static void assertPaddingIsZero(Matrix matrix) {
+        for (int at = 0; at < matrix.data().length; at++) {
+            if (at % matrix.stride() >= matrix.columns()) {
+                assertThat(matrix.data()[at]).isZero();
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+package io.github.sparkmixtral.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.model.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Random;
+import jdk.incubator.vector.FloatVector;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class VectorKernelsTest extends KernelsContractTest {
+
+    @Override
+    Kernels kernels() {
+        return new VectorKernels();
+    }
+
+    /** The order of a dot product as {@link VectorKernels} documents it, in plain Java: the same bits on every machine. */
+    @ParameterizedTest
+    @ValueSource(ints = {5, 16, 100, 1024, 1025, 2600})
+    void aDotProductIsOneDocumentedSum(int columns) {
+        Random random = new Random(columns);
+        Matrix in = Matrix.zeros(1, columns);
+        float[] w = new float[columns];
+        for (int c = 0; c < columns; c++) {
+            in.data()[c] = (float) random.nextGaussian();
+            w[c] = (float) random.nextGaussian();
+        }
+        float expected = 0;
+        for (int run = 0; run < columns; run += Workspace.PANEL_COLUMNS) {
+            float[] lanes = new float[Matrix.LANES];
+            for (int c = run; c < Math.min(run + Workspace.PANEL_COLUMNS, columns); c++) {
+                int lane = (c - run) % Matrix.LANES;
+                lanes[lane] = Math.fma(in.data()[c], w[c], lanes[lane]);
+            }
+            for (int half = Matrix.LANES / 2; half > 0; half /= 2) {
+                for (int i = 0; i < half; i++) {
+                    lanes[i] += lanes[i + half];
+                }
+            }
+            expected = run == 0 ? lanes[0] : expected + lanes[0];
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, w);
+            Matrix out = Matrix.zeros(1, 1);
+            Workspace workspace = new Workspace(io.github.sparkmixtral.engine.RandomModel.config(
+                    0, io.github.sparkmixtral.model.ModelConfig.RopeLayout.HALVES));
+            kernels()
+                    .gemm(
+                            out,
+                            in,
+                            new int[1],
+                            0,
+                            1,
+                            new Tensor("w", TensorType.F32, 1, columns, data),
+                            0,
+                            1,
+                            workspace);
+            assertThat(out.data()[0]).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void halvesOfEveryKindAreDecodedExactly() {
+        float[] expected = new float[1 << 16];
+        float[] actual = new float[1 << 16];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment data = arena.allocate(2 << 16);
+            for (int bits = 0; bits < 1 << 16; bits++) {
+                data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * bits, (short) bits);
+            }
+            TensorType.F16.decode(data, 0, expected, 0, expected.length);
+            VectorDecoder.decode(TensorType.F16, data, 0, actual, 0, actual.length);
+        }
+        assertThat(actual).isEqualTo(expected);
+    }
+
+    @Test
+    void exponentialIsExactToTwoUnitsAndTheSameInScalarAndVector() {
+        float[] lanes = new float[VectorMath.FLOATS.length()];
+        Random random = new Random(5);
+        for (int i = 0; i < 200_000; i++) {
+            float x = i < 8
+                    ? new float[] {0, -0f, 1, -1, -87, 88, 0.34657359f, -0.34657359f}[i]
+                    : random.nextFloat(-87, 88);
+            float y = VectorMath.exp(x);
+            double expected = Math.exp(x);
+            assertThat((double) y).isCloseTo(expected, within(2.0 * Math.ulp((float) expected)));
+            if (i % 16 == 0) {
+                VectorMath.exp(FloatVector.broadcast(VectorMath.FLOATS, x)).intoArray(lanes, 0);
+                assertThat(lanes).containsOnly(y);
+            }
+        }
+        assertThat(VectorMath.exp(Float.NEGATIVE_INFINITY)).isEqualTo(VectorMath.exp(-87));
+        assertThat(VectorMath.exp(1000)).isEqualTo(VectorMath.exp(88));
+        assertThat(VectorMath.exp(Float.NaN)).isNaN();
+    }
+}
