@@ -231,14 +231,15 @@ class CompletionServiceTest {
                 prompt("good", "the cat"),
                 prompt("null", null),
                 prompt("empty", ""),
-                new Row("both", "a", "[]", null, null),
+                new Row("both", "a", "[]", null, null, null),
                 messages("json", "[{\"role\": \"user\""),
                 messages("array", "{\"role\": \"user\"}"),
                 messages("role", "[{\"role\": \"assistant\", \"content\": \"a\"}]"),
                 messages("content", "[{\"role\": \"user\", \"content\": 7}]"),
-                new Row("tools", "a", null, "{", null),
+                Rows.tools("tools", "a", "{"),
                 prompt("range", "a", "{\"top_p\": 3}"),
                 prompt("bias", "a", "{\"logit_bias\": {\"5000\": 1}}"),
+                Rows.task("task", "a", "embed"),
                 prompt("long", "x".repeat(600)),
                 prompt("good too", "the cat"));
         try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
@@ -272,12 +273,13 @@ class CompletionServiceTest {
                     "bias",
                     "invalid_parameters",
                     "logit_bias: token 5000 is not in the model's vocabulary of 320 tokens");
+            assertError(answers, "task", "invalid_task", "task must be chat or complete, not embed");
             assertThat(message(answers.get("long")))
                     .matches(
                             "the prompt has 6\\d\\d tokens, but prompt and answer together must fit into 512: shorten it, the model"
                                     + " takes no more");
             assertError(answers, "long", "context_length_exceeded", "the prompt has 6");
-            assertThat(service.counters().failedRows()).isEqualTo(11);
+            assertThat(service.counters().failedRows()).isEqualTo(12);
             assertThat(service.counters().completedRows()).isEqualTo(2);
         }
     }
@@ -320,7 +322,7 @@ class CompletionServiceTest {
         try (CompletionService service = start(new FakeBackend(SMALL), complete)) {
             assertThat(message(answer(service, messages("a", "[{\"role\": \"user\", \"content\": \"a\"}]"))))
                     .isEqualTo("the task complete takes a prompt, not messages: use the task chat for them");
-            assertThat(message(answer(service, new Row("a", "a", null, "[]", null))))
+            assertThat(message(answer(service, Rows.tools("a", "a", "[]"))))
                     .isEqualTo("the task complete takes no tools: use the task chat for them");
         }
         assertThatIllegalArgumentException()
@@ -341,6 +343,15 @@ class CompletionServiceTest {
         assertThat(promptTokens("something quite different", messages("a", own)))
                 .as("the row's own system message stands")
                 .isEqualTo(folded);
+    }
+
+    @Test
+    void taskOfARowGoesOverTheJobs() throws Exception {
+        int chat = promptTokens(null, prompt("a", "the cat"));
+        assertThat(promptTokens(null, Rows.task("a", "the cat", "chat"))).isEqualTo(chat);
+        assertThat(promptTokens(null, Rows.task("a", "the cat", "complete")))
+                .isEqualTo(1 + TinyTokenizer.INSTANCE.encode("the cat").length)
+                .isLessThan(chat);
     }
 
     private int promptTokens(String systemPrompt, Row row) throws Exception {

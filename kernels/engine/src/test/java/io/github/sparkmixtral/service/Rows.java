@@ -11,15 +11,23 @@ final class Rows {
     private Rows() {}
 
     static Row prompt(String id, String prompt) {
-        return new Row(id, prompt, null, null, null);
+        return new Row(id, prompt, null, null, null, null);
     }
 
     static Row prompt(String id, String prompt, String parameters) {
-        return new Row(id, prompt, null, null, parameters);
+        return new Row(id, prompt, null, null, parameters, null);
     }
 
     static Row messages(String id, String messages) {
-        return new Row(id, null, messages, null, null);
+        return new Row(id, null, messages, null, null, null);
+    }
+
+    static Row tools(String id, String prompt, String tools) {
+        return new Row(id, prompt, null, tools, null, null);
+    }
+
+    static Row task(String id, String prompt, String task) {
+        return new Row(id, prompt, null, null, null, task);
     }
 
     static VectorSchemaRoot batch(BufferAllocator allocator, List<Row> rows) {
@@ -30,6 +38,7 @@ final class Rows {
             set(root, RecordSchema.MESSAGES, i, rows.get(i).messages());
             set(root, RecordSchema.TOOLS, i, rows.get(i).tools());
             set(root, RecordSchema.PARAMETERS, i, rows.get(i).parameters());
+            set(root, RecordSchema.TASK, i, rows.get(i).task());
         }
         root.setRowCount(rows.size());
         return root;
