@@ -42,8 +42,8 @@ final class MergeTable {
         String[] pieces = vocabulary.pieces();
         Map<String, Integer> ids = HashMap.newHashMap(pieces.length);
         for (int id = 0; id < pieces.length; id++) {
-            int type = vocabulary.types()[id];
-            if (type == Vocabulary.NORMAL || type == Vocabulary.UNUSED) {
+            int kind = vocabulary.kind(id);
+            if (kind == Vocabulary.NORMAL || kind == Vocabulary.UNUSED) {
                 ids.put(pieces[id], id);
             }
         }

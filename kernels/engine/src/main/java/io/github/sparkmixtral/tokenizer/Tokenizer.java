@@ -96,19 +96,19 @@ public final class Tokenizer {
         BitSet unused = new BitSet(size);
         for (int id = 0; id < size; id++) {
             String piece = vocabulary.pieces()[id];
-            int type = vocabulary.types()[id];
-            if (type == Vocabulary.CONTROL || type == Vocabulary.UNKNOWN) {
+            int kind = vocabulary.kind(id);
+            if (kind == Vocabulary.CONTROL) {
                 controlTokens.put(piece, id);
                 continue;
             }
             texts[id] = piece.replace(Spacing.ESCAPED_SPACE, ' ');
-            if (type == Vocabulary.BYTE) {
+            if (kind == Vocabulary.BYTE) {
                 bytes[id] = Vocabulary.byteValue(piece);
                 byteTokens[bytes[id]] = id;
                 byteFallback = true;
-            } else if (type == Vocabulary.USER_DEFINED) {
+            } else if (kind == Vocabulary.USER_DEFINED) {
                 userDefined.add(new Piece(piece, id));
-            } else if (type == Vocabulary.UNUSED) {
+            } else if (kind == Vocabulary.UNUSED) {
                 unused.set(id);
             }
         }

@@ -31,10 +31,6 @@ final class TokenizerJson {
     /** Bounds the arrays that are as long as the largest id, which a damaged file could make huge. */
     private static final int MAX_ID = 1 << 22;
 
-    private static final String SPACE = String.valueOf(Spacing.ESCAPED_SPACE);
-    private static final String NORMALIZERS =
-            "Prepend \"" + SPACE + "\" with Replace \" \" by \"" + SPACE + "\", or null";
-
     private final Path file;
     private final JsonNode root;
     private final Map<String, Integer> ids = new HashMap<>();
@@ -75,13 +71,14 @@ final class TokenizerJson {
         JsonNode model = root.path("model");
         checkModel(model);
         readVocabulary(model.path("vocab"));
-        Spacing spacing = spacing();
+        JsonPipeline pipeline = new JsonPipeline(file, root);
+        Spacing spacing = pipeline.spacing();
         readAddedTokens(spacing);
         SpecialNames names = SpecialNames.beside(file);
         int unknown = special("model.unk_token", model.path("unk_token").asText(names.unknown()));
         int bos = special("bos_token in tokenizer_config.json", names.bos());
         int eos = special("eos_token in tokenizer_config.json", names.eos());
-        Tokenizer.Decoding decoding = decoding();
+        Tokenizer.Decoding decoding = decoding(pipeline.stripsLeadingSpace());
         BytePairEncoder encoder = new BytePairEncoder(
                 merges(model.path("merges"), decoding.texts().length),
                 byteTokens(model),
@@ -99,8 +96,16 @@ final class TokenizerJson {
 
     private int special(String field, String piece) {
         int id = id(field, piece);
-        controlTokens.put(piece, id);
+        addControlToken(field, piece, id);
         return id;
+    }
+
+    private void addControlToken(String field, String piece, int id) {
+        if (Vocabulary.byteValue(piece) >= 0) {
+            throw new ModelException(file + ": " + field + " makes the byte piece " + piece
+                    + " a special token, which any text could then become");
+        }
+        controlTokens.put(piece, id);
     }
 
     private PieceMatcher matcher(List<Piece> pieces) {
@@ -109,8 +114,7 @@ final class TokenizerJson {
                 .toList());
     }
 
-    private Tokenizer.Decoding decoding() {
-        boolean stripsLeadingSpace = stripsLeadingSpace();
+    private Tokenizer.Decoding decoding(boolean stripsLeadingSpace) {
         String[] texts = new String[ids.values().stream().max(Integer::compare).orElseThrow() + 1];
         int[] bytes = new int[texts.length];
         Arrays.fill(bytes, -1);
@@ -197,7 +201,7 @@ final class TokenizerJson {
             }
             taken.set(id);
             if (token.path("special").asBoolean()) {
-                controlTokens.put(content, id);
+                addControlToken(field, content, id);
             } else {
                 addUserDefined(field, token, new Piece(content, id), spacing);
             }
@@ -215,99 +219,6 @@ final class TokenizerJson {
         } else {
             rawPieces.add(piece);
         }
-    }
-
-    private Spacing spacing() {
-        JsonNode normalizer = root.path("normalizer");
-        JsonNode preTokenizer = root.path("pre_tokenizer");
-        if (isNull(preTokenizer)) {
-            return ofNormalizers(normalizer);
-        }
-        if (!preTokenizer.path("type").asText().equals("Metaspace")) {
-            throw fault("pre_tokenizer", preTokenizer, "null or Metaspace");
-        }
-        if (!isNull(normalizer)) {
-            throw fault("normalizer", normalizer, "null beside the pre_tokenizer Metaspace");
-        }
-        if (!preTokenizer.path("replacement").asText().equals(SPACE)) {
-            throw fault("pre_tokenizer.replacement", preTokenizer.path("replacement"), "\"" + SPACE + "\"");
-        }
-        // Files from before prepend_scheme have add_prefix_space, which stands for "always" or "never".
-        String inherited = preTokenizer.path("add_prefix_space").asBoolean(true) ? "always" : "never";
-        String scheme = preTokenizer.path("prepend_scheme").asText(inherited);
-        Spacing.Prefix prefix = switch (scheme) {
-            case "always" -> Spacing.Prefix.METASPACE_ALWAYS;
-            case "first" -> Spacing.Prefix.METASPACE_FIRST;
-            case "never" -> Spacing.Prefix.METASPACE_NEVER;
-            default ->
-                throw fault(
-                        "pre_tokenizer.prepend_scheme",
-                        preTokenizer.path("prepend_scheme"),
-                        "\"always\", \"first\" or \"never\"");
-        };
-        return new Spacing(prefix, true, false, preTokenizer.path("split").asBoolean(true));
-    }
-
-    private Spacing ofNormalizers(JsonNode normalizer) {
-        boolean prepends = false;
-        boolean escapes = false;
-        for (JsonNode part : sequence(normalizer, "Sequence", "normalizers")) {
-            String type = part.path("type").asText();
-            if (type.equals("Prepend") && part.path("prepend").asText().equals(SPACE)) {
-                prepends = true;
-            } else if (type.equals("Replace") && isReplacement(part, " ", SPACE)) {
-                escapes = true;
-            } else {
-                throw fault("normalizer", part, NORMALIZERS);
-            }
-        }
-        if (prepends && !escapes) {
-            throw fault("normalizer", normalizer, NORMALIZERS);
-        }
-        return new Spacing(prepends ? Spacing.Prefix.ALWAYS : Spacing.Prefix.NONE, escapes, false, false);
-    }
-
-    private static boolean isReplacement(JsonNode part, String from, String to) {
-        return part.path("pattern").path("String").asText().equals(from)
-                && part.path("content").asText().equals(to);
-    }
-
-    /** The parts of a sequence, or the single component itself, or nothing for null. */
-    private static List<JsonNode> sequence(JsonNode component, String type, String field) {
-        if (isNull(component)) {
-            return List.of();
-        }
-        if (!component.path("type").asText().equals(type)) {
-            return List.of(component);
-        }
-        List<JsonNode> parts = new ArrayList<>();
-        component.path(field).forEach(parts::add);
-        return parts;
-    }
-
-    private static boolean isNull(JsonNode node) {
-        return node.isNull() || node.isMissingNode();
-    }
-
-    private boolean stripsLeadingSpace() {
-        JsonNode decoder = root.path("decoder");
-        List<JsonNode> parts = sequence(decoder, "Sequence", "decoders");
-        List<String> types =
-                parts.stream().map(part -> part.path("type").asText()).toList();
-        boolean strips = types.equals(List.of("Replace", "ByteFallback", "Fuse", "Strip"));
-        if (!strips && !types.equals(List.of("Replace", "ByteFallback", "Fuse"))
-                || !isReplacement(parts.getFirst(), SPACE, " ")) {
-            throw fault("decoder", decoder, "Replace \"" + SPACE + "\" by \" \", ByteFallback, Fuse and Strip");
-        }
-        if (strips) {
-            JsonNode strip = parts.getLast();
-            if (!strip.path("content").asText().equals(" ")
-                    || strip.path("start").asInt() != 1
-                    || strip.path("stop").asInt() != 0) {
-                throw fault("decoder", strip, "Strip of one space at the start");
-            }
-        }
-        return strips;
     }
 
     private MergeTable merges(JsonNode merges, int size) {
@@ -385,6 +296,11 @@ final class TokenizerJson {
     }
 
     private ModelException fault(String field, JsonNode found, String wanted) {
+        return fault(file, field, found, wanted);
+    }
+
+    /** A field that holds something else than what this program takes. */
+    static ModelException fault(Path file, String field, JsonNode found, String wanted) {
         String text = found.isMissingNode() ? "missing" : found.toString();
         return new ModelException(file + ": " + field + " is "
                 + (text.length() > 120 ? text.substring(0, 120) + "…" : text) + ", where this program takes " + wanted);

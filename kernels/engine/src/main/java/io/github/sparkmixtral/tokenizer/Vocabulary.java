@@ -51,9 +51,9 @@ public record Vocabulary(
             throw new ModelException(source + ": the vocabulary has " + pieces.length + " pieces, but " + scores.length
                     + " scores and " + types.length + " types");
         }
-        requireId(source, "unknown", unknownTokenId, pieces.length);
-        requireId(source, "beginning-of-sequence", bosTokenId, pieces.length);
-        requireId(source, "end-of-sequence", eosTokenId, pieces.length);
+        requireSpecial(source, "unknown", unknownTokenId, types);
+        requireSpecial(source, "beginning-of-sequence", bosTokenId, types);
+        requireSpecial(source, "end-of-sequence", eosTokenId, types);
         Map<String, Integer> ids = HashMap.newHashMap(pieces.length);
         int bytes = 0;
         for (int id = 0; id < pieces.length; id++) {
@@ -71,11 +71,21 @@ public record Vocabulary(
         }
     }
 
-    private static void requireId(String source, String name, int id, int size) {
-        if (id < 0 || id >= size) {
-            throw new ModelException(
-                    source + ": the id of the " + name + " token is " + id + ", but there are " + size + " pieces");
+    private static void requireSpecial(String source, String name, int id, int[] types) {
+        if (id < 0 || id >= types.length) {
+            throw new ModelException(source + ": the id of the " + name + " token is " + id + ", but there are "
+                    + types.length + " pieces");
         }
+        if (types[id] == BYTE) {
+            throw new ModelException(
+                    source + ": the id of the " + name + " token is " + id + ", which is a byte piece");
+        }
+    }
+
+    /** The kind of a token, where the unknown token and those that begin and end a sequence are control tokens, whatever their type. */
+    int kind(int id) {
+        boolean special = id == unknownTokenId || id == bosTokenId || id == eosTokenId || types[id] == UNKNOWN;
+        return special ? CONTROL : types[id];
     }
 
     private static void checkPiece(String source, int id, String piece, float score, int type) {

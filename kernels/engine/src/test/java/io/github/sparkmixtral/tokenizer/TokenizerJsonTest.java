@@ -246,6 +246,13 @@ class TokenizerJsonTest {
     }
 
     @Test
+    void refusesByteTokensAsSpecialTokens() throws IOException {
+        ((ArrayNode) root.get("added_tokens")).add(json("{\"id\": 13, \"content\": \"<0x0A>\", \"special\": true}"));
+
+        isRefused("added_tokens[3] makes the byte piece <0x0A> a special token, which any text could then become");
+    }
+
+    @Test
     void neverLetsAMergeMakeASpecialToken() throws IOException {
         vocabulary().put("<", 4000).put("s>", 4001);
         ((ArrayNode) model().get("merges")).add("< s>");
