@@ -4,7 +4,8 @@ import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
 
 /**
- * A model ready to run. Owns the memory behind every tensor; {@link #close} releases it, after which no tensor may be touched.
+ * A model ready to run. Owns the memory behind every tensor; {@link #close} releases it, once however
+ * often it is called, after which no tensor may be touched.
  *
  * @param description what its files say of it
  * @param arena shared arena behind the mapped files and the buffers quantized on load
@@ -21,6 +22,8 @@ public record Model(ModelDescription description, Weights weights, Arena arena) 
 
     @Override
     public void close() {
-        arena.close();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
     }
 }

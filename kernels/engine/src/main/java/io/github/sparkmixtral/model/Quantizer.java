@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.model;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -91,24 +93,43 @@ final class Quantizer {
     }
 
     private Map<Tensor, Tensor> allocate(String model, Map<Tensor, TensorType> plan, Arena arena) {
+        Map<Tensor, TensorType> converted = new LinkedHashMap<>(plan);
+        converted
+                .entrySet()
+                .removeIf(entry -> entry.getValue() == entry.getKey().type());
+        long bytes = converted.entrySet().stream()
+                .mapToLong(entry -> entry.getValue().bytes(entry.getKey().elements()))
+                .sum();
+        // An operating system that promises more memory than it has kills the process later, without a word.
+        checkFits(model, bytes, totalMemory());
         Map<Tensor, Tensor> quantized = new LinkedHashMap<>();
         try {
-            plan.forEach((tensor, type) -> {
-                if (type != tensor.type()) {
-                    MemorySegment data = arena.allocate(type.bytes(tensor.elements()), 64);
-                    quantized.put(tensor, new Tensor(tensor.name(), type, tensor.rows(), tensor.columns(), data));
-                }
+            converted.forEach((tensor, type) -> {
+                MemorySegment data = arena.allocate(type.bytes(tensor.elements()), 64);
+                quantized.put(tensor, new Tensor(tensor.name(), type, tensor.rows(), tensor.columns(), data));
             });
         } catch (OutOfMemoryError e) {
-            long bytes = plan.entrySet().stream()
-                    .mapToLong(entry -> entry.getValue().bytes(entry.getKey().elements()))
-                    .sum();
-            throw new ModelException(
-                    "%s takes %d MB as %s, which is more memory than there is"
-                            .formatted(model, bytes >> 20, quantization),
-                    e);
+            throw tooLarge(model, bytes, e);
         }
         return quantized;
+    }
+
+    void checkFits(String model, long bytes, long memory) {
+        if (bytes > memory) {
+            throw tooLarge(model, bytes, null);
+        }
+    }
+
+    /** The host's memory, or the container's where there is a limit. */
+    private static long totalMemory() {
+        return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
+    }
+
+    private ModelException tooLarge(String model, long bytes, Throwable cause) {
+        return new ModelException(
+                "%s takes %d MB of memory as %s, more than there is; take a machine with more, or a model that is quantized already"
+                        .formatted(model, bytes >> 20, quantization),
+                cause);
     }
 
     private void convert(Map<Tensor, Tensor> quantized, Consumer<String> progress) {

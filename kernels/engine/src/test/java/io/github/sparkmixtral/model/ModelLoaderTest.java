@@ -104,6 +104,7 @@ class ModelLoaderTest {
     void closingReleasesTheFile() throws IOException {
         Model model = load(writeGguf("m.gguf"), Quantization.NONE);
         model.close();
+        model.close();
         assertThatThrownBy(() -> CheckpointAssert.values(model.weights().head()))
                 .isInstanceOf(IllegalStateException.class);
     }

@@ -89,6 +89,16 @@ class QuantizerTest {
     }
 
     @Test
+    void refusesWhatDoesNotFitIntoMemory() {
+        Quantizer quantizer = new Quantizer(Quantization.Q8_0);
+        quantizer.checkFits("m", 100L << 30, 100L << 30);
+        assertThatThrownBy(() -> quantizer.checkFits("m", 100L << 30, (100L << 30) - 1))
+                .isInstanceOf(ModelException.class)
+                .hasMessage(
+                        "m takes 102400 MB of memory as Q8_0, more than there is; take a machine with more, or a model that is quantized already");
+    }
+
+    @Test
     void reportsEachTenthOnce() {
         // Larger than a task's share, so that one matrix takes several.
         Tensor large = tensor(70_000, 64);
