@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.engine.Completion.Usage;
+
 /**
  * What a {@link CompletionService} has done so far and does at the moment, over all sessions; a snapshot for progress lines.
  *
@@ -20,4 +22,46 @@ public record Counters(
         long completionTokens,
         int runningSequences,
         int waitingSequences,
-        int queuedRows) {}
+        int queuedRows) {
+
+    Counters plus(Answer answer) {
+        if (answer.failed()) {
+            return new Counters(
+                    completedRows,
+                    failedRows + 1,
+                    promptTokens,
+                    cachedTokens,
+                    completionTokens,
+                    runningSequences,
+                    waitingSequences,
+                    queuedRows);
+        }
+        Usage usage = answer.outcome().usage();
+        return new Counters(
+                completedRows + 1,
+                failedRows,
+                promptTokens + usage.promptTokens(),
+                cachedTokens + usage.cachedTokens(),
+                completionTokens,
+                runningSequences,
+                waitingSequences,
+                queuedRows);
+    }
+
+    Counters with(long generatedTokens, int running, int waiting) {
+        return new Counters(
+                completedRows, failedRows, promptTokens, cachedTokens, generatedTokens, running, waiting, queuedRows);
+    }
+
+    Counters withQueuedRows(int queued) {
+        return new Counters(
+                completedRows,
+                failedRows,
+                promptTokens,
+                cachedTokens,
+                completionTokens,
+                runningSequences,
+                waitingSequences,
+                queued);
+    }
+}
