@@ -62,9 +62,10 @@ final class HuggingFaceConfig {
     private void checkSupported() {
         JsonNode type = config.get("model_type");
         JsonNode architectures = config.get("architectures");
-        boolean stated = present(type) || present(architectures);
+        boolean named = present(architectures) && !architectures.isEmpty();
+        boolean stated = present(type) || named;
         boolean mixtral = (!present(type) || type.asText().equals("mixtral"))
-                && (!present(architectures) || architectures.path(0).asText().equals("MixtralForCausalLM"));
+                && (!named || architectures.path(0).asText().equals("MixtralForCausalLM"));
         if (!stated || !mixtral) {
             throw new ModelException(
                     "%s describes a model of type %.60s with the architectures %.100s, and not a MixtralForCausalLM of type mixtral, which is all that can be run"

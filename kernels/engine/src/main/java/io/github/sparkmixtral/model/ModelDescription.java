@@ -7,9 +7,10 @@ import java.nio.file.Path;
  * What a model's headers say, read without touching its weights: enough for a driver to check rows and options against.
  *
  * @param path directory or GGUF file
- * @param format {@code safetensors} or {@code gguf}, with the type most weights are stored in, such as {@code gguf Q4_K}
- * @param parameters number of weights
- * @param bytes bytes that the weights take in memory
+ * @param format {@code safetensors} or {@code gguf}, with the type most weights are stored in, such as {@code gguf Q4_K}, and what they
+ *     are quantized to on load, such as {@code safetensors BF16 quantized to Q8_0}
+ * @param parameters number of weights; a tied head and embedding count once
+ * @param bytes bytes that the weights take in memory, mapped or allocated
  */
 public record ModelDescription(
         Path path, String format, long parameters, long bytes, ModelConfig config, Tokenizer tokenizer) {}

@@ -113,6 +113,13 @@ class HuggingFaceConfigTest {
     }
 
     @Test
+    void takesEitherNameOfTheArchitecture() {
+        assertThat(read("{'architectures':['MixtralForCausalLM']}").experts()).isEqualTo(8);
+        assertThat(read("{'model_type':'mixtral','architectures':[]}").experts())
+                .isEqualTo(8);
+    }
+
+    @Test
     void takesTheExpertsUnderTheirOtherName() {
         assertThat(with("'num_experts':4").experts()).isEqualTo(4);
         assertThat(with("'num_experts':4,'num_local_experts':6").experts()).isEqualTo(6);
