@@ -3,16 +3,21 @@ package io.github.sparkmixtral.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.sun.management.ThreadMXBean;
+import io.github.sparkmixtral.engine.RandomModel;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteOrder;
 import java.util.Random;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class VectorKernelsTest extends KernelsContractTest {
@@ -50,8 +55,7 @@ class VectorKernelsTest extends KernelsContractTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, w);
             Matrix out = Matrix.zeros(1, 1);
-            Workspace workspace = new Workspace(io.github.sparkmixtral.engine.RandomModel.config(
-                    0, io.github.sparkmixtral.model.ModelConfig.RopeLayout.HALVES));
+            Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES));
             kernels()
                     .gemm(
                             out,
@@ -64,6 +68,33 @@ class VectorKernelsTest extends KernelsContractTest {
                             1,
                             workspace);
             assertThat(out.data()[0]).isEqualTo(expected);
+        }
+    }
+
+    /** A vector that escapes inlining is an object: a loop that is a little too large allocates gigabytes a second. */
+    @ParameterizedTest
+    @EnumSource(
+            value = TensorType.class,
+            names = {"F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"})
+    void compiledProductsAllocateNothing(TensorType type) {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES));
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor weights = new Tensor("w", type, 32, 1024, arena.allocate(type.bytes(32 * 1024)));
+            Matrix in = Matrix.zeros(7, 1024);
+            Matrix out = Matrix.zeros(7, 32);
+            int[] rows = {0, 1, 2, 3, 4, 5, 6};
+            long allocated = Long.MAX_VALUE;
+            for (long end = System.nanoTime() + 60_000_000_000L; allocated > 1000 && System.nanoTime() < end; ) {
+                long before = threads.getCurrentThreadAllocatedBytes();
+                for (int i = 0; i < 10; i++) {
+                    kernels().gemm(out, in, rows, 0, 7, weights, 0, 32, workspace);
+                    kernels().gemm(out, in, rows, 0, 1, weights, 0, 32, workspace);
+                    kernels().swiGlu(in, in, i % 7, 0, 1024);
+                }
+                allocated = threads.getCurrentThreadAllocatedBytes() - before;
+            }
+            assertThat(allocated).isLessThanOrEqualTo(1000);
         }
     }
 
