@@ -5,6 +5,7 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,7 +28,15 @@ final class CpuBackend implements Backend {
     private final MixtralLayers layers;
     private float[] logits = {};
 
+    /**
+     * Opens the backend; nothing is held where that fails.
+     *
+     * @throws io.github.sparkmixtral.model.ModelException where the key/value cache does not fit
+     */
     CpuBackend(Model model, BackendOptions options, Kernels kernels) {
+        if (options.maxSequences() < 1 || options.maxBatchTokens() < 1) {
+            throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
+        }
         this.config = model.config();
         this.options = options;
         int threads =
@@ -35,7 +44,16 @@ final class CpuBackend implements Backend {
         this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
-        this.layers = new MixtralLayers(config, model.weights(), kernels, cache, pool, chunk);
+        try {
+            this.layers = new MixtralLayers(config, model.weights(), kernels, cache, pool, chunk);
+        } catch (OutOfMemoryError e) {
+            close();
+            throw new ModelException(
+                    "the activations of " + chunk + " tokens do not fit into the heap of "
+                            + (Runtime.getRuntime().maxMemory() >> 20)
+                            + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens",
+                    e);
+        }
         LOG.info(
                 "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
                 kernels.name(),

@@ -67,23 +67,28 @@ final class KeyValueCacheSize {
     }
 
     /**
-     * Bytes that can be taken without swapping: what the container leaves, or what the kernel says is available, which counts the
-     * page cache (where a mapped model lies) as the free memory that it is.
+     * Bytes that can be taken without swapping. On a machine of its own that is what the kernel calls available, which counts the
+     * page cache, where a mapped model lies, as the free memory that it is. A container's limit counts the page cache as used, so
+     * there at least half of the limit is taken to be free.
      */
     static long freeMemory() {
         var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+        long total = system.getTotalMemorySize();
         long free = system.getFreeMemorySize();
         try {
             List<String> lines = Files.readAllLines(Path.of("/proc/meminfo"));
-            for (String line : lines) {
-                if (line.startsWith("MemAvailable:")) {
-                    long available = Long.parseLong(line.replaceAll("\\D", "")) << 10;
-                    return Math.max(free, Math.min(available, system.getTotalMemorySize()));
-                }
-            }
-        } catch (IOException | NumberFormatException e) {
+            boolean contained = total < kibibytes(lines, "MemTotal:") << 10;
+            return contained ? Math.max(free, total / 2) : Math.max(free, kibibytes(lines, "MemAvailable:") << 10);
+        } catch (IOException e) {
             return free;
         }
-        return free;
+    }
+
+    private static long kibibytes(List<String> lines, String field) {
+        return lines.stream()
+                .filter(line -> line.startsWith(field))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                .findFirst()
+                .orElse(0);
     }
 }
