@@ -1,4 +1,7 @@
-"""Imports mistral-common, of which only the text tokenizers are used here."""
+"""Imports mistral-common, of which only the text tokenizers are used here.
+
+The golden values were made with mistral-common 1.12.0, sentencepiece 0.2.2 and tokenizers 0.23.2.
+"""
 import sys
 import types
 

@@ -1,9 +1,9 @@
 """Golden values of TokenizerGoldenTest: python tokenizer.py OUTPUT_DIRECTORY
 
 Strings of every kind, encoded by mistral-common (SentencePiece) with its tokenizers v1 and v3 and by Hugging Face tokenizers with
-a tokenizer.json made from v1, and sequences of ids, valid and not, decoded by the latter. Wherever mistral-common and
-Hugging Face differ, the string is printed: so far they never do on plain text; where a text holds a special token's name, Hugging Face would make
-it the special token, so special tokens are left out of its added tokens while encoding.
+a tokenizer.json made from v1; and sequences of ids, valid and not, decoded by the latter. Where the two encode differently, the string is
+printed and mistral-common is followed: they agree on all of these. Hugging Face would make special tokens of "<s>" or "</s>" in
+a text, which mistral-common never does, so it is given no special tokens to encode with.
 
 Layout of strings.bin.gz (all numbers are LEB128 varints, a text is its length in bytes and then UTF-8, ids are their number and then the ids):
   the number of strings; then for each its text, its v1 ids, a flag whether v3 gives the same ids + 768, the v3 ids if not,

@@ -30,10 +30,8 @@ public final class StreamDecoder {
     private int stableLength;
     private boolean finished;
 
-    /** Whether a space that comes next is to be dropped; and the same as it was before the open run. */
+    /** Whether a space that comes next is to be dropped. */
     private boolean dropSpace;
-
-    private boolean dropSpaceBeforeRun;
 
     /** Byte tokens in the open run; 0 where none is open. */
     private int runLength;
@@ -91,9 +89,7 @@ public final class StreamDecoder {
     }
 
     private void appendByte(int value) {
-        if (runLength++ == 0) {
-            dropSpaceBeforeRun = dropSpace;
-        }
+        runLength++;
         if (!runValid) {
             text.append(REPLACEMENT);
             stableLength = text.length();
@@ -108,7 +104,6 @@ public final class StreamDecoder {
 
     private void invalidateRun() {
         runValid = false;
-        dropSpace = dropSpaceBeforeRun;
         text.setLength(stableLength);
         put(String.valueOf(REPLACEMENT).repeat(runLength));
         stableLength = text.length();

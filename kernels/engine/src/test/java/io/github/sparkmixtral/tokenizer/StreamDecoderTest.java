@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -119,6 +122,33 @@ class StreamDecoderTest {
         decoder.append(A_WORD);
 
         assertThat(decoder.finish()).isEqualTo("\uFFFD".repeat(3) + " word");
+    }
+
+    /** Every first and second byte, with as many more as there may be: the JDK's strict decoder is the judge. */
+    @Test
+    void takesForUtf8WhatTheJdkTakesForIt() {
+        for (int first = 0x70; first <= 0xFF; first++) {
+            for (int second = 0; second <= 0xFF; second++) {
+                for (int length = 1; length <= 4; length++) {
+                    byte[] bytes =
+                            Arrays.copyOf(new byte[] {(byte) first, (byte) second, (byte) 0x80, (byte) 0xBF}, length);
+                    int[] ids = new int[length];
+                    Arrays.setAll(ids, i -> FIRST_BYTE + (bytes[i] & 0xFF));
+                    assertThat(Tokenizers.V1.decode(ids)).isEqualTo(strictly(bytes));
+                }
+            }
+        }
+    }
+
+    private static String strictly(byte[] bytes) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            return "\uFFFD".repeat(bytes.length);
+        }
     }
 
     @Test
