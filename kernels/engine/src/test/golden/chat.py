@@ -25,7 +25,7 @@ JSON_TEXTS = ["{}", "", "[]", "null", "true", "\"text\"", "42", "-0", "-0.0", "0
               "123456789012345678901234567890", "NaN", "[Infinity, -Infinity]", "INF", "{\"a\":1,\"a\":2,\"b\":[1,2,{\"c\":null}]}",
               " { \"k\" : \"v\\n\\u00e9\\\\ \\\" \\/ \\b\\f\\t\\u0001\\u007f\" } ", "not json", "{broken", "{} trailing", "01", "'x'", "plain text\nwith lines",
               "{\"日本\": \"😀\", \"n\": 1.0}", "\ufeff{}", "{\"nested\": \"{\\\"x\\\": 1}\"}", "  ", "[1,]", "+1", "\u00a01", "4.35", "9007199254740993.0",
-              "2e-323", "1.7976931348623157e308", "1e22", "1e23", "0.1e1", "-12.5E-3"]
+              "2e-323", "-INF", "[+INF]", "[+Infinity]", "+NaN", "1.7976931348623157e308", "1e22", "1e23", "0.1e1", "-12.5E-3"]
 
 SCHEMAS = [{}, {"type": "object", "properties": {}},
            {"type": "object", "properties": {"city": {"type": "string", "description": "Städte, 都市"}, "n": {"type": "number", "default": 1e-7}}, "required": ["city"]},
