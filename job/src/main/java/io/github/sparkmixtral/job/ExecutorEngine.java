@@ -131,14 +131,17 @@ final class ExecutorEngine {
         return model;
     }
 
-    /** Closes the engine, if there is one. No task may be using it. */
+    /** Closes the engine, if there is one; one that still loads is closed when it has. No task may be using it. */
     static synchronized void closeCurrent() {
-        if (current != null && current.isDone() && !current.isCompletedExceptionally()) {
-            ExecutorEngine engine = current.join();
-            engine.service.close();
-            engine.model.close();
+        if (current != null) {
+            CompletableFuture<Void> _ = current.thenAccept(ExecutorEngine::close);
         }
         current = null;
         currentSettings = null;
+    }
+
+    private void close() {
+        service.close();
+        model.close();
     }
 }

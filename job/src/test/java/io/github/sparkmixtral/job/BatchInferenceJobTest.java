@@ -17,8 +17,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.spark.SparkContext;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskStart;
 import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class BatchInferenceJobTest {
@@ -28,7 +33,7 @@ class BatchInferenceJobTest {
 
     private Path output;
 
-    @org.junit.jupiter.api.BeforeEach
+    @BeforeEach
     void nameTheOutput() {
         output = directory.resolve("out");
     }
@@ -376,5 +381,45 @@ class BatchInferenceJobTest {
         assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
         assertThat(rows(other)).hasSize(30);
         assertThat(rows(other)).isEqualTo(rows(output));
+    }
+
+    @Test
+    @Timeout(120)
+    void killedJobLeavesNothingThatLooksCompleteAndTheNextOneRuns() throws IOException {
+        Path input = write(directory.resolve("p.txt"), "one", "two", "three");
+        SparkContext context = SparkFixture.spark().sparkContext();
+        SparkListener killer = new SparkListener() {
+            @Override
+            public void onTaskStart(SparkListenerTaskStart start) {
+                if (Files.exists(output.resolve("_temporary"))) {
+                    Thread.ofVirtual().start(context::cancelAllJobs);
+                }
+            }
+        };
+        context.addSparkListener(killer);
+        Outcome killed;
+        try {
+            killed = run(
+                    "--model",
+                    SparkFixture.MODEL,
+                    "--input",
+                    input,
+                    "--output",
+                    output,
+                    "--max-tokens",
+                    4000,
+                    "--ignore-eos",
+                    "--n",
+                    100);
+        } finally {
+            context.removeSparkListener(killer);
+        }
+
+        assertThat(killed.exitCode()).isEqualTo(ExitCode.FAILED);
+        assertThat(killed.lastLine()).contains("cancelled");
+        assertThat(output.resolve("_SUCCESS")).doesNotExist();
+        assertThat(output.resolve("_manifest.json")).doesNotExist();
+        assertThat(generate(input, output).exitCode()).isEqualTo(ExitCode.DONE);
+        assertThat(rows(output)).hasSize(3);
     }
 }
