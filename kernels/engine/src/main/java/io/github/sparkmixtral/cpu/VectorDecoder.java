@@ -128,31 +128,50 @@ final class VectorDecoder {
         return quants.lanewise(VectorOperators.OR, (byte) 16, VectorMask.fromLong(BYTES, bits));
     }
 
-    /** Eight sub-blocks of 32 with 6-bit scales and minima in 12 bytes; Q5_K has 32 bytes of fifth bits before the nibbles. */
+    /**
+     * Eight sub-blocks of 32 with 6-bit scales and minima in 12 bytes; Q5_K has 32 bytes of fifth bits before the nibbles. Each
+     * kind of run has a loop of its own: a loop body with more vector calls is not always inlined, and then allocates.
+     */
     private static void q45k(TensorType type, MemorySegment data, long at, float[] out, int to, int elements) {
         boolean five = type == TensorType.Q5_K;
         for (int end = to + elements; to < end; to += 256, at += type.blockBytes()) {
             float d = half(data, at);
             float dMin = half(data, at + 2);
+            long fifths = at + 16;
             long quants = at + type.blockBytes() - 128;
-            for (int sub = 0; sub < 8; sub += 2) {
-                float lowScale = d * scale(data, at + 4, sub);
-                float lowMinimum = -dMin * minimum(data, at + 4, sub);
-                float highScale = d * scale(data, at + 4, sub + 1);
-                float highMinimum = -dMin * minimum(data, at + 4, sub + 1);
-                for (int i = 0; i < 32; i += STEP) {
-                    ByteVector pairs = bytes(data, quants + 16L * sub + i);
-                    ByteVector low = low(pairs);
-                    ByteVector high = high(pairs);
-                    if (five) {
-                        ByteVector fifths = bytes(data, at + 16 + i);
-                        low = low.or(bits(fifths, sub, 1));
-                        high = high.or(bits(fifths, sub + 1, 1));
-                    }
-                    store(low, lowScale, lowMinimum, out, to + 32 * sub + i);
-                    store(high, highScale, highMinimum, out, to + 32 * sub + 32 + i);
+            for (int sub = 0; sub < 8; sub++) {
+                float scale = d * scale(data, at + 4, sub);
+                float minimum = -dMin * minimum(data, at + 4, sub);
+                long pairs = quants + 32L * (sub / 2);
+                if (five) {
+                    fiveBits(data, pairs, fifths, sub, scale, minimum, out, to + 32 * sub);
+                } else if (sub % 2 == 0) {
+                    lowNibbles(data, pairs, scale, minimum, out, to + 32 * sub);
+                } else {
+                    highNibbles(data, pairs, scale, minimum, out, to + 32 * sub);
                 }
             }
+        }
+    }
+
+    private static void lowNibbles(MemorySegment data, long pairs, float scale, float minimum, float[] out, int to) {
+        for (int i = 0; i < 32; i += STEP) {
+            store(low(bytes(data, pairs + i)), scale, minimum, out, to + i);
+        }
+    }
+
+    private static void highNibbles(MemorySegment data, long pairs, float scale, float minimum, float[] out, int to) {
+        for (int i = 0; i < 32; i += STEP) {
+            store(high(bytes(data, pairs + i)), scale, minimum, out, to + i);
+        }
+    }
+
+    private static void fiveBits(
+            MemorySegment data, long pairs, long fifths, int sub, float scale, float minimum, float[] out, int to) {
+        for (int i = 0; i < 32; i += STEP) {
+            ByteVector quants = bytes(data, pairs + i);
+            quants = sub % 2 == 0 ? low(quants) : high(quants);
+            store(quants.or(bits(bytes(data, fifths + i), sub, 1)), scale, minimum, out, to + i);
         }
     }
 

@@ -101,7 +101,11 @@ final class GgufCheckpoint {
     private ModelConfig config() {
         int hidden = metadata.requiredInteger("llama.embedding_length");
         int heads = metadata.requiredInteger("llama.attention.head_count");
-        int headDimension = metadata.integer("llama.attention.key_length").orElse(heads > 0 ? hidden / heads : 0);
+        // Some converters leave key_length out where it is not hidden / heads; Mixtral rotates whole heads, so the
+        // width
+        // that rotates is the head's. The tensors' shapes are checked against it in any case.
+        int headDimension = metadata.integer("llama.attention.key_length")
+                .orElseGet(() -> metadata.integer("llama.rope.dimension_count").orElse(heads > 0 ? hidden / heads : 0));
         require("llama.attention.value_length", headDimension);
         require("llama.rope.dimension_count", headDimension);
         return new ModelConfig(

@@ -179,7 +179,11 @@ class SamplerTest {
         for (int i = 0; i < 8; i++) {
             penalized.accept(best, null);
         }
-        assertThat(sample(logits, penalized).tokens()[0]).isNotEqualTo(best);
+        int other = sample(logits, penalized).tokens()[0];
+        assertThat(other).isNotEqualTo(best);
+        assertThat(sample(logits, penalized).tokens()[0])
+                .as("penalized anew in every step")
+                .isEqualTo(other);
         assertThat(sample(logits, sequence("b", p -> p.temperature = 0)).tokens()[0])
                 .as("nothing of it is left behind")
                 .isEqualTo(best);

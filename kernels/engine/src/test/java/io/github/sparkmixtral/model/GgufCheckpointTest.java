@@ -48,6 +48,15 @@ class GgufCheckpointTest {
     }
 
     @Test
+    void takesTheHeadDimensionFromTheWidthThatRotatesWhereItIsNotStated() {
+        metadata.remove("llama.attention.key_length");
+        metadata.remove("llama.attention.value_length");
+
+        assertThat(read().config().headDimension()).isEqualTo(TinyMixtral.HEAD_DIMENSION);
+        assertThat(TinyMixtral.HEAD_DIMENSION).isNotEqualTo(TinyMixtral.HIDDEN / TinyMixtral.HEADS);
+    }
+
+    @Test
     void defaultsToWhatTheSpecificationDefaultsTo() {
         for (String optional : List.of(
                 "llama.attention.key_length",

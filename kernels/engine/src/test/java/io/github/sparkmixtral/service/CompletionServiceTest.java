@@ -445,6 +445,23 @@ class CompletionServiceTest {
     }
 
     @Test
+    void closedSessionStopsWhatRuns() throws Exception {
+        FakeBackend backend = new FakeBackend(SMALL, gated);
+        try (CompletionService service = start(backend, options(JOB))) {
+            CompletionService.Session killed = service.open();
+            submit(killed, prompt("long", "ab", "{\"max_tokens\": 400, \"ignore_eos\": true}"));
+            awaitTrue(() -> service.counters().queuedRows() == 0);
+            killed.close();
+            gate.countDown();
+            // A row of another session comes after the closed one was seen.
+            answer(service, prompt("short", "ab"));
+            awaitTrue(() ->
+                    service.counters().runningSequences() + service.counters().waitingSequences() == 0);
+        }
+        assertThat(backend.computedTokens()).isLessThan(100);
+    }
+
+    @Test
     void deathOfTheEngineReachesEverybody() throws Exception {
         LanguageModel dying = (history, logits, offset) -> {
             try {
@@ -608,9 +625,11 @@ class CompletionServiceTest {
         return rows;
     }
 
-    private static void awaitTrue(BooleanSupplier condition) {
+    private static void awaitTrue(BooleanSupplier condition) throws InterruptedException {
         while (!condition.getAsBoolean()) {
-            Thread.onSpinWait();
+            if (Thread.interrupted()) {
+                throw new InterruptedException("gave up waiting");
+            }
             Thread.yield();
         }
     }
