@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.Serializable;
@@ -33,28 +34,6 @@ record RequestReader(
         Task task,
         String root)
         implements Serializable {
-
-    /** The columns that are sampling parameters; {@code ParametersReader} says what they take. */
-    static final Set<String> SAMPLING = Set.of(
-            "max_tokens",
-            "max_completion_tokens",
-            "min_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "min_p",
-            "repetition_penalty",
-            "presence_penalty",
-            "frequency_penalty",
-            "seed",
-            "stop",
-            "stop_token_ids",
-            "n",
-            "logprobs",
-            "top_logprobs",
-            "ignore_eos",
-            "logit_bias",
-            "response_format");
 
     /** What of a batch request's body is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
     private static final Set<String> PROMPT_FIELDS = Set.of("messages", "prompt", "tools", "tool_choice");
@@ -84,7 +63,7 @@ record RequestReader(
 
     /** Whether a column of that name is part of a request, whatever the options say. */
     static boolean isField(String name) {
-        return SAMPLING.contains(name) || name.equals(TOOLS) || name.equals(BODY) || name.equals(URL);
+        return ParametersReader.NAMES.contains(name) || name.equals(TOOLS) || name.equals(BODY) || name.equals(URL);
     }
 
     /**
@@ -251,7 +230,8 @@ record RequestReader(
         for (Map.Entry<String, JsonNode> field : fields.properties()) {
             String name = field.getKey();
             boolean inTemplate = template != null && template.columns().contains(name);
-            boolean parameter = batch ? !PROMPT_FIELDS.contains(name) : SAMPLING.contains(name) && !inTemplate;
+            boolean parameter =
+                    batch ? !PROMPT_FIELDS.contains(name) : ParametersReader.NAMES.contains(name) && !inTemplate;
             if (parameter && !field.getValue().isNull()) {
                 parameters.set(name, format == InputFormat.CSV ? cell(field.getValue()) : field.getValue());
             }

@@ -27,7 +27,8 @@ import java.util.Set;
  * <p>A null value is the same as none. Any other name is refused, for an answer that ignored it would not be what was asked for.
  */
 public final class ParametersReader {
-    private static final Set<String> KNOWN = Set.of(
+    /** The fields that are sampling parameters. */
+    public static final Set<String> NAMES = Set.of(
             "max_tokens",
             "max_completion_tokens",
             "min_tokens",
@@ -47,6 +48,7 @@ public final class ParametersReader {
             "logprobs",
             "top_logprobs",
             "response_format");
+
     private static final Set<String> WITHOUT_EFFECT = Set.of(
             "model",
             "stream",
@@ -81,7 +83,7 @@ public final class ParametersReader {
         Map<String, JsonNode> given = new LinkedHashMap<>();
         object.properties().forEach(field -> {
             String name = field.getKey();
-            if (!KNOWN.contains(name) && !WITHOUT_EFFECT.contains(name)) {
+            if (!NAMES.contains(name) && !WITHOUT_EFFECT.contains(name)) {
                 throw new IllegalArgumentException("unknown parameter '" + Json.shorten(name) + "'");
             }
             if (!field.getValue().isNull()) {
