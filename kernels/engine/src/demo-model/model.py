@@ -1,0 +1,178 @@
+"""The demo model's forward pass for training: Mixtral's arithmetic over flat tokens, without padding outside attention."""
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Sizes under Hugging Face's names."""
+
+    hidden_size: int = 128
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    num_key_value_heads: int = 2
+    head_dim: int = 32
+    intermediate_size: int = 192
+    num_local_experts: int = 8
+    num_experts_per_tok: int = 2
+    vocab_size: int = 32000
+    rope_theta: float = 1e6
+    rms_norm_eps: float = 1e-5
+    max_position_embeddings: int = 4096
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        s, d = shape, shape.hidden_size
+
+        def normal(*size, std):
+            return torch.nn.Parameter(torch.randn(*size) * std)
+
+        kv = s.num_key_value_heads * s.head_dim
+        depth = math.sqrt(2 * s.num_hidden_layers)
+        self.attention_norm = torch.nn.Parameter(torch.ones(d))
+        self.ffn_norm = torch.nn.Parameter(torch.ones(d))
+        self.q = normal(s.num_attention_heads * s.head_dim, d, std=d**-0.5)
+        self.k = normal(kv, d, std=d**-0.5)
+        self.v = normal(kv, d, std=d**-0.5)
+        self.o = normal(d, s.num_attention_heads * s.head_dim, std=0.3 * d**-0.5 / depth)
+        self.router = normal(s.num_local_experts, d, std=d**-0.5)
+        self.gate_up = normal(s.num_local_experts, 2 * s.intermediate_size, d, std=d**-0.5)
+        self.down = normal(s.num_local_experts, d, s.intermediate_size, std=0.3 * s.intermediate_size**-0.5 / depth)
+
+
+class Mixtral(torch.nn.Module):
+    """Embedding and head share one matrix in training; the export writes it twice."""
+
+    def __init__(self, shape, seed):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.shape = shape
+        self.embedding = torch.nn.Parameter(torch.randn(shape.vocab_size, shape.hidden_size) * shape.hidden_size**-0.5)
+        self.layers = torch.nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
+        self.norm = torch.nn.Parameter(torch.ones(shape.hidden_size))
+        half = shape.head_dim // 2
+        self.frequencies = shape.rope_theta ** (-torch.arange(half, dtype=torch.float64) / half)
+        with torch.no_grad():
+            self.place_induction_heads()
+
+    def place_induction_heads(self):
+        """Starts layer 0 with a head that looks at the previous token and layer 1 with heads that look for the token after
+        an earlier copy of the current one (Olsson et al. 2022, "In-context learning and induction heads"). Copying then
+        works from the first step; without them a small model spends most of a short training to find it."""
+        s, d, hd = self.shape, self.shape.hidden_size, self.shape.head_dim
+        half, group = hd // 2, s.num_attention_heads // s.num_key_value_heads
+        self.embedding[:, 0] = 0.5  # the direction that all tokens share
+        shared = 0.5 / math.sqrt(1.25) * math.sqrt(d)
+        basis = torch.linalg.qr(torch.randn(d - 1, d - 1)).Q  # orthonormal columns, orthogonal to the shared direction
+        basis = torch.cat([torch.zeros(1, d - 1), basis])
+        read, write = basis[:, :hd], basis[:, hd : 2 * hd]
+        first, second = self.layers[0], self.layers[1]
+        fast = torch.arange(6)
+        angle = self.frequencies[fast].float()
+        first.k[:hd] = 0
+        first.k[fast, 0] = 6.0 / shared
+        first.q[:hd] = 0
+        # The query is the key turned one position back, so that the score is highest at distance one.
+        first.q[fast, 0] = 6.0 / shared * torch.cos(angle)
+        first.q[fast + half, 0] = -6.0 / shared * torch.sin(angle)
+        first.v[:hd] = read.T
+        first.o[:, :hd] = write * 0.3
+        slow = torch.cat([torch.arange(6, half), torch.arange(6, half) + half])  # turn too little to disturb a match
+        for kv in range(s.num_key_value_heads):
+            keys, queries = kv * hd, kv * group * hd
+            second.k[keys + slow] = 2.2 * write.T[slow]
+            second.q[queries + slow] = 2.2 * read.T[slow]
+            copied = basis[:, torch.arange((2 + kv) * hd, (3 + kv) * hd) % (d - 1)]
+            second.v[keys : keys + hd] = copied.T
+            second.o[:, queries : queries + hd] = copied * 0.6
+
+    def forward(self, tokens, lengths, wanted):
+        """
+        tokens [n]: the sequences end to end, sorted by length; lengths: a list; wanted: positions in [0, n) whose hidden
+        states are returned, [wanted, hidden], normed. Also returns the balance loss and the experts' shares [layers, experts].
+        """
+        s = self.shape
+        packing = Packing(lengths)
+        angles = packing.positions[:, None].double() * self.frequencies
+        cos, sin = angles.cos().float()[:, None], angles.sin().float()[:, None]
+        x = self.embedding[tokens]
+        balance, shares = 0.0, []
+        for layer in self.layers:
+            y = F.rms_norm(x, (s.hidden_size,), layer.attention_norm, s.rms_norm_eps)
+            q = rotate(F.linear(y, layer.q).view(-1, s.num_attention_heads, s.head_dim), cos, sin)
+            k = rotate(F.linear(y, layer.k).view(-1, s.num_key_value_heads, s.head_dim), cos, sin)
+            v = F.linear(y, layer.v).float().view(-1, s.num_key_value_heads, s.head_dim)
+            x = x + F.linear(packing.attend(q, k, v), layer.o)
+            y = F.rms_norm(x, (s.hidden_size,), layer.ffn_norm, s.rms_norm_eps)
+            out, layer_balance, share = self.experts(layer, y)
+            x = x + out
+            balance = balance + layer_balance
+            shares.append(share)
+        hidden = F.rms_norm(x[wanted], (s.hidden_size,), self.norm, s.rms_norm_eps)
+        return hidden, balance / len(shares), torch.stack(shares)
+
+    def experts(self, layer, y):
+        s = self.shape
+        probabilities = F.linear(y, layer.router).float().softmax(-1)
+        top, chosen = probabilities.topk(s.num_experts_per_tok)
+        weights = top / top.sum(-1, keepdim=True)
+        order = chosen.flatten().argsort()
+        counts = chosen.flatten().bincount(minlength=s.num_local_experts)
+        rows = order // s.num_experts_per_tok
+        parts = y.index_select(0, rows).split(counts.tolist())
+        outputs = []
+        for part, gate_up, down in zip(parts, layer.gate_up, layer.down):
+            gate, up = F.linear(part, gate_up).chunk(2, -1)
+            outputs.append(F.linear(F.silu(gate) * up, down))
+        flat = torch.cat(outputs) * weights.flatten()[order, None].to(y.dtype)
+        out = torch.zeros_like(y).index_add(0, rows, flat.to(y.dtype))
+        share = counts / counts.sum()
+        balance = s.num_local_experts * (share * probabilities.mean(0)).sum()  # Switch Transformers, eq. 4
+        return out, balance, share
+
+
+class Packing:
+    """Sequences end to end, sorted by length, and as padded groups of similar length for attention."""
+
+    def __init__(self, lengths, slack=1.2):
+        starts = [0]
+        for length in lengths:
+            starts.append(starts[-1] + length)
+        self.shapes, indices, masks, i = [], [], [], 0
+        while i < len(lengths):
+            j = i
+            while j < len(lengths) and lengths[j] <= max(lengths[i] * slack, lengths[i] + 16):
+                j += 1
+            ramp = torch.arange(lengths[j - 1])[None]
+            mask = ramp < torch.tensor(lengths[i:j])[:, None]
+            indices.append(((torch.tensor(starts[i:j])[:, None] + ramp) * mask).flatten())
+            masks.append(mask.flatten())
+            self.shapes.append(mask.shape)
+            i = j
+        self.padded = torch.cat(indices)  # padded place -> token
+        self.real = torch.cat(masks).nonzero().flatten()  # token -> padded place
+        self.positions = torch.cat([torch.arange(length) for length in lengths])
+
+    def attend(self, q, k, v):
+        """q [tokens, heads, head_dim], k and v [tokens, kv heads, head_dim] -> [tokens, heads * head_dim]; causal."""
+        sizes = [b * length for b, length in self.shapes]
+        split = [x.index_select(0, self.padded).split(sizes) for x in (q, k, v)]
+        out = []
+        for shape, gq, gk, gv in zip(self.shapes, *split):
+            gq, gk, gv = (x.view(*shape, *x.shape[1:]).transpose(1, 2) for x in (gq, gk, gv))
+            with torch.autocast("cpu", enabled=False):  # the bfloat16 kernel is the slower one
+                a = F.scaled_dot_product_attention(gq, gk, gv, is_causal=True, enable_gqa=True)
+            out.append(a.transpose(1, 2).reshape(shape.numel(), -1))
+        return torch.cat(out).index_select(0, self.real)
+
+
+def rotate(x, cos, sin):
+    """Rotary embedding, halves convention."""
+    a, b = x.float().chunk(2, -1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Trains the demo model from a seed. Resumes from the run directory's checkpoint where there is one."""
+
+import argparse
+import collections
+import json
+import math
+import os
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import distributed
+
+from generator import Generator
+from model import Mixtral, Shape
+from prompt_format import PromptFormat
+
+CANDIDATES = 2048
+
+
+class Data:
+    """Batches of examples; batch number i depends on the seed and on i only."""
+
+    def __init__(self, tokenizer, seed, evaluation=False):
+        self.format = PromptFormat(tokenizer)
+        self.seed = seed
+        self.generator = Generator(seed, self.format.vocabulary_words(), evaluation)
+
+    def encode(self, example):
+        """Tokens, the positions of the tokens to learn, and the kind."""
+        tokens, learned = self.format.conversation(example.messages, example.answer, example.learned_from)
+        return tokens, learned, example.kind
+
+    def batch(self, number, budget, longest, long_passkeys):
+        """Sequences of about `budget` tokens together, none longer than `longest`."""
+        self.generator.random.seed(f"{self.seed}/{number}")
+        sequences, total = [], 0
+        if long_passkeys and number % long_passkeys == 0:
+            sentences = self.generator.random.choice([40, 80, 120, 200, 260])
+            sequence = self.encode(self.generator.passkey(sentences))
+            if len(sequence[0]) <= longest:
+                sequences, total = [sequence], len(sequence[0])
+        while total < budget:
+            sequence = self.encode(self.generator.example())
+            if len(sequence[0]) <= longest:
+                sequences.append(sequence)
+                total += len(sequence[0])
+        return sequences
+
+
+def collate(sequences):
+    """Tokens end to end, lengths, positions that predict an answer's token, those tokens, and each one's sequence."""
+    sequences = sorted(sequences, key=lambda sequence: len(sequence[0]))
+    tokens, lengths, wanted, targets, owner = [], [], [], [], []
+    for number, (sequence, learned, _) in enumerate(sequences):
+        wanted += [len(tokens) + position - 1 for position in learned]
+        targets += [sequence[position] for position in learned]
+        owner += [number] * len(learned)
+        tokens += sequence
+        lengths.append(len(sequence))
+    return sequences, torch.tensor(tokens), lengths, torch.tensor(wanted), torch.tensor(targets), torch.tensor(owner)
+
+
+def evaluate(model, examples):
+    """Exact match per kind. An answer is matched where every token is the likeliest one given those before it: that is
+    where greedy decoding writes it."""
+    hits, counts = collections.Counter(), collections.Counter()
+    shares = []
+    for i in range(0, len(examples), 32):
+        sequences, tokens, lengths, wanted, targets, owner = collate(examples[i : i + 32])
+        with torch.no_grad():
+            hidden, _, share = model(tokens, lengths, wanted)
+            right = F.linear(hidden.float(), model.embedding).argmax(-1) == targets
+        shares.append(share)
+        missed = set(owner[~right].tolist())
+        for number, sequence in enumerate(sequences):
+            counts[sequence[2]] += 1
+            hits[sequence[2]] += number not in missed
+    return {kind: round(hits[kind] / counts[kind], 3) for kind in sorted(counts)}, torch.stack(shares).mean(0)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is made orthogonal by Newton-Schulz iteration (Jordan et al. 2024); stacks of matrices too."""
+
+    def __init__(self, parameters, rate, momentum=0.95, weight_decay=0.01):
+        super().__init__(parameters, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                average = state.setdefault("momentum", torch.zeros_like(p))
+                average.lerp_(p.grad, 1 - group["momentum"])
+                update = orthogonal(p.grad.lerp(average, group["momentum"]))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update, alpha=-group["lr"] * max(1.0, p.shape[-2] / p.shape[-1]) ** 0.5)
+
+
+def orthogonal(x):
+    wide = x.shape[-2] <= x.shape[-1]
+    x = (x if wide else x.mT).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return (x if wide else x.mT).float()
+
+
+def average_gradients(model, processes):
+    gradients = [p.grad for p in model.parameters()]
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(together)
+    for gradient, part in zip(gradients, together.split([gradient.numel() for gradient in gradients])):
+        torch.div(part.view_as(gradient), processes, out=gradient)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
+    parser.add_argument("--run", required=True, help="directory of checkpoint and log")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--decay", type=int, default=1500, help="steps at the end over which the learning rate falls to 0")
+    parser.add_argument("--rate", type=float, default=3e-3, help="of AdamW, for embedding, router and norms")
+    parser.add_argument("--muon-rate", type=float, default=0.02, help="of Muon, for the matrices of attention and experts")
+    parser.add_argument("--budget", type=int, default=2048, help="tokens of a process in a step")
+    parser.add_argument("--processes", type=int, default=2, help="each computes a batch of its own on one thread")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
+    options = parser.parse_args()
+    os.makedirs(options.run, exist_ok=True)
+    torch.multiprocessing.spawn(train, (options,), nprocs=options.processes)
+
+
+def train(rank, options):
+    torch.set_num_threads(1)
+    rendezvous = "file://" + os.path.join(os.path.abspath(options.run), f"rendezvous-{os.getppid()}")
+    distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=options.processes)
+    model = Mixtral(Shape(), options.seed)
+    matrices = [p for layer in model.layers for p in (layer.q, layer.k, layer.v, layer.o, layer.gate_up, layer.down)]
+    others = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
+    optimizers = [
+        Muon(matrices, options.muon_rate),
+        torch.optim.AdamW(others, lr=options.rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.0, fused=True),
+    ]
+    checkpoint = os.path.join(options.run, "checkpoint.pt")
+    step = 0
+    if os.path.exists(checkpoint):
+        state = torch.load(checkpoint)
+        model.load_state_dict(state["model"])
+        for optimizer, saved_state in zip(optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved_state)
+        step = state["step"]
+    data = Data(options.tokenizer, options.seed)
+    held_out = Data(options.tokenizer, options.seed + 1, evaluation=True)
+    examples = [held_out.encode(held_out.generator.example(kind)) for kind in Generator.MIX for _ in range(24)]
+    log = rank == 0 and open(os.path.join(options.run, "log.jsonl"), "a")
+    negatives = torch.Generator()
+    started, saved, loss_sum, loss_count, token_count = time.time(), time.time(), 0.0, 0, 0
+
+    while step < options.steps:
+        scale = min(1.0, (step + 1) / 100, (options.steps - step) / options.decay)
+        for optimizer, rate in zip(optimizers, (options.muon_rate, options.rate)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * scale
+        longest = 256 if step < 1200 else 4096
+        batch = data.batch(step * options.processes + rank, options.budget, longest, 0 if step < 1200 else 4)
+        _, tokens, lengths, wanted, targets, _ = collate(batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+            hidden, balance, _ = model(tokens, lengths, wanted)
+            # Softmax over the batch's own tokens and a random sample of the others.
+            negatives.manual_seed(options.seed * 1000003 + step)
+            sampled = torch.randint(model.shape.vocab_size, (CANDIDATES,), generator=negatives)
+            candidates, place = torch.cat([targets, tokens, sampled]).unique(return_inverse=True)
+            logits = F.linear(hidden, model.embedding[candidates])
+        answer_loss = F.cross_entropy(logits.float(), place[: len(targets)])
+        loss = answer_loss + 0.02 * balance
+        model.zero_grad()
+        loss.backward()
+        if options.processes > 1:
+            average_gradients(model, options.processes)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+        step += 1
+        loss_sum, loss_count, token_count = loss_sum + answer_loss.item(), loss_count + 1, token_count + len(tokens) * options.processes
+        if not math.isfinite(loss_sum):
+            raise SystemExit(f"the loss is no longer a number at step {step}; lower --rate")
+
+        if rank == 0 and step % 50 == 0:
+            record = {"step": step, "loss": round(loss_sum / loss_count, 4), "balance": round(balance.item(), 3),
+                      "tokens_per_second": round(token_count / (time.time() - started)), "scale": round(scale, 4)}
+            if step % 400 == 0 or step == options.steps:
+                record["exact"], shares = evaluate(model, examples)
+                record["least_expert"] = round(shares.min().item(), 4)
+            print(json.dumps(record), flush=True)
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            started, loss_sum, loss_count, token_count = time.time(), 0.0, 0, 0
+        if rank == 0 and (time.time() - saved > 120 or step == options.steps):
+            state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step}
+            torch.save(state, checkpoint + ".new")
+            os.replace(checkpoint + ".new", checkpoint)
+            saved = time.time()
+
+
+if __name__ == "__main__":
+    main()
