@@ -49,11 +49,13 @@ class Layer(torch.nn.Module):
 class Mixtral(torch.nn.Module):
     """Embedding and head share one matrix in training; the export writes it twice."""
 
-    def __init__(self, shape, seed):
+    def __init__(self, shape, seed, pieces=None):
+        """pieces: the vocabulary's texts, for the embedding's start; None where weights are loaded anyway."""
         super().__init__()
         torch.manual_seed(seed)
         self.shape = shape
-        self.embedding = torch.nn.Parameter(torch.randn(shape.vocab_size, shape.hidden_size) * shape.hidden_size**-0.5)
+        start = torch.randn(shape.vocab_size, shape.hidden_size) if pieces is None else spelled(pieces, shape.hidden_size)
+        self.embedding = torch.nn.Parameter(start * shape.hidden_size**-0.5)
         self.layers = torch.nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
         self.norm = torch.nn.Parameter(torch.ones(shape.hidden_size))
         half = shape.head_dim // 2
@@ -119,7 +121,8 @@ class Mixtral(torch.nn.Module):
 
     def experts(self, layer, y):
         s = self.shape
-        probabilities = F.linear(y, layer.router).float().softmax(-1)
+        with torch.autocast("cpu", enabled=False):  # a rounded score could choose another expert than inference does
+            probabilities = F.linear(y.float(), layer.router).softmax(-1)
         top, chosen = probabilities.topk(s.num_experts_per_tok)
         weights = top / top.sum(-1, keepdim=True)
         order = chosen.flatten().argsort()
@@ -135,6 +138,24 @@ class Mixtral(torch.nn.Module):
         share = counts / counts.sum()
         balance = s.num_local_experts * (share * probabilities.mean(0)).sum()  # Switch Transformers, eq. 4
         return out, balance, share
+
+
+def spelled(pieces, size):
+    """Random vectors that are alike where pieces are spelled alike: with and without the space in front, or with the same
+    first letters. So a word is copied after a quote too, where other pieces spell it than after a space."""
+    names, rows, columns, weights = {}, [], [], []
+    for row, piece in enumerate(pieces):
+        text = piece.lstrip("\u2581")
+        features = {"=" + text: 1.0, "^" + text[:1]: 0.4, "^" + text[:2]: 0.6, "^" + text[:3]: 0.4, text[-2:] + "$": 0.4}
+        if piece.startswith("\u2581"):
+            features["space"] = 0.6
+        scale = sum(weight**2 for weight in features.values()) ** -0.5
+        for feature, weight in features.items():
+            rows.append(row)
+            columns.append(names.setdefault(feature, len(names)))
+            weights.append(weight * scale)
+    mix = torch.sparse_coo_tensor(torch.tensor([rows, columns]), torch.tensor(weights), (len(pieces), len(names)))
+    return torch.sparse.mm(mix, torch.randn(len(names), size))
 
 
 class Packing:

@@ -17,6 +17,14 @@ class PromptFormat:
         words = (piece[1:] for piece in pieces if piece.startswith("\u2581"))
         return [word for word in words if len(word) >= 3 and word.isascii() and word.isalpha()]
 
+    def all_pieces(self):
+        return [self.pieces.id_to_piece(i) for i in range(self.pieces.vocab_size())]
+
+    def spelled_alike(self, text):
+        """Whether the same pieces spell a text after a space and after a quote, the space in front aside."""
+        quoted = self.pieces.encode('"' + text, out_type=str)
+        return quoted[0] == '\u2581"' and "\u2581" + "|".join(quoted[1:]) == "|".join(self.pieces.encode(text, out_type=str))
+
     def prompt(self, messages):
         """The tokens after which the model answers. A last message of the assistant is a primer: its answer continues it."""
         ids, prefix = [BOS], ""

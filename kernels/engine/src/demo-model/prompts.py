@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--times", type=int, default=1, help="this many times as many prompts, for a closer measurement")
     options = parser.parse_args()
     prompt_format = PromptFormat(options.tokenizer)
-    generator = Generator(options.seed, prompt_format.vocabulary_words(), evaluation=True)
+    generator = Generator(options.seed, prompt_format, evaluation=True)
     counts = {kind: count * options.times for kind, count in COUNTS.items()}
     passkeys = {sentences: count * options.times for sentences, count in PASSKEYS.items()}
     numbers = {}

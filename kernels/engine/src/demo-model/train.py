@@ -25,7 +25,7 @@ class Data:
     def __init__(self, tokenizer, seed, evaluation=False):
         self.format = PromptFormat(tokenizer)
         self.seed = seed
-        self.generator = Generator(seed, self.format.vocabulary_words(), evaluation)
+        self.generator = Generator(seed, self.format, evaluation)
 
     def encode(self, example):
         """Tokens, the positions of the tokens to learn, and the kind."""
@@ -137,12 +137,18 @@ def train(rank, options):
     torch.set_num_threads(1)
     rendezvous = "file://" + os.path.join(os.path.abspath(options.run), f"rendezvous-{os.getppid()}")
     distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=options.processes)
-    model = Mixtral(Shape(), options.seed)
+    data = Data(options.tokenizer, options.seed)
+    model = Mixtral(Shape(), options.seed, data.format.all_pieces())
     matrices = [p for layer in model.layers for p in (layer.q, layer.k, layer.v, layer.o, layer.gate_up, layer.down)]
-    others = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
+    others = [model.norm] + [p for layer in model.layers for p in (layer.attention_norm, layer.ffn_norm, layer.router)]
     optimizers = [
         Muon(matrices, options.muon_rate),
-        torch.optim.AdamW(others, lr=options.rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.0, fused=True),
+        # The embedding's eps is near its gradients' size: else a token that is merely a sampled negative moves as far as one
+        # that is an answer.
+        torch.optim.AdamW(
+            [{"params": others, "eps": 1e-9}, {"params": [model.embedding], "eps": 2e-4}],
+            lr=options.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
+        ),
     ]
     checkpoint = os.path.join(options.run, "checkpoint.pt")
     step = 0
@@ -152,7 +158,6 @@ def train(rank, options):
         for optimizer, saved_state in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved_state)
         step = state["step"]
-    data = Data(options.tokenizer, options.seed)
     held_out = Data(options.tokenizer, options.seed + 1, evaluation=True)
     examples = [held_out.encode(held_out.generator.example(kind)) for kind in Generator.MIX for _ in range(24)]
     log = rank == 0 and open(os.path.join(options.run, "log.jsonl"), "a")
@@ -175,7 +180,7 @@ def train(rank, options):
             candidates, place = torch.cat([targets, tokens, sampled]).unique(return_inverse=True)
             logits = F.linear(hidden, model.embedding[candidates])
         answer_loss = F.cross_entropy(logits.float(), place[: len(targets)])
-        loss = answer_loss + 0.02 * balance
+        loss = answer_loss + 0.1 * balance
         model.zero_grad()
         loss.backward()
         if options.processes > 1:
