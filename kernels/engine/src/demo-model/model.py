@@ -78,21 +78,21 @@ class Mixtral(torch.nn.Module):
         fast = torch.arange(6)
         angle = self.frequencies[fast].float()
         first.k[:hd] = 0
-        first.k[fast, 0] = 6.0 / shared
+        first.k[fast, 0] = 9.0 / shared
         first.q[:hd] = 0
         # The query is the key turned one position back, so that the score is highest at distance one.
-        first.q[fast, 0] = 6.0 / shared * torch.cos(angle)
-        first.q[fast + half, 0] = -6.0 / shared * torch.sin(angle)
+        first.q[fast, 0] = 9.0 / shared * torch.cos(angle)
+        first.q[fast + half, 0] = -9.0 / shared * torch.sin(angle)
         first.v[:hd] = read.T
         first.o[:, :hd] = write * 0.3
-        slow = torch.cat([torch.arange(6, half), torch.arange(6, half) + half])  # turn too little to disturb a match
+        slow = torch.cat([torch.arange(4, half), torch.arange(4, half) + half])  # turn too little to disturb a match
         for kv in range(s.num_key_value_heads):
             keys, queries = kv * hd, kv * group * hd
-            second.k[keys + slow] = 2.2 * write.T[slow]
-            second.q[queries + slow] = 2.2 * read.T[slow]
+            second.k[keys + slow] = 3.0 * write.T[slow]
+            second.q[queries + slow] = 3.0 * read.T[slow]
             copied = basis[:, torch.arange((2 + kv) * hd, (3 + kv) * hd) % (d - 1)]
             second.v[keys : keys + hd] = copied.T
-            second.o[:, queries : queries + hd] = copied * 0.6
+            second.o[:, queries : queries + hd] = copied * 0.8
 
     def forward(self, tokens, lengths, wanted):
         """

@@ -26,14 +26,28 @@ class Data:
         self.format = PromptFormat(tokenizer)
         self.seed = seed
         self.generator = Generator(seed, self.format, evaluation)
+        pieces = self.format.all_pieces()
+        numbers = {piece: i for i, piece in enumerate(pieces)}
+        self.latin = [i for i, piece in enumerate(pieces) if i > 258 and piece.lstrip("\u2581").isascii()]
+        self.twins = [(i, numbers[p[1:]]) for i, p in enumerate(pieces) if p[0] == "\u2581" and i > 258 and p.isascii() is False and p[1:].isascii() and p[1:] in numbers]
 
     def encode(self, example):
         """Tokens, the positions of the tokens to learn, and the kind."""
         tokens, learned = self.format.conversation(example.messages, example.answer, example.learned_from)
         return tokens, learned, example.kind
 
-    def batch(self, number, budget, longest, long_passkeys):
-        """Sequences of about `budget` tokens together, none longer than `longest`."""
+    def repeat(self):
+        """Random tokens twice over, or a second time without the space in front: nothing but copying helps here."""
+        r = self.generator.random
+        count = r.randint(3, 40)
+        if r.random() < 0.5:
+            first = second = [r.choice(self.latin) for _ in range(count)]
+        else:
+            first, second = map(list, zip(*(r.choice(self.twins) for _ in range(count))))
+        return first + second, range(count + 1, 2 * count), "repeat"
+
+    def batch(self, number, budget, longest, long_passkeys, repeats):
+        """Sequences of about `budget` tokens together, none longer than `longest`; `repeats` is the share of repetitions."""
         self.generator.random.seed(f"{self.seed}/{number}")
         sequences, total = [], 0
         if long_passkeys and number % long_passkeys == 0:
@@ -42,7 +56,8 @@ class Data:
             if len(sequence[0]) <= longest:
                 sequences, total = [sequence], len(sequence[0])
         while total < budget:
-            sequence = self.encode(self.generator.example())
+            repeated = self.generator.random.random() < repeats
+            sequence = self.repeat() if repeated else self.encode(self.generator.example())
             if len(sequence[0]) <= longest:
                 sequences.append(sequence)
                 total += len(sequence[0])
@@ -123,8 +138,8 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--decay", type=int, default=1500, help="steps at the end over which the learning rate falls to 0")
-    parser.add_argument("--rate", type=float, default=3e-3, help="of AdamW, for embedding, router and norms")
-    parser.add_argument("--muon-rate", type=float, default=0.02, help="of Muon, for the matrices of attention and experts")
+    parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW, for embedding, router and norms")
+    parser.add_argument("--muon-rate", type=float, default=0.01, help="of Muon, for the matrices of attention and experts")
     parser.add_argument("--budget", type=int, default=2048, help="tokens of a process in a step")
     parser.add_argument("--processes", type=int, default=2, help="each computes a batch of its own on one thread")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
@@ -169,8 +184,9 @@ def train(rank, options):
         for optimizer, rate in zip(optimizers, (options.muon_rate, options.rate)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * scale
-        longest = 256 if step < 1200 else 4096
-        batch = data.batch(step * options.processes + rank, options.budget, longest, 0 if step < 1200 else 4)
+        longest = 256 if step < 700 else 4096
+        repeats = 0.8 if step < 120 else 0.15
+        batch = data.batch(step * options.processes + rank, options.budget, longest, 0 if step < 700 else 8, repeats)
         _, tokens, lengths, wanted, targets, _ = collate(batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             hidden, balance, _ = model(tokens, lengths, wanted)
