@@ -64,35 +64,40 @@ class Mixtral(torch.nn.Module):
             self.place_induction_heads()
 
     def place_induction_heads(self):
-        """Starts layer 0 with a head that looks at the previous token and layer 1 with heads that look for the token after
-        an earlier copy of the current one (Olsson et al. 2022, "In-context learning and induction heads"). Copying then
-        works from the first step; without them a small model spends most of a short training to find it."""
+        """Starts layer 0 with heads that note the token one and two places back, and layers 1 and 2 with heads that look for
+        a place with the current token one back (Olsson et al. 2022, "In-context learning and induction heads"), or with the
+        same token two back (the value after `key:` for the one after `"key": "`), and copy its token. Copying then works from
+        the first step; without them a small model spends most of a short training to find it."""
         s, d, hd = self.shape, self.shape.hidden_size, self.shape.head_dim
         half, group = hd // 2, s.num_attention_heads // s.num_key_value_heads
         self.embedding[:, 0] = 0.5  # the direction that all tokens share
         shared = 0.5 / math.sqrt(1.25) * math.sqrt(d)
         basis = torch.linalg.qr(torch.randn(d - 1, d - 1)).Q  # orthonormal columns, orthogonal to the shared direction
         basis = torch.cat([torch.zeros(1, d - 1), basis])
-        read, write = basis[:, :hd], basis[:, hd : 2 * hd]
-        first, second = self.layers[0], self.layers[1]
-        fast = torch.arange(6)
-        angle = self.frequencies[fast].float()
+        read, one_back, two_back, rest = (basis[:, i * hd : (i + 1) * hd] for i in range(4))
+        rest = torch.cat([rest, torch.zeros(d, hd - rest.shape[1])], 1)
+        fast, first = torch.arange(6), self.layers[0]
         first.k[:hd] = 0
         first.k[fast, 0] = 9.0 / shared
-        first.q[:hd] = 0
-        # The query is the key turned one position back, so that the score is highest at distance one.
-        first.q[fast, 0] = 9.0 / shared * torch.cos(angle)
-        first.q[fast + half, 0] = -9.0 / shared * torch.sin(angle)
         first.v[:hd] = read.T
-        first.o[:, :hd] = write * 0.3
+        for head, (distance, written) in enumerate([(1, one_back), (2, two_back)]):
+            # The query is the key turned `distance` places back, so that the score is highest there.
+            angle, rows = distance * self.frequencies[fast].float(), head * hd
+            first.q[rows : rows + hd] = 0
+            first.q[rows + fast, 0] = 9.0 / shared * torch.cos(angle)
+            first.q[rows + fast + half, 0] = -9.0 / shared * torch.sin(angle)
+            first.o[:, rows : rows + hd] = written * 0.3
         slow = torch.cat([torch.arange(4, half), torch.arange(4, half) + half])  # turn too little to disturb a match
-        for kv in range(s.num_key_value_heads):
-            keys, queries = kv * hd, kv * group * hd
-            second.k[keys + slow] = 3.0 * write.T[slow]
-            second.q[queries + slow] = 3.0 * read.T[slow]
-            copied = basis[:, torch.arange((2 + kv) * hd, (3 + kv) * hd) % (d - 1)]
-            second.v[keys : keys + hd] = copied.T
-            second.o[:, queries : queries + hd] = copied * 0.8
+        for layer, copies in ((self.layers[1], (rest, read)), (self.layers[2], (read, rest))):
+            for kv, (key, query, copied) in enumerate(zip((one_back, two_back), (read, two_back), copies)):
+                keys, queries = kv * hd, kv * group * hd
+                layer.k[keys + slow] = 3.0 * key.T[slow]
+                layer.q[queries + slow] = 3.0 * query.T[slow]
+                layer.v[keys : keys + hd] = copied.T
+                layer.o[:, queries : queries + hd] = copied * 0.8
+            # What is two back of a token is also two back of itself: keep it from looking there.
+            layer.k[hd + torch.arange(2), 0] = 3.0 / shared
+            layer.q[group * hd + torch.arange(2), 0] = -3.0 / shared
 
     def forward(self, tokens, lengths, wanted):
         """
