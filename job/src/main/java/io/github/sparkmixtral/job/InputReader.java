@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,7 +25,9 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.CalendarIntervalType;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StructField;
@@ -99,8 +102,8 @@ final class InputReader {
 
     private Input jsonLines() {
         Dataset<Row> lines = reader().text(names());
-        StructType inferred =
-                spark.read().json(lines.select("value").as(Encoders.STRING())).schema();
+        StructType inferred = distinct(
+                spark.read().json(lines.select("value").as(Encoders.STRING())).schema());
         if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
             throw JobException.input(
                     "no line of the input is a JSON object: jsonl has one on each line, unlike a JSON array");
@@ -122,6 +125,28 @@ final class InputReader {
         columns.add(col(Input.FILE));
         columns.add(col(Input.BLOCK));
         return numbered(parsed.select(columns.toArray(Column[]::new)), choice);
+    }
+
+    /**
+     * The same without a second field of a name, which Spark infers where one line has a key twice. Such a line gets its error when
+     * it is read; the others must not suffer from it.
+     */
+    private static StructType distinct(StructType type) {
+        Map<String, StructField> fields = new LinkedHashMap<>();
+        for (StructField field : type.fields()) {
+            fields.putIfAbsent(
+                    field.name(),
+                    DataTypes.createStructField(field.name(), distinct(field.dataType()), field.nullable()));
+        }
+        return new StructType(fields.values().toArray(StructField[]::new));
+    }
+
+    private static DataType distinct(DataType type) {
+        return switch (type) {
+            case StructType struct -> distinct(struct);
+            case ArrayType array -> DataTypes.createArrayType(distinct(array.elementType()), array.containsNull());
+            default -> type;
+        };
     }
 
     private Input text() {

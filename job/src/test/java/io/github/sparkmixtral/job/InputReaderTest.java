@@ -128,6 +128,29 @@ class InputReaderTest {
     }
 
     @Test
+    void aKeyThatIsThereTwiceIsThatLinesErrorAlone() throws IOException {
+        Path file = write(
+                directory.resolve("a.jsonl"),
+                "{\"prompt\": \"one\", \"deep\": [{\"k\": 1}]}",
+                "{\"prompt\": \"two\", \"prompt\": \"again\"}",
+                "{\"prompt\": \"three\", \"deep\": [{\"k\": 1, \"k\": 2}]}");
+
+        Input input = read("--input", file);
+
+        assertThat(input.columns()).containsExactly("deep", "prompt");
+        assertThat(prompts(input).stream()
+                        .map(row ->
+                                row.error() == null ? row.prompt() : row.error().message()))
+                .satisfiesExactly(
+                        first -> assertThat(first).isEqualTo("one"),
+                        second ->
+                                assertThat(second).startsWith("a.jsonl line 2").contains("prompt"),
+                        third -> assertThat(third).startsWith("a.jsonl line 3").contains("'k'"));
+        assertThat(input.rows().count()).isEqualTo(3);
+        input.rows().select("deep").write().parquet(directory.resolve("deep").toString());
+    }
+
+    @Test
     void compressedFilesDirectoriesAndGlobs() throws IOException {
         Path nested = Files.createDirectories(directory.resolve("data/day=1"));
         write(nested.resolve("x.jsonl"), "{\"prompt\": \"a\"}");
