@@ -47,7 +47,7 @@ final class AnsweredRows implements Iterator<Row> {
         this.task = task;
         this.input = input;
         this.rowsInFlight = generation.settings().rowsInFlight();
-        BufferAllocator allocator = new RootAllocator();
+        BufferAllocator allocator = allocator();
         this.requests = new Requests(allocator);
         this.answers =
                 new Answers(allocator, engine.model().tokenizer(), generation.severalOutputs(), generation.logprobs());
@@ -58,6 +58,18 @@ final class AnsweredRows implements Iterator<Row> {
             answers.close();
             allocator.close();
         });
+    }
+
+    private static BufferAllocator allocator() {
+        try {
+            return new RootAllocator();
+        } catch (LinkageError | UnsupportedOperationException e) {
+            throw new JobException(
+                    ExitCode.FAILED,
+                    "Arrow cannot use off-heap memory in this JVM: start it with the flags of conf/spark-defaults.conf, as"
+                            + " job/bin/spark-mixtral and spark-submit --properties-file do",
+                    e);
+        }
     }
 
     @Override
