@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -70,6 +71,7 @@ final class CommandLineOptions {
     static final class InputOptions {
         @Option(
                 names = "--input",
+                showDefaultValue = Visibility.NEVER,
                 paramLabel = "PATH",
                 arity = "1..*",
                 description =
@@ -237,12 +239,14 @@ final class CommandLineOptions {
 
         @Option(
                 names = "--stop",
+                showDefaultValue = Visibility.NEVER,
                 paramLabel = "TEXT",
                 description = "End the answer at this text and cut it off; may be given more than once. Default: none")
         List<String> stop = new ArrayList<>();
 
         @Option(
                 names = "--stop-token-ids",
+                showDefaultValue = Visibility.NEVER,
                 paramLabel = "ID",
                 split = ",",
                 description = "End the answer at these tokens. Default: none")
@@ -271,6 +275,7 @@ final class CommandLineOptions {
 
         @Option(
                 names = "--logit-bias",
+                showDefaultValue = Visibility.NEVER,
                 paramLabel = "ID=X",
                 split = ",",
                 description = "Added to a token's logit, in [-100, 100]. Default: none")
