@@ -349,7 +349,8 @@ final class CommandLineOptions {
                 paramLabel = "N|auto",
                 defaultValue = "auto",
                 converter = OptionValues.CountOrAuto.class,
-                description = "Threads of the cpu backend; auto takes the executor's cores.")
+                description =
+                        "Threads of the cpu backend of each executor; auto takes as many as its JVM sees processors.")
         int numThreads;
     }
 
