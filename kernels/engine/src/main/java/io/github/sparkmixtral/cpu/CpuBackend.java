@@ -3,6 +3,7 @@ package io.github.sparkmixtral.cpu;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
+import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelException;

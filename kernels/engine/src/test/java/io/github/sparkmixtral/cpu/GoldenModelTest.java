@@ -5,11 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.Batches;
+import io.github.sparkmixtral.engine.GoldenModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -23,8 +22,6 @@ class GoldenModelTest {
 
     /** Logits have a deviation of about 1.5; two orders of summation over two layers were seen to differ by up to 2e-5. */
     private static final float TOLERANCE = 1e-4f;
-
-    private static final int[] BLOCKS = IntStream.range(0, 16).map(i -> 15 - i).toArray();
 
     static Stream<Arguments> checkpoints() {
         return Stream.of("gqa-bf16", "wide-head-f32", "window-f16", "sharded-bf16", "single-f32", "gguf-q8_0")
@@ -46,8 +43,8 @@ class GoldenModelTest {
         GoldenModel golden = GoldenModel.of(name);
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
                 Backend backend = open(model, kernels)) {
-            assertThat(logits(backend, golden.prompt())).containsExactly(golden.logits(), within(TOLERANCE));
-            assertThat(greedy(backend, golden.prompt(), golden.greedy().length)).isEqualTo(golden.greedy());
+            assertThat(golden.logits(backend)).containsExactly(golden.logits(), within(TOLERANCE));
+            assertThat(golden.greedy(backend)).isEqualTo(golden.greedy());
             assertThat(golden.greedy()).hasSize(64);
         }
     }
@@ -58,7 +55,7 @@ class GoldenModelTest {
         GoldenModel golden = GoldenModel.of(name);
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
                 Backend backend = open(model, kernels)) {
-            float[] logits = logits(backend, golden.prompt());
+            float[] logits = golden.logits(backend);
             assertThat(logits).containsExactly(golden.logits(), within(TOLERANCE));
         }
     }
@@ -79,7 +76,7 @@ class GoldenModelTest {
         float[] expected = GoldenModel.floats(original + "/original.gz");
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
                 Backend backend = open(model, new VectorKernels())) {
-            assertThat(medianCosine(logits(backend, golden.prompt()), expected, backend.vocabularySize()))
+            assertThat(medianCosine(golden.logits(backend), expected, backend.vocabularySize()))
                     .isBetween(bound, 1.0);
         }
     }
@@ -90,33 +87,13 @@ class GoldenModelTest {
         GoldenModel golden = GoldenModel.of("gqa-bf16");
         try (Model model = ModelLoader.load(golden.path(), quantization, line -> {});
                 Backend backend = open(model, new VectorKernels())) {
-            assertThat(medianCosine(logits(backend, golden.prompt()), golden.logits(), backend.vocabularySize()))
+            assertThat(medianCosine(golden.logits(backend), golden.logits(), backend.vocabularySize()))
                     .isBetween(bound, 1.0);
         }
     }
 
     private static Backend open(Model model, Kernels kernels) {
         return new CpuBackend(model, new BackendOptions(1, 128, 8 << 20, 2), kernels);
-    }
-
-    private static float[] logits(Backend backend, int[] prompt) {
-        float[] logits = backend.forward(new Batches()
-                .add(prompt, 0, prompt.length, BLOCKS, prompt.length)
-                .build());
-        return Arrays.copyOf(logits, prompt.length * backend.vocabularySize());
-    }
-
-    private static int[] greedy(Backend backend, int[] prompt, int count) {
-        int[] tokens = Arrays.copyOf(prompt, prompt.length + count);
-        int computed = 0;
-        for (int known = prompt.length; known < tokens.length; known++) {
-            float[] logits = backend.forward(
-                    new Batches().add(tokens, computed, known, BLOCKS, 1).build());
-            tokens[known] = IntStream.range(0, backend.vocabularySize())
-                    .reduce(0, (best, i) -> logits[i] > logits[best] ? i : best);
-            computed = known;
-        }
-        return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
     }
 
     /** Cosine of each position's logits, then the median: rounding may turn the router at single positions. */

@@ -1,15 +1,15 @@
-package io.github.sparkmixtral.cpu;
+package io.github.sparkmixtral.engine;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.URISyntaxException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 import java.util.zip.GZIPInputStream;
 
@@ -21,9 +21,11 @@ import java.util.zip.GZIPInputStream;
  * @param greedy the tokens that greedy generation appends to the prompt
  * @param logits {@code [prompt, vocabulary]}
  */
-record GoldenModel(Path path, int[] prompt, int[] greedy, float[] logits) {
+public record GoldenModel(Path path, int[] prompt, int[] greedy, float[] logits) {
 
-    static GoldenModel of(String name) {
+    private static final int[] BLOCKS = IntStream.range(0, 16).map(i -> 15 - i).toArray();
+
+    public static GoldenModel of(String name) {
         Path directory = directory().resolve(name);
         Path gguf = directory.resolve("model.gguf");
         JsonNode golden = json(name + "/golden.json");
@@ -34,7 +36,7 @@ record GoldenModel(Path path, int[] prompt, int[] greedy, float[] logits) {
                 floats(name + "/logits.gz"));
     }
 
-    static JsonNode json(String file) {
+    public static JsonNode json(String file) {
         try {
             return new ObjectMapper().readTree(directory().resolve(file).toFile());
         } catch (IOException e) {
@@ -43,7 +45,7 @@ record GoldenModel(Path path, int[] prompt, int[] greedy, float[] logits) {
     }
 
     /** Little-endian floats, compressed. */
-    static float[] floats(String file) {
+    public static float[] floats(String file) {
         try (InputStream in =
                 new GZIPInputStream(Files.newInputStream(directory().resolve(file)))) {
             ByteBuffer bytes = ByteBuffer.wrap(in.readAllBytes()).order(ByteOrder.LITTLE_ENDIAN);
@@ -61,11 +63,30 @@ record GoldenModel(Path path, int[] prompt, int[] greedy, float[] logits) {
                 .toArray();
     }
 
+    /** Relative to the folder of any module of kernels, where its tests run: a model cannot be mapped out of a jar. */
     private static Path directory() {
-        try {
-            return Path.of(GoldenModel.class.getResource("/golden/models").toURI());
-        } catch (URISyntaxException e) {
-            throw new IllegalStateException(e);
+        return Path.of("../engine/src/test/resources/golden/models");
+    }
+
+    /** The backend's logits of the prompt, {@code [prompt, vocabulary]}, computed in one step. */
+    public float[] logits(Backend backend) {
+        float[] logits = backend.forward(new Batches()
+                .add(prompt, 0, prompt.length, BLOCKS, prompt.length)
+                .build());
+        return Arrays.copyOf(logits, prompt.length * backend.vocabularySize());
+    }
+
+    /** The tokens that the backend's highest logits append to the prompt, as many as transformers appended. */
+    public int[] greedy(Backend backend) {
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + greedy.length);
+        int computed = 0;
+        for (int known = prompt.length; known < tokens.length; known++) {
+            float[] logits = backend.forward(
+                    new Batches().add(tokens, computed, known, BLOCKS, 1).build());
+            tokens[known] = IntStream.range(0, backend.vocabularySize())
+                    .reduce(0, (best, i) -> logits[i] > logits[best] ? i : best);
+            computed = known;
         }
+        return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
     }
 }

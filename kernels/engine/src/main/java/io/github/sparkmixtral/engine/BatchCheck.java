@@ -1,10 +1,7 @@
-package io.github.sparkmixtral.cpu;
-
-import io.github.sparkmixtral.engine.Backend;
-import io.github.sparkmixtral.engine.Batch;
+package io.github.sparkmixtral.engine;
 
 /** Holds a {@link Batch} against its contract and a backend's limits, before anything is computed or written. */
-final class BatchCheck {
+public final class BatchCheck {
 
     private BatchCheck() {}
 
@@ -13,7 +10,7 @@ final class BatchCheck {
      *
      * @throws IllegalArgumentException with the array, the index and the value that is wrong
      */
-    static void check(Batch batch, Backend backend) {
+    public static void check(Batch batch, Backend backend) {
         int tokens = batch.tokens().length;
         require(tokens >= 1, "the batch has no tokens");
         require(
