@@ -23,10 +23,10 @@ public interface Backend extends AutoCloseable {
     /** Blocks in the cache. */
     int cacheBlocks();
 
-    /** Most tokens that one {@link #forward} takes. */
+    /** Most tokens that one step takes. */
     int maxBatchTokens();
 
-    /** Most sequences that one {@link #forward} takes. */
+    /** Most sequences that one step takes. */
     int maxSequences();
 
     /**
@@ -35,6 +35,18 @@ public interface Backend extends AutoCloseable {
      * @return {@code [batch.logitRows().length, vocabularySize]}, row-major, valid until the next call. The array may be longer.
      */
     float[] forward(Batch batch);
+
+    /**
+     * Runs one step of which only the best logits of each wanted row are needed. A backend whose logits lie elsewhere than in this
+     * process's memory overrides this, so that no more than {@link TopLogits} has to be copied.
+     *
+     * @param count how many of each row, in [1, {@link TopLogits#MAX}] and at most {@link #vocabularySize()}
+     * @return {@link TopLogits} of that count, or all logits; valid until the next call. The same step gives the same logits here
+     *     as in {@link #forward}.
+     */
+    default Logits top(Batch batch, int count) {
+        return new AllLogits(vocabularySize(), forward(batch));
+    }
 
     @Override
     void close();

@@ -7,6 +7,10 @@ import java.util.Arrays;
  * are in the order of their probability where {@code top_k} or {@code top_p} needs it, else in that of their ids. One thread.
  */
 final class Candidates {
+
+    /** Every logit of a row is needed. */
+    static final int ALL = Integer.MAX_VALUE;
+
     private final int vocabulary;
     private final int[] ids;
     private final double[] weights;
@@ -20,20 +24,24 @@ final class Candidates {
         ordered = new long[vocabulary];
     }
 
-    /** Takes the tokens that the parameters leave of {@code logits[offset .. offset + vocabulary)}; minus infinity is no candidate. */
-    void select(float[] logits, int offset, SamplingParameters parameters) {
-        boolean topK = parameters.topK() > 0 && parameters.topK() < vocabulary;
-        if (topK) {
-            takeLikeliest(logits, offset, parameters.topK(), parameters.temperature());
+    /** How many logits of a row, the best ones, its candidates are chosen from: one if greedy, {@code top_k}, or {@link #ALL}. */
+    static int needed(SamplingParameters parameters, int vocabulary) {
+        int likeliest = parameters.greedy() ? 1 : parameters.topK();
+        return likeliest > 0 && likeliest < vocabulary ? likeliest : ALL;
+    }
+
+    /** Takes the tokens that the parameters leave of a row, whose {@link #needed} logits are there; minus infinity is no candidate. */
+    void select(Logits logits, int row, SamplingParameters parameters) {
+        int needed = needed(parameters, vocabulary);
+        if (needed == ALL) {
+            AllLogits all = (AllLogits) logits;
+            takeAll(all.values(), all.offset(row), parameters);
         } else {
-            takeAll(logits, offset, parameters.temperature());
-        }
-        if (parameters.topP() < 1) {
-            double mass = parameters.topP() * total();
-            if (!topK) {
-                order(logits, offset, parameters);
+            TopTokens.select(logits, row, needed, ordered);
+            takeOrdered(needed, parameters.temperature());
+            if (parameters.topP() < 1) {
+                keepNucleus(parameters.topP() * total());
             }
-            keepNucleus(mass);
         }
         if (parameters.minP() > 0) {
             keepAtLeast(parameters.minP());
@@ -59,34 +67,37 @@ final class Candidates {
         return chosen; // rounding: the target lay at the very end
     }
 
-    private void takeAll(float[] logits, int offset, double temperature) {
+    private void takeAll(float[] logits, int offset, SamplingParameters parameters) {
         double highest = Double.NEGATIVE_INFINITY;
         for (int id = 0; id < vocabulary; id++) {
             highest = Math.max(highest, logits[offset + id]);
         }
         for (int id = 0; id < vocabulary; id++) {
             ids[id] = id;
-            weights[id] = weight(logits[offset + id], highest, temperature);
+            weights[id] = weight(logits[offset + id], highest, parameters.temperature());
         }
         count = vocabulary;
+        if (parameters.topP() < 1) {
+            double mass = parameters.topP() * total();
+            order(logits, offset, parameters);
+            keepNucleus(mass);
+        }
     }
 
-    private void takeLikeliest(float[] logits, int offset, int wanted, double temperature) {
-        TopTokens.select(logits, offset, vocabulary, wanted, ordered);
-        count = wanted;
-        takeOrdered(temperature);
-    }
-
-    private void takeOrdered(double temperature) {
+    private void takeOrdered(int taken, double temperature) {
         double highest = TopTokens.value(ordered[0]);
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < taken; i++) {
             ids[i] = TopTokens.id(ordered[i]);
             weights[i] = weight(TopTokens.value(ordered[i]), highest, temperature);
         }
+        count = taken;
     }
 
     private static double weight(float logit, double highest, double temperature) {
-        return logit == Float.NEGATIVE_INFINITY ? 0 : Math.exp((logit - highest) / temperature);
+        if (logit == highest) {
+            return logit == Float.NEGATIVE_INFINITY ? 0 : 1; // whatever the temperature, be it 0
+        }
+        return Math.exp((logit - highest) / temperature);
     }
 
     /**
@@ -102,9 +113,9 @@ final class Candidates {
             }
         }
         Arrays.sort(ordered, 0, kept);
-        count = kept;
+        count = 0;
         if (kept > 0) {
-            takeOrdered(parameters.temperature());
+            takeOrdered(kept, parameters.temperature());
         }
     }
 

@@ -135,9 +135,15 @@ public final class Engine {
         if (plan.isEmpty()) {
             return List.of();
         }
-        float[] logits = backend.forward(plan.batch());
-        Samples samples = sampler.sample(plan, logits);
+        Samples samples = sampler.sample(plan, logits(plan));
         return scheduler.update(plan, samples);
+    }
+
+    private Logits logits(Plan plan) {
+        int needed = sampler.needed(plan);
+        return needed <= TopLogits.MAX
+                ? backend.top(plan.batch(), needed)
+                : new AllLogits(backend.vocabularySize(), backend.forward(plan.batch()));
     }
 
     Scheduler scheduler() {

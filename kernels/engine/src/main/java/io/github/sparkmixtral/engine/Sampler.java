@@ -33,50 +33,56 @@ final class Sampler {
         penalties = new Penalties(vocabulary);
     }
 
+    /** How many logits of each row, the best ones, are enough for {@link #sample}; at least 1, or {@link Candidates#ALL}. */
+    int needed(Plan plan) {
+        int needed = 1;
+        for (Sequence sequence : plan.sampled()) {
+            needed = Math.max(needed, needed(sequence));
+        }
+        return needed;
+    }
+
+    private int needed(Sequence sequence) {
+        SamplingParameters parameters = sequence.parameters();
+        if (adjusts(sequence)) {
+            return Candidates.ALL;
+        }
+        return Math.max(Candidates.needed(parameters, vocabulary), alternatives(parameters));
+    }
+
     /**
      * Draws one token for every row of logits.
      *
-     * @param logits {@code [plan.sampled().size(), vocabulary]}; not changed
+     * @param logits {@code plan.sampled().size()} rows, of which the {@link #needed} logits are there; not changed
      */
-    Samples sample(Plan plan, float[] logits) {
+    Samples sample(Plan plan, Logits logits) {
         int rows = plan.sampled().size();
         int[] tokens = new int[rows];
         TokenLogprobs[] logprobs = new TokenLogprobs[rows];
         for (int row = 0; row < rows; row++) {
             Sequence sequence = plan.sampled().get(row);
-            int offset = Math.multiplyExact(row, vocabulary);
-            tokens[row] = choose(sequence, logits, offset);
+            tokens[row] = choose(sequence, logits, row);
             if (sequence.parameters().logprobs() >= 0 && tokens[row] != Samples.NO_TOKEN) {
-                logprobs[row] = logprobs(
-                        logits, offset, tokens[row], sequence.parameters().logprobs());
+                logprobs[row] = logprobs(logits, row, tokens[row], alternatives(sequence.parameters()));
             }
         }
         return new Samples(tokens, logprobs);
     }
 
-    private int choose(Sequence sequence, float[] logits, int offset) {
-        if (!allFinite(logits, offset)) {
+    private int choose(Sequence sequence, Logits logits, int row) {
+        if (!logits.finite(row)) {
             return Samples.NO_TOKEN;
         }
-        if (!sequence.parameters().greedy()) {
-            double uniform = Draws.uniform(sequence.group.drawKey(), sequence.sampleIndex, sequence.outputLength());
-            return candidates(sequence, logits, offset).draw(uniform);
-        }
-        if (!adjusts(sequence)) {
-            return highest(logits, offset);
-        }
-        adjust(sequence, logits, offset);
-        int best = highest(adjusted, 0);
-        return adjusted[best] == Float.NEGATIVE_INFINITY ? Samples.NO_TOKEN : best;
+        double uniform = Draws.uniform(sequence.group.drawKey(), sequence.sampleIndex, sequence.outputLength());
+        return candidates(sequence, logits, row).draw(uniform);
     }
 
     /** What the sequence's next token is drawn from; valid until the next call. */
-    Candidates candidates(Sequence sequence, float[] logits, int offset) {
+    Candidates candidates(Sequence sequence, Logits logits, int row) {
         if (adjusts(sequence)) {
-            adjust(sequence, logits, offset);
-            candidates.select(adjusted, 0, sequence.parameters());
+            candidates.select(adjust(sequence, logits, row), 0, sequence.parameters());
         } else {
-            candidates.select(logits, offset, sequence.parameters());
+            candidates.select(logits, row, sequence.parameters());
         }
         return candidates;
     }
@@ -88,9 +94,11 @@ final class Sampler {
                 || Penalties.wanted(parameters);
     }
 
-    private void adjust(Sequence sequence, float[] logits, int offset) {
+    /** One row: the given one, changed by the sequence's parameters. */
+    private AllLogits adjust(Sequence sequence, Logits logits, int row) {
         SamplingParameters parameters = sequence.parameters();
-        System.arraycopy(logits, offset, adjusted, 0, vocabulary);
+        AllLogits all = (AllLogits) logits;
+        System.arraycopy(all.values(), all.offset(row), adjusted, 0, vocabulary);
         parameters.logitBias().forEach((token, bias) -> adjusted[token] += bias.floatValue());
         penalties.apply(sequence, adjusted);
         if (sequence.outputLength() < parameters.minTokens()) {
@@ -99,43 +107,25 @@ final class Sampler {
                 adjusted[token] = Float.NEGATIVE_INFINITY;
             }
         }
+        return new AllLogits(vocabulary, adjusted);
     }
 
-    private boolean allFinite(float[] logits, int offset) {
-        boolean finite = true;
-        for (int id = 0; id < vocabulary; id++) {
-            finite &= Math.abs(logits[offset + id]) <= Float.MAX_VALUE;
-        }
-        return finite;
+    /** How many likeliest tokens are reported beside the chosen one. */
+    private int alternatives(SamplingParameters parameters) {
+        return Math.min(parameters.logprobs(), vocabulary);
     }
 
-    private int highest(float[] logits, int offset) {
-        int best = 0;
-        for (int id = 1; id < vocabulary; id++) {
-            if (logits[offset + id] > logits[offset + best]) {
-                best = id;
-            }
+    private TokenLogprobs logprobs(Logits logits, int row, int token, int alternatives) {
+        double normalizer = logits.logSumExp(row);
+        int[] topIds = new int[alternatives];
+        float[] topLogprobs = new float[alternatives];
+        if (alternatives > 0) {
+            TopTokens.select(logits, row, alternatives, top);
         }
-        return best;
-    }
-
-    private TokenLogprobs logprobs(float[] logits, int offset, int token, int alternatives) {
-        double highest = logits[offset + highest(logits, offset)];
-        double sum = 0;
-        for (int id = 0; id < vocabulary; id++) {
-            sum += Math.exp(logits[offset + id] - highest);
-        }
-        double normalizer = highest + Math.log(sum);
-        int count = Math.min(alternatives, vocabulary);
-        int[] topIds = new int[count];
-        float[] topLogprobs = new float[count];
-        if (count > 0) {
-            TopTokens.select(logits, offset, vocabulary, count, top);
-        }
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < alternatives; i++) {
             topIds[i] = TopTokens.id(top[i]);
             topLogprobs[i] = (float) (TopTokens.value(top[i]) - normalizer);
         }
-        return new TokenLogprobs(token, (float) (logits[offset + token] - normalizer), topIds, topLogprobs);
+        return new TokenLogprobs(token, (float) (logits.logit(row, token) - normalizer), topIds, topLogprobs);
     }
 }

@@ -26,12 +26,31 @@ final class TopTokens {
     }
 
     /**
-     * Finds the {@code count} tokens of highest value, best first, in {@code out[0 .. count)}. A heap of that many, so that a
-     * few of many cost little more than one pass.
+     * Finds the {@code count} tokens of highest logit in a row, best first, in {@code out[0 .. count)}.
+     *
+     * @throws IllegalArgumentException where there are not that many
+     */
+    static void select(Logits logits, int row, int count, long[] out) {
+        switch (logits) {
+            case AllLogits all -> select(all.values(), all.offset(row), all.vocabulary(), count, out);
+            case TopLogits top -> {
+                if (count > top.count()) {
+                    throw new IllegalArgumentException("the best " + count + " of a row are wanted, but there are only "
+                            + top.count() + " of its logits");
+                }
+                for (int i = 0; i < count; i++) {
+                    out[i] = pack(top.values()[row * top.count() + i], top.tokens()[row * top.count() + i]);
+                }
+            }
+        }
+    }
+
+    /**
+     * Finds them among all. A heap of {@code count}, so that a few of many cost little more than one pass.
      *
      * @param values {@code values[offset + id]}, for ids below {@code vocabulary}
      */
-    static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
+    private static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
         for (int id = 0; id < count; id++) {
             out[id] = pack(values[offset + id], id);
         }

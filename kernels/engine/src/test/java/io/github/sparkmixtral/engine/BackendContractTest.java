@@ -155,6 +155,38 @@ public abstract class BackendContractTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, TopLogits.MAX})
+    void bestLogitsAreThoseOfAll(int count) {
+        int[] first = tokens(30, 26);
+        int[] second = tokens(41, 27);
+        Batch batch = new Batches()
+                .add(first, 0, 30, blocks(0, 2), 30)
+                .add(second, 0, 41, blocks(2, 3), 1)
+                .build();
+        int rows = batch.logitRows().length;
+        // The same step twice has the same bits on any backend: it writes into the cache what lies there already.
+        AllLogits all = new AllLogits(width(), Arrays.copyOf(backend.forward(batch), rows * width()));
+        Logits best = backend.top(batch, count);
+        long[] expected = new long[count];
+        long[] actual = new long[count];
+        for (int row = 0; row < rows; row++) {
+            TopTokens.select(all, row, count, expected);
+            TopTokens.select(best, row, count, actual);
+            assertThat(actual).isEqualTo(expected);
+            assertThat(best.finite(row)).isTrue();
+            assertThat(best.logSumExp(row)).isCloseTo(all.logSumExp(row), within(1e-5));
+        }
+    }
+
+    @Test
+    void bestLogitsMayBeWantedOfNoRow() {
+        int[] prompt = tokens(20, 16);
+        float[] expected = last(whole(prompt, blocks(0, 2)));
+        backend.top(new Batches().add(prompt, 0, 19, blocks(2, 2), 0).build(), 1);
+        assertSame(run(new Batches().add(prompt, 19, 20, blocks(2, 2), 1)), expected);
+    }
+
     @Test
     void aStepMayWantNoLogits() {
         int[] prompt = tokens(20, 16);

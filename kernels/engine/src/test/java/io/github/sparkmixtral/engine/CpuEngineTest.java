@@ -2,8 +2,11 @@ package io.github.sparkmixtral.engine;
 
 import static io.github.sparkmixtral.engine.Engines.essence;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
+import io.github.sparkmixtral.engine.Completion.Output;
+import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
@@ -48,6 +51,9 @@ class CpuEngineTest {
             requests.add(Engines.request("r" + i, prompt, Parameters.of(p -> {
                 p.maxTokens = 24;
                 p.temperature = kind % 3 == 0 ? 0 : 0.9;
+                p.topK = kind % 3 == 1 ? 4 * kind : 0;
+                p.topP = kind % 2 == 0 ? 1 : 0.8;
+                p.minP = kind == 7 ? 0.05 : 0;
                 p.logprobs = 3;
                 p.n = kind == 5 ? 3 : 1;
             })));
@@ -87,6 +93,38 @@ class CpuEngineTest {
             Engine engine = Engines.of(backend);
             assertSameAsAlone(Engines.run(engine, requests));
             assertThat(engine.scheduler().preemptions()).isPositive();
+        }
+    }
+
+    @Test
+    void bestLogitsGiveTheTokensThatAllGive() {
+        List<Request> served = IntStream.range(0, requests.size())
+                .filter(i -> i % 3 != 2)
+                .mapToObj(requests::get)
+                .toList();
+        try (TopBackend backend = new TopBackend(open(AMPLE))) {
+            Map<String, Completion> completions = Engines.run(Engines.of(backend), served);
+            assertThat(backend.counts()).doesNotContain(0).contains(52);
+            for (Request request : served) {
+                assertClose(completions.get(request.id()), alone.get(request.id()));
+            }
+        }
+    }
+
+    private static void assertClose(Completion actual, Completion expected) {
+        assertThat(actual.outputs()).hasSameSizeAs(expected.outputs());
+        for (int i = 0; i < expected.outputs().size(); i++) {
+            Output output = actual.outputs().get(i);
+            Output other = expected.outputs().get(i);
+            assertThat(output.tokenIds()).isEqualTo(other.tokenIds());
+            assertThat(output.text()).isEqualTo(other.text());
+            for (int token = 0; token < output.tokenIds().length; token++) {
+                TokenLogprobs logprobs = output.logprobs().get(token);
+                TokenLogprobs others = other.logprobs().get(token);
+                assertThat(logprobs.logprob()).isCloseTo(others.logprob(), within(2e-6f));
+                assertThat(logprobs.topTokenIds()).isEqualTo(others.topTokenIds());
+                assertThat(logprobs.topLogprobs()).containsExactly(others.topLogprobs(), within(2e-6f));
+            }
         }
     }
 

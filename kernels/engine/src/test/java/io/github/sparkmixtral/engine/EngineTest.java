@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class EngineTest {
@@ -47,6 +48,32 @@ class EngineTest {
             }
         }
         return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
+    }
+
+    @Test
+    void bestLogitsGiveWhatAllGive() {
+        // Log-probabilities are close but not the same: the normalizer beside the best logits is a float.
+        List<Request> requests = mixedRequests(60).stream()
+                .filter(request -> request.parameters().logprobs() < 0)
+                .toList();
+        TopBackend backend = new TopBackend(new FakeBackend(Size.AMPLE.withMaxSequences(2)));
+        assertSameAsAlone(Engines.run(Engines.of(backend), requests), requests);
+        assertThat(backend.counts()).contains(0, 1, 20);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0, -1, 1", "0, 0, 20, 20", "1, 64, -1, 64", "1, 65, -1, 0", "1, 0, -1, 0"})
+    void asksForAllLogitsOnlyWhereTheBestDoNotServe(double temperature, int topK, int logprobs, int asked) {
+        TopBackend backend = new TopBackend(new FakeBackend(Size.AMPLE));
+        SamplingParameters parameters = Parameters.of(p -> {
+            p.maxTokens = 3;
+            p.ignoreEos = true;
+            p.temperature = temperature;
+            p.topK = topK;
+            p.logprobs = logprobs;
+        });
+        Engines.run(Engines.of(backend), List.of(request("a", prompt(1, 9), parameters)));
+        assertThat(backend.counts()).containsExactly(asked, asked, asked);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -10,6 +11,7 @@ import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -44,7 +46,7 @@ class SamplerTest {
     void drawsFromTheDistributionThatTransformersLeaves(JsonNode golden) {
         Sequence sequence = sequence("a", ints(golden.get("prompt")), parameters(golden.get("parameters")));
         IntStream.of(ints(golden.get("output"))).forEach(token -> sequence.accept(token, null));
-        Candidates candidates = sampler.candidates(sequence, floats(golden.get("logits")), 0);
+        Candidates candidates = sampler.candidates(sequence, all(floats(golden.get("logits"))), 0);
         // A sweep over the unit interval measures the share of each token.
         int sweep = 100_000;
         int[] counts = new int[VOCABULARY];
@@ -211,7 +213,7 @@ class SamplerTest {
 
     @Test
     void hugeTemperatureIsUniform() {
-        Candidates candidates = sampler.candidates(sequence("a", p -> p.temperature = 1e300), logits(5), 0);
+        Candidates candidates = sampler.candidates(sequence("a", p -> p.temperature = 1e300), all(logits(5)), 0);
         for (int id = 0; id < VOCABULARY; id++) {
             assertThat(candidates.draw((id + 0.5) / VOCABULARY)).isEqualTo(id);
         }
@@ -225,11 +227,14 @@ class SamplerTest {
             logits[31] = wrong;
             Sequence sequence = sequence("a", p -> {
                 p.temperature = temperature;
+                p.topK = 3;
                 p.logprobs = 3;
             });
-            Samples samples = sample(logits, sequence);
-            assertThat(samples.tokens()).containsExactly(Samples.NO_TOKEN);
-            assertThat(samples.logprobs()).containsExactly((TokenLogprobs) null);
+            for (Logits given : List.of(all(logits), TopBackend.top(logits, 1, VOCABULARY, 3))) {
+                Samples samples = sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), given);
+                assertThat(samples.tokens()).containsExactly(Samples.NO_TOKEN);
+                assertThat(samples.logprobs()).containsExactly((TokenLogprobs) null);
+            }
         }
     }
 
@@ -250,7 +255,7 @@ class SamplerTest {
             p.repetitionPenalty = 1.3;
             p.logprobs = 2;
         });
-        Samples together = sampler.sample(new Plan(null, List.of(greedy, drawn), List.of(greedy, drawn)), both);
+        Samples together = sampler.sample(new Plan(null, List.of(greedy, drawn), List.of(greedy, drawn)), all(both));
         assertThat(together.tokens()[0]).isEqualTo(sample(first, greedy).tokens()[0]);
         assertThat(together.tokens()[1]).isEqualTo(sample(second, drawn).tokens()[0]);
         assertThat(together.logprobs()[1].topTokenIds())
@@ -258,30 +263,135 @@ class SamplerTest {
     }
 
     @Test
+    void asksForNoMoreLogitsThanItNeeds() {
+        Consumer<Parameters> greedy = p -> p.temperature = 0;
+        assertThat(needed(greedy)).isEqualTo(1);
+        assertThat(needed(greedy.andThen(p -> p.topK = 9))).isEqualTo(1);
+        assertThat(needed(greedy.andThen(p -> p.logprobs = 0))).isEqualTo(1);
+        assertThat(needed(greedy.andThen(p -> p.logprobs = 20))).isEqualTo(20);
+        assertThat(needed(p -> p.topK = 9)).isEqualTo(9);
+        assertThat(needed(p -> {
+                    p.topK = 9;
+                    p.topP = 0.5;
+                    p.minP = 0.1;
+                    p.logprobs = 4;
+                }))
+                .isEqualTo(9);
+        assertThat(sampler.needed(new Plan(null, List.of(), List.of()))).isEqualTo(1);
+        List<Sequence> mixed = List.of(sequence("a", greedy), sequence("b", p -> p.topK = 7), sequence("c", greedy));
+        assertThat(sampler.needed(new Plan(null, mixed, mixed))).isEqualTo(7);
+        for (Consumer<Parameters> all : everyTokenCounts()) {
+            assertThat(needed(all)).isEqualTo(Candidates.ALL);
+        }
+    }
+
+    private static List<Consumer<Parameters>> everyTokenCounts() {
+        Consumer<Parameters> greedy = p -> p.temperature = 0;
+        return List.of(
+                p -> p.topK = 0,
+                p -> p.topK = VOCABULARY,
+                p -> p.topP = 0.1,
+                p -> p.minP = 0.9,
+                greedy.andThen(p -> p.logitBias = Map.of(3, 1.0)),
+                greedy.andThen(p -> p.repetitionPenalty = 1.1),
+                greedy.andThen(p -> p.presencePenalty = 0.1),
+                greedy.andThen(p -> p.frequencyPenalty = 0.1),
+                greedy.andThen(p -> p.minTokens = 1));
+    }
+
+    @Test
+    void needsAllLogitsNoLongerThanMinTokens() {
+        Sequence sequence = sequence("a", p -> {
+            p.temperature = 0;
+            p.minTokens = 2;
+        });
+        List<Integer> needed = new ArrayList<>();
+        for (int token = 3; token < 7; token++) {
+            needed.add(sampler.needed(new Plan(null, List.of(sequence), List.of(sequence))));
+            sequence.accept(token, null);
+        }
+        assertThat(needed).containsExactly(Candidates.ALL, Candidates.ALL, 1, 1);
+    }
+
+    private int needed(Consumer<Parameters> change) {
+        Sequence sequence = sequence("a", change);
+        return sampler.needed(new Plan(null, List.of(sequence), List.of(sequence)));
+    }
+
+    @Test
+    void bestLogitsGiveTheTokensThatAllGive() {
+        Random random = new Random(23);
+        for (int round = 0; round < 2000; round++) {
+            float[] logits = logits(round);
+            if (round % 2 == 0) {
+                for (int id = 0; id < VOCABULARY; id++) {
+                    logits[id] = Math.round(logits[id]) * (random.nextBoolean() ? 1 : -0.0f); // many ties
+                }
+            }
+            Sequence sequence = sequence("row-" + round, p -> {
+                p.temperature = new double[] {0, 0.05, 0.7, 1, 3}[random.nextInt(5)];
+                p.topK = 1 + random.nextInt(20);
+                p.topP = random.nextBoolean() ? 1 : 1 - random.nextDouble();
+                p.minP = random.nextBoolean() ? 0 : random.nextDouble();
+                p.logprobs = random.nextInt(22) - 1;
+            });
+            Plan plan = new Plan(null, List.of(sequence), List.of(sequence));
+            Samples all = sampler.sample(plan, all(logits));
+            Samples best = sampler.sample(plan, TopBackend.top(logits, 1, VOCABULARY, sampler.needed(plan)));
+            assertThat(best.tokens()).isEqualTo(all.tokens());
+            if (sequence.parameters().logprobs() < 0) {
+                assertThat(best.logprobs()).containsExactly((TokenLogprobs) null);
+            } else {
+                assertClose(best.logprobs()[0], all.logprobs()[0]);
+            }
+        }
+    }
+
+    /** The normalizer is a float beside the best logits, a double beside all of them. */
+    private static void assertClose(TokenLogprobs actual, TokenLogprobs expected) {
+        assertThat(actual.tokenId()).isEqualTo(expected.tokenId());
+        assertThat(actual.logprob()).isCloseTo(expected.logprob(), within(1e-6f));
+        assertThat(actual.topTokenIds()).isEqualTo(expected.topTokenIds());
+        assertThat(actual.topLogprobs()).containsExactly(expected.topLogprobs(), within(1e-6f));
+    }
+
+    @Test
+    void bestLogitsAreNotMoreThanThereAre() {
+        Sequence sequence = sequence("a", p -> p.topK = 5);
+        TopLogits four = TopBackend.top(logits(1), 1, VOCABULARY, 4);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), four))
+                .withMessage("the best 5 of a row are wanted, but there are only 4 of its logits");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> four.logit(0, VOCABULARY))
+                .withMessage("token 32 is not among the best 4 of row 0");
+    }
+
+    @Test
     void selectsWhatSortingWouldSelect() {
         Random random = new Random(11);
         for (int round = 0; round < 200; round++) {
             int size = 1 + random.nextInt(300);
-            float[] values = new float[size + 3];
+            float[] values = new float[2 * size];
             for (int i = 0; i < values.length; i++) {
                 // Few different values, so that there are many ties; negative zero among them.
                 values[i] = (random.nextInt(9) - 4) * (random.nextBoolean() ? 0.5f : -1e-30f);
             }
             int count = 1 + random.nextInt(size);
             long[] selected = new long[count];
-            TopTokens.select(values, 3, size, count, selected);
+            TopTokens.select(new AllLogits(size, values), 1, count, selected);
             int[] expected = IntStream.range(0, size)
                     .boxed()
-                    .sorted((a, b) -> values[a + 3] == values[b + 3]
+                    .sorted((a, b) -> values[a + size] == values[b + size]
                             ? Integer.compare(a, b)
-                            : Float.compare(values[b + 3], values[a + 3]))
+                            : Float.compare(values[b + size], values[a + size]))
                     .limit(count)
                     .mapToInt(Integer::intValue)
                     .toArray();
             assertThat(Arrays.stream(selected).mapToInt(TopTokens::id).toArray())
                     .isEqualTo(expected);
             for (int i = 0; i < count; i++) {
-                assertThat(TopTokens.value(selected[i])).isEqualTo(values[expected[i] + 3] + 0.0f);
+                assertThat(TopTokens.value(selected[i])).isEqualTo(values[expected[i] + size] + 0.0f);
             }
         }
     }
@@ -310,14 +420,19 @@ class SamplerTest {
             while (mass < topP * total) {
                 mass += Math.exp(logits[order[size++]]);
             }
-            Candidates candidates = large.candidates(sequence("a", p -> p.topP = topP), logits, 0);
+            Candidates candidates =
+                    large.candidates(sequence("a", p -> p.topP = topP), new AllLogits(vocabulary, logits), 0);
             assertThat(candidates.draw(0)).isEqualTo(order[0]);
             assertThat(candidates.draw(Math.nextDown(1.0))).isEqualTo(order[size - 1]);
         }
     }
 
     private Samples sample(float[] logits, Sequence sequence) {
-        return sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), logits);
+        return sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), all(logits));
+    }
+
+    private static AllLogits all(float[] logits) {
+        return new AllLogits(VOCABULARY, logits);
     }
 
     private static float[] logits(long seed) {

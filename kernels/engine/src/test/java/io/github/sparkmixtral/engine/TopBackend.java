@@ -1,0 +1,101 @@
+package io.github.sparkmixtral.engine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** A backend that gives no more logits than are asked for, as one does whose logits lie in a device's memory. */
+public final class TopBackend implements Backend {
+    private final Backend backend;
+    private final List<Integer> counts = new ArrayList<>();
+
+    public TopBackend(Backend backend) {
+        this.backend = backend;
+    }
+
+    /** How many logits per row each step asked for; 0 for all. */
+    List<Integer> counts() {
+        return counts;
+    }
+
+    @Override
+    public float[] forward(Batch batch) {
+        counts.add(0);
+        return backend.forward(batch);
+    }
+
+    @Override
+    public TopLogits top(Batch batch, int count) {
+        if (count < 1 || count > TopLogits.MAX || count > vocabularySize()) {
+            throw new AssertionError("the best " + count + " of " + vocabularySize() + " logits");
+        }
+        counts.add(count);
+        return top(backend.forward(batch), batch.logitRows().length, vocabularySize(), count);
+    }
+
+    /** Written without anything of the engine. */
+    static TopLogits top(float[] logits, int rows, int vocabulary, int count) {
+        int[] tokens = new int[rows * count];
+        float[] values = new float[rows * count];
+        float[] logSumExp = new float[rows];
+        for (int row = 0; row < rows; row++) {
+            int offset = row * vocabulary;
+            int[] order = IntStream.range(0, vocabulary)
+                    .boxed()
+                    .sorted((a, b) -> Float.compare(logits[offset + b] + 0.0f, logits[offset + a] + 0.0f))
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+            double sum = 0;
+            for (int id : order) {
+                boolean finite = Float.isFinite(logits[offset + id]);
+                sum += finite ? Math.exp(logits[offset + id]) : Double.NaN;
+            }
+            logSumExp[row] = (float) Math.log(sum);
+            for (int i = 0; i < count; i++) {
+                tokens[row * count + i] = order[i];
+                values[row * count + i] = logits[offset + order[i]];
+            }
+        }
+        return new TopLogits(count, tokens, values, logSumExp);
+    }
+
+    @Override
+    public String name() {
+        return backend.name();
+    }
+
+    @Override
+    public int vocabularySize() {
+        return backend.vocabularySize();
+    }
+
+    @Override
+    public int maxPositions() {
+        return backend.maxPositions();
+    }
+
+    @Override
+    public int blockSize() {
+        return backend.blockSize();
+    }
+
+    @Override
+    public int cacheBlocks() {
+        return backend.cacheBlocks();
+    }
+
+    @Override
+    public int maxBatchTokens() {
+        return backend.maxBatchTokens();
+    }
+
+    @Override
+    public int maxSequences() {
+        return backend.maxSequences();
+    }
+
+    @Override
+    public void close() {
+        backend.close();
+    }
+}
