@@ -46,8 +46,9 @@ record StepLayout(int maxTokens, int maxItems) {
         }
         long size = HEADER + (4L + PARTIAL) * maxTokens + (long) ITEM * maxItems;
         if (size > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException("a step of %d tokens and %d attention items has %d integers, more than %d"
-                    .formatted(maxTokens, maxItems, size, Integer.MAX_VALUE));
+            throw new IllegalArgumentException(
+                    "a step of %d tokens and %d attention items has %d integers, more than %d"
+                            .formatted(maxTokens, maxItems, size, Integer.MAX_VALUE));
         }
     }
 
