@@ -47,8 +47,9 @@ record EngineSettings(
                 options.sampling());
     }
 
-    BackendOptions backendOptions() {
-        return new BackendOptions(maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads);
+    /** With the device that this executor was given. */
+    BackendOptions backendOptions(int device) {
+        return new BackendOptions(maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device);
     }
 
     /** As many requests wait as run, so that the engine never starves between two reads of a task. */

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job;
 
 import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.model.Model;
@@ -10,6 +11,7 @@ import io.github.sparkmixtral.service.CompletionService;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.apache.hadoop.conf.Configuration;
@@ -41,15 +43,18 @@ final class ExecutorEngine {
     /**
      * The engine with these settings; waits while it loads. One with other settings, left by an earlier job, is closed first.
      *
+     * @param gpu address of the GPU that Spark has given to the task; empty where it has given none. The one of the first task
+     *     counts: an executor has one engine, and an engine one GPU.
      * @throws ModelException where the model cannot be loaded here
      */
-    static ExecutorEngine of(EngineSettings settings, Configuration configuration) throws InterruptedException {
+    static ExecutorEngine of(EngineSettings settings, Optional<String> gpu, Configuration configuration)
+            throws InterruptedException {
         CompletableFuture<ExecutorEngine> engine;
         synchronized (ExecutorEngine.class) {
             if (!settings.equals(currentSettings)) {
                 closeCurrent();
                 currentSettings = settings;
-                current = loading(settings, configuration);
+                current = loading(settings, gpu, configuration);
             }
             engine = current;
         }
@@ -65,12 +70,13 @@ final class ExecutorEngine {
     }
 
     /** Loads in a thread of its own, so that the kill of the task that came first does not break it off for the others. */
-    private static CompletableFuture<ExecutorEngine> loading(EngineSettings settings, Configuration configuration) {
+    private static CompletableFuture<ExecutorEngine> loading(
+            EngineSettings settings, Optional<String> gpu, Configuration configuration) {
         CompletableFuture<ExecutorEngine> engine = new CompletableFuture<>();
         Thread loader = new Thread(
                 () -> {
                     try {
-                        engine.complete(load(settings, configuration));
+                        engine.complete(load(settings, gpu, configuration));
                     } catch (Throwable t) {
                         engine.completeExceptionally(t);
                     }
@@ -82,15 +88,17 @@ final class ExecutorEngine {
         return engine;
     }
 
-    private static ExecutorEngine load(EngineSettings settings, Configuration configuration) {
+    private static ExecutorEngine load(EngineSettings settings, Optional<String> gpu, Configuration configuration) {
         Model model = null;
         Backend backend = null;
         try {
+            BackendOptions options =
+                    settings.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE));
             BackendProvider provider = Backends.find(settings.backend());
             Path path = new ModelCache(Path.of(settings.modelCache()), configuration, LOG::info)
                     .localPath(settings.model());
             model = ModelLoader.load(path, settings.quantization(), LOG::info);
-            backend = provider.open(model, settings.backendOptions());
+            backend = provider.open(model, options);
             CompletionService service =
                     CompletionService.start(model.description(), backend, settings.serviceOptions());
             return new ExecutorEngine(model, service);
@@ -103,6 +111,15 @@ final class ExecutorEngine {
             }
             throw onThisHost(t);
         }
+    }
+
+    private static int device(String gpu) {
+        if (!gpu.matches("\\d{1,4}")) {
+            throw new IllegalArgumentException("Spark has given this executor the GPU '" + gpu
+                    + "', but the engine knows GPUs by their index (0, 1, ...), as conf/getGpusResources.sh finds them; use it"
+                    + " as the discovery script");
+        }
+        return Integer.parseInt(gpu);
     }
 
     private static RuntimeException onThisHost(Throwable t) {

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.job;
 
 import java.io.Serializable;
 import java.util.Iterator;
+import java.util.Optional;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Row;
@@ -38,7 +39,10 @@ record Generation(
 
     @Override
     public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
-        ExecutorEngine engine = ExecutorEngine.of(settings, configuration.value());
-        return new AnsweredRows(this, engine, TaskContext.get(), rows);
+        TaskContext task = TaskContext.get();
+        Optional<String> gpu =
+                Optional.ofNullable(task.resourcesJMap().get("gpu")).map(resource -> resource.addresses()[0]);
+        ExecutorEngine engine = ExecutorEngine.of(settings, gpu, configuration.value());
+        return new AnsweredRows(this, engine, task, rows);
     }
 }

@@ -7,9 +7,18 @@ package io.github.sparkmixtral.engine;
  * @param maxBatchTokens most tokens in one step ({@code --max-num-batched-tokens})
  * @param kvCacheBytes memory for keys and values ({@code --kv-cache-memory}); 0 lets the backend choose
  * @param threads worker threads; 0 lets the backend choose
+ * @param device index of the GPU to use, as the system's tools count them; {@link #ANY_DEVICE} lets the backend choose
  */
-public record BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads) {
+public record BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads, int device) {
+
+    /** The backend chooses the device. */
+    public static final int ANY_DEVICE = -1;
 
     /** Tokens per cache block, everywhere. */
     public static final int BLOCK_SIZE = 16;
+
+    /** On whichever device the backend chooses. */
+    public BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads) {
+        this(maxSequences, maxBatchTokens, kvCacheBytes, threads, ANY_DEVICE);
+    }
 }
