@@ -3,8 +3,8 @@ package io.github.sparkmixtral.cpu;
 import io.github.sparkmixtral.model.ModelConfig;
 
 /**
- * Rotary position embedding (Su et al. 2021). Frequencies and angles are rounded to float where Hugging Face transformers rounds
- * them: at position 30,000 an unrounded angle is up to a thousandth of a radian away from the one that models are run with.
+ * Rotary position embedding (Su et al. 2021). Angles are rounded to float, as Hugging Face transformers rounds them: at position
+ * 30,000 an unrounded angle is up to a thousandth of a radian away from the one that models are run with.
  */
 final class RotaryEmbedding {
 
@@ -23,11 +23,7 @@ final class RotaryEmbedding {
             case HALVES -> headDimension / 2;
             case NEIGHBOURS -> 1;
         };
-        frequencies = new float[headDimension / 2];
-        for (int i = 0; i < frequencies.length; i++) {
-            float exponent = (float) (2 * i) / headDimension;
-            frequencies[i] = 1 / (float) StrictMath.pow(config.ropeTheta(), exponent);
-        }
+        frequencies = config.ropeFrequencies();
     }
 
     /** Writes the cosine and the sine of each frequency's angle at a position to one row of each matrix. */

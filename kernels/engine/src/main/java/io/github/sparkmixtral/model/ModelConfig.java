@@ -85,6 +85,16 @@ public record ModelConfig(
         addressable("the matrices of a layer's experts", Long.MAX_VALUE / 4, experts, 2, intermediateSize, hiddenSize);
     }
 
+    /** {@code [headDimension / 2]} radians per position of each rotated pair, rounded where Hugging Face transformers rounds them. */
+    public float[] ropeFrequencies() {
+        float[] frequencies = new float[headDimension / 2];
+        for (int i = 0; i < frequencies.length; i++) {
+            float exponent = (float) (2 * i) / headDimension;
+            frequencies[i] = 1 / (float) StrictMath.pow(ropeTheta, exponent);
+        }
+        return frequencies;
+    }
+
     private static void positive(String field, int value) {
         require(value > 0, field, value, "positive");
     }
