@@ -1,0 +1,239 @@
+package io.github.sparkmixtral.tornado;
+
+import static io.github.sparkmixtral.tornado.StepLayout.GROUP;
+
+import io.github.sparkmixtral.engine.BackendOptions;
+import uk.ac.manchester.tornado.api.KernelContext;
+import uk.ac.manchester.tornado.api.WorkerGrid;
+import uk.ac.manchester.tornado.api.WorkerGrid2D;
+import uk.ac.manchester.tornado.api.math.TornadoMath;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+
+/**
+ * Kernels that work on one row of activations at a time. Rows are padded to {@code stride} floats. Numbers are fixed when a
+ * kernel is compiled; what changes from step to step is read from the {@code step} array, laid out as {@link StepLayout} says.
+ */
+final class LayerKernels {
+
+    /** Largest magnitude of a cached element, in units of its vector's scale. */
+    static final float CACHE_STEPS = 32767;
+
+    /** A vector whose largest element is smaller is cached as zero: its scale would be lost among the subnormal numbers. */
+    static final float CACHE_ZERO = 1e-30f;
+
+    private static final int BLOCK = BackendOptions.BLOCK_SIZE;
+
+    private LayerKernels() {}
+
+    /** One work-group per row: the grid of {@link #embed} and {@link #rmsNorm}. */
+    static WorkerGrid rowGrid(int rows) {
+        return grid(rows, 1);
+    }
+
+    /** One work-group per token and vector: the grid of {@link #ropeAndStore}. */
+    static WorkerGrid ropeGrid(int tokens, int heads, int kvHeads) {
+        return grid(tokens, heads + 2 * kvHeads);
+    }
+
+    static WorkerGrid grid(int groupsX, int groupsY) {
+        WorkerGrid grid = new WorkerGrid2D(groupsX * GROUP, groupsY);
+        grid.setLocalWork(GROUP, 1, 1);
+        return grid;
+    }
+
+    /**
+     * Decodes each token's row of the embedding, a quantized matrix of {@code [vocabulary, stride]}.
+     *
+     * @param hidden {@code [tokens, stride]}
+     * @param bits of an element: 4, 8 or 16
+     * @param block elements per scale
+     * @param affine 1 if elements are unsigned and {@code minima} are added, else 0
+     */
+    static void embed(
+            KernelContext ctx,
+            IntArray step,
+            int tokensAt,
+            FloatArray hidden,
+            int stride,
+            IntArray words,
+            FloatArray scales,
+            FloatArray minima,
+            int bits,
+            int block,
+            int affine) {
+        int token = ctx.groupIdx;
+        if (token < step.get(StepLayout.TOKENS)) {
+            int row = step.get(tokensAt + token);
+            int perWord = 32 / bits;
+            int wordsAt = row * (stride / perWord);
+            int scalesAt = row * (stride / block);
+            for (int column = ctx.localIdx; column < stride; column += GROUP) {
+                int word = words.get(wordsAt + column / perWord);
+                int shift = bits * (column % perWord);
+                int at = scalesAt + column / block;
+                float value;
+                if (affine == 1) {
+                    value = ((word >> shift) & ((1 << bits) - 1)) * scales.get(at) + minima.get(at);
+                } else {
+                    value = ((word << (32 - bits - shift)) >> (32 - bits)) * scales.get(at);
+                }
+                hidden.set(token * stride + column, value);
+            }
+        }
+    }
+
+    /**
+     * Root mean square normalisation (Zhang and Sennrich 2019), {@code y = x / sqrt(mean(x^2) + epsilon) * weight}.
+     *
+     * @param y {@code [tokens, stride]}, zero past the width
+     * @param x {@code [tokens, stride]}
+     * @param weight {@code [width]}
+     */
+    static void rmsNorm(
+            KernelContext ctx,
+            IntArray step,
+            FloatArray y,
+            FloatArray x,
+            FloatArray weight,
+            int width,
+            int stride,
+            float epsilon) {
+        int token = ctx.groupIdx;
+        if (token < step.get(StepLayout.TOKENS)) {
+            float[] sums = ctx.allocateFloatLocalArray(GROUP);
+            int row = token * stride;
+            float squares = 0;
+            for (int column = ctx.localIdx; column < width; column += GROUP) {
+                float value = x.get(row + column);
+                squares += value * value;
+            }
+            float scale = 1 / TornadoMath.sqrt(sum(ctx, sums, squares) / width + epsilon);
+            for (int column = ctx.localIdx; column < stride; column += GROUP) {
+                y.set(row + column, column < width ? x.get(row + column) * scale * weight.get(column) : 0);
+            }
+        }
+    }
+
+    /**
+     * Rotates queries and keys by their positions (rotary position embedding, Su et al. 2021), the queries in place, and puts keys
+     * and values into the cache as 16-bit integers with one scale per vector: its largest magnitude / {@value #CACHE_STEPS}.
+     *
+     * @param qkv {@code [tokens, stride]}, a row is {@code [heads + 2 * kvHeads, headDim]}: queries, keys, values
+     * @param rotary {@code [positions, headDim]}: cosines of a position's angles, then their sines
+     * @param keys {@code [blocks, kvHeads, 16, headDim / 2]} words of two elements, the first one in the lower half
+     * @param keyScales {@code [blocks, kvHeads, 16]}
+     * @param values like the keys
+     * @param neighbours 1 if elements 2i and 2i + 1 rotate together, 0 if i and i + headDim / 2 do
+     */
+    static void ropeAndStore(
+            KernelContext ctx,
+            IntArray step,
+            int positionsAt,
+            int slotsAt,
+            FloatArray qkv,
+            int stride,
+            FloatArray rotary,
+            IntArray keys,
+            FloatArray keyScales,
+            IntArray values,
+            FloatArray valueScales,
+            int heads,
+            int kvHeads,
+            int headDim,
+            int neighbours) {
+        int token = ctx.groupIdx;
+        int vector = ctx.groupIdy;
+        if (token < step.get(StepLayout.TOKENS)) {
+            float[] elements = ctx.allocateFloatLocalArray(headDim);
+            float[] maxima = ctx.allocateFloatLocalArray(GROUP);
+            int half = headDim / 2;
+            int at = token * stride + vector * headDim;
+            int angles = step.get(positionsAt + token) * headDim;
+            float largest = 0;
+            for (int pair = ctx.localIdx; pair < half; pair += GROUP) {
+                int first = neighbours == 1 ? 2 * pair : pair;
+                int second = neighbours == 1 ? first + 1 : first + half;
+                float a = qkv.get(at + first);
+                float b = qkv.get(at + second);
+                if (vector < heads + kvHeads) {
+                    float cosine = rotary.get(angles + pair);
+                    float sine = rotary.get(angles + half + pair);
+                    float unrotated = a;
+                    a = a * cosine - b * sine;
+                    b = b * cosine + unrotated * sine;
+                }
+                if (vector < heads) {
+                    qkv.set(at + first, a);
+                    qkv.set(at + second, b);
+                } else {
+                    elements[first] = a;
+                    elements[second] = b;
+                    largest = TornadoMath.max(largest, TornadoMath.max(TornadoMath.abs(a), TornadoMath.abs(b)));
+                }
+            }
+            if (vector >= heads) {
+                largest = max(ctx, maxima, largest);
+                int slot = step.get(slotsAt + token);
+                int kvHead = (vector - heads) % kvHeads;
+                int row = (slot / BLOCK * kvHeads + kvHead) * BLOCK + slot % BLOCK;
+                if (vector < heads + kvHeads) {
+                    store(ctx, keys, keyScales, row, elements, half, largest);
+                } else {
+                    store(ctx, values, valueScales, row, elements, half, largest);
+                }
+            }
+        }
+    }
+
+    private static void store(
+            KernelContext ctx, IntArray words, FloatArray scales, int row, float[] elements, int half, float largest) {
+        float scale = largest < CACHE_ZERO ? 0 : largest / CACHE_STEPS;
+        float inverse = largest < CACHE_ZERO ? 0 : CACHE_STEPS / largest;
+        for (int word = ctx.localIdx; word < half; word += GROUP) {
+            int low = rounded(elements[2 * word] * inverse);
+            int high = rounded(elements[2 * word + 1] * inverse);
+            words.set(row * half + word, (high << 16) | (low & 0xFFFF));
+        }
+        if (ctx.localIdx == 0) {
+            scales.set(row, scale);
+        }
+    }
+
+    /** To the nearest integer of 16 bits. The bounds also keep infinities and what is not a number from an undefined conversion. */
+    private static int rounded(float x) {
+        float bounded = TornadoMath.max(-CACHE_STEPS, TornadoMath.min(CACHE_STEPS, x));
+        return (int) TornadoMath.floor(bounded + 0.5f);
+    }
+
+    /**
+     * Sum of one value of each thread of the work-group, always in the same order.
+     *
+     * @param local {@code [GROUP]}, not in use by any thread; may be used again after the work-group's next barrier
+     */
+    static float sum(KernelContext ctx, float[] local, float value) {
+        int thread = ctx.localIdx;
+        local[thread] = value;
+        for (int half = GROUP / 2; half > 0; half /= 2) {
+            ctx.localBarrier();
+            if (thread < half) {
+                local[thread] += local[thread + half];
+            }
+        }
+        ctx.localBarrier();
+        return local[0];
+    }
+
+    private static float max(KernelContext ctx, float[] local, float value) {
+        int thread = ctx.localIdx;
+        local[thread] = value;
+        for (int half = GROUP / 2; half > 0; half /= 2) {
+            ctx.localBarrier();
+            if (thread < half) {
+                local[thread] = TornadoMath.max(local[thread], local[thread + half]);
+            }
+        }
+        ctx.localBarrier();
+        return local[0];
+    }
+}
