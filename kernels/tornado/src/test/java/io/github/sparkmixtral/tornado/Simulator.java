@@ -10,10 +10,10 @@ import uk.ac.manchester.tornado.api.WorkerGrid;
  * rubbish, and a barrier holds each thread until all of its work-group have come. What a device would answer with a
  * hang or wrong numbers is an error here. One work-group runs after another, in a fixed order.
  */
-final class Simulator {
+public final class Simulator {
 
     /** The order in which work-groups, and threads between two barriers, run. No correct kernel can tell the difference. */
-    enum Order {
+    public enum Order {
         ASCENDING,
         DESCENDING
     }
@@ -24,7 +24,7 @@ final class Simulator {
     private Simulator() {}
 
     /** Runs {@code kernel} in ascending order, once for each thread of {@code grid}. */
-    static void run(WorkerGrid grid, Consumer<KernelContext> kernel) {
+    public static void run(WorkerGrid grid, Consumer<KernelContext> kernel) {
         run(grid, Order.ASCENDING, kernel);
     }
 
@@ -34,7 +34,7 @@ final class Simulator {
      * @throws IllegalStateException if the grid is not a whole number of work-groups, if threads of one work-group do not
      *     come to the same barriers or local arrays, or if a thread fails; the message names thread and work-group
      */
-    static void run(WorkerGrid grid, Order order, Consumer<KernelContext> kernel) {
+    public static void run(WorkerGrid grid, Order order, Consumer<KernelContext> kernel) {
         int[] local = localWork(grid);
         int[] groups = new int[3];
         for (int d = 0; d < 3; d++) {
