@@ -1,5 +1,8 @@
 package io.github.sparkmixtral.job;
 
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
@@ -9,7 +12,9 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -140,7 +145,7 @@ public final class BatchInferenceJob {
                 model.format(),
                 String.format(Locale.ROOT, "%,d", input.survey().rows()));
         StructType schema = generate(input);
-        Manifest manifest = Manifest.of(spark, options.output(), schema);
+        Manifest manifest = Manifest.of(spark, options, schema);
         if (manifest.rows() != input.survey().rows()) {
             throw new JobException(
                     ExitCode.FAILED,
@@ -239,6 +244,7 @@ public final class BatchInferenceJob {
         if (options.show() > 0) {
             show();
         }
+        manifest.score().ifPresent(score -> score.show(spark));
         double seconds = time.toMillis() / 1e3;
         LOG.info(String.format(
                 Locale.ROOT,
@@ -270,9 +276,14 @@ public final class BatchInferenceJob {
     }
 
     private void show() {
+        List<Column> columns = new ArrayList<>();
+        columns.add(col(OutputColumns.ID));
+        columns.add(coalesce(col(OutputColumns.TEXT), col("error.message")).as("answer"));
+        options.expectedColumn().map(ColumnChoice::named).ifPresent(column -> columns.add(column.as("expected")));
+        columns.add(col(OutputColumns.FINISH_REASON));
         spark.read()
                 .parquet(options.output())
-                .selectExpr("custom_id", "coalesce(generated_text, error.message) as answer", "finish_reason")
+                .select(columns.toArray(Column[]::new))
                 .show(options.show(), 100);
     }
 }

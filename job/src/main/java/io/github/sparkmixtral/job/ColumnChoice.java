@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.ByteType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.IntegerType;
@@ -43,6 +44,8 @@ record ColumnChoice(String id, String prompt, String messages) {
         }
         options.promptTemplate()
                 .ifPresent(template -> template.columns().forEach(name -> require("--prompt-template", name, columns)));
+        options.expectedColumn().ifPresent(name -> requireComparable("--expected-column", name, schema));
+        options.scoreBy().ifPresent(name -> requireComparable("--score-by", name, schema));
         String id = options.idColumn()
                 .or(() -> List.of("custom_id", "id").stream()
                         .filter(columns::contains)
@@ -76,6 +79,22 @@ record ColumnChoice(String id, String prompt, String messages) {
         }
     }
 
+    private static void requireComparable(String option, String name, StructType schema) {
+        require(option, name, Arrays.asList(schema.fieldNames()));
+        DataType type = schema.apply(name).dataType();
+        if (!isTextOrWhole(type) && !(type instanceof BooleanType)) {
+            throw wrongType(schema, name, "text, whole numbers or booleans for " + option);
+        }
+    }
+
+    private static boolean isTextOrWhole(DataType type) {
+        return type instanceof StringType
+                || type instanceof LongType
+                || type instanceof IntegerType
+                || type instanceof ShortType
+                || type instanceof ByteType;
+    }
+
     private static String known(List<String> columns) {
         return "its columns are " + String.join(", ", columns);
     }
@@ -92,12 +111,7 @@ record ColumnChoice(String id, String prompt, String messages) {
             }
         }
         if (id != null) {
-            DataType type = schema.apply(id).dataType();
-            boolean whole = type instanceof LongType
-                    || type instanceof IntegerType
-                    || type instanceof ShortType
-                    || type instanceof ByteType;
-            if (!whole && !(type instanceof StringType)) {
+            if (!isTextOrWhole(schema.apply(id).dataType())) {
                 throw wrongType(schema, id, "text or whole numbers");
             }
         }

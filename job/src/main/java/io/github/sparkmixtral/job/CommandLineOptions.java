@@ -168,6 +168,21 @@ final class CommandLineOptions {
                 defaultValue = "0",
                 description = "Print that many answers at the end.")
         int show;
+
+        @Option(
+                names = "--expected-column",
+                paramLabel = "NAME",
+                description =
+                        "Score the answers: count those that are the text in this column, white space at both ends"
+                                + " aside. The score is printed and stands in _manifest.json. Rows with errors are misses; rows"
+                                + " without an expected text are not scored.")
+        String expectedColumn;
+
+        @Option(
+                names = "--score-by",
+                paramLabel = "NAME",
+                description = "Score each value of this column by itself too; needs --expected-column.")
+        String scoreBy;
     }
 
     static final class SamplingOptions {
@@ -391,6 +406,9 @@ final class CommandLineOptions {
             throw JobException.usage(
                     "--max-error-ratio must be in [0, 1], not " + OptionValues.text(output.maxErrorRatio));
         }
+        if (output.scoreBy != null && output.expectedColumn == null) {
+            throw JobException.usage("--score-by needs --expected-column: without it there is nothing to score");
+        }
         if (input.systemPrompt != null && input.task == Task.COMPLETE) {
             throw JobException.usage(
                     "--system-prompt needs --task chat: a text that is continued has no system message");
@@ -424,6 +442,8 @@ final class CommandLineOptions {
                 output.failOnError,
                 output.maxErrorRatio,
                 output.show,
+                Optional.ofNullable(output.expectedColumn),
+                Optional.ofNullable(output.scoreBy),
                 general.verbose,
                 resolved());
     }

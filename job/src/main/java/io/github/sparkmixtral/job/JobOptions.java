@@ -50,6 +50,8 @@ record JobOptions(
         boolean failOnError,
         double maxErrorRatio,
         int show,
+        Optional<String> expectedColumn,
+        Optional<String> scoreBy,
         boolean verbose,
         Map<String, List<String>> resolved) {
 

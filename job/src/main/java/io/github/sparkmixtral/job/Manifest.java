@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.min;
 import static org.apache.spark.sql.functions.sum;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
@@ -17,10 +18,12 @@ import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
@@ -31,6 +34,7 @@ import org.apache.spark.sql.types.StructType;
  * @param errors rows by error code
  * @param finishReasons answered rows by finish reason of their first output
  * @param firstError one error's message; null where there is none
+ * @param score where the job has an {@code --expected-column}
  */
 record Manifest(
         long rows,
@@ -39,16 +43,15 @@ record Manifest(
         String firstError,
         long promptTokens,
         long completionTokens,
-        long cachedTokens) {
+        long cachedTokens,
+        Optional<Score> score) {
 
     static final String FILE = "_manifest.json";
 
-    /** Counts the Parquet files at {@code output}. */
-    static Manifest of(SparkSession spark, String output, StructType schema) {
-        List<Row> groups = spark.read()
-                .schema(schema)
-                .parquet(output)
-                .groupBy(col("error.code").as("code"), col("finish_reason"))
+    /** Counts the Parquet files at the job's output, which have that schema. */
+    static Manifest of(SparkSession spark, JobOptions options, StructType schema) {
+        Dataset<Row> answers = spark.read().schema(schema).parquet(options.output());
+        List<Row> groups = answers.groupBy(col("error.code").as("code"), col("finish_reason"))
                 .agg(
                         count(lit(1)),
                         min("error.message"),
@@ -73,7 +76,8 @@ record Manifest(
                         .orElse(null),
                 groups.stream().mapToLong(group -> group.getLong(4)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(5)).sum(),
-                groups.stream().mapToLong(group -> group.getLong(6)).sum());
+                groups.stream().mapToLong(group -> group.getLong(6)).sum(),
+                options.expectedColumn().map(expected -> Score.of(answers, expected, options.scoreBy())));
     }
 
     private static Column tokens(String field) {
@@ -108,6 +112,7 @@ record Manifest(
                 .put("completion", completionTokens)
                 .put("total", promptTokens + completionTokens)
                 .put("cached", cachedTokens);
+        score.ifPresent(found -> write(found, options, root.putObject("score")));
         double seconds = Duration.between(start, end).toMillis() / 1e3;
         root.putObject("time")
                 .put("start", start.toString())
@@ -141,5 +146,20 @@ record Manifest(
         try (OutputStream out = path.getFileSystem(configuration).create(path, true)) {
             json.writerWithDefaultPrettyPrinter().writeValue(out, root);
         }
+    }
+
+    private void write(Score found, JobOptions options, ObjectNode node) {
+        options.expectedColumn().ifPresent(column -> node.put("expected_column", column));
+        write(found.total(), node);
+        node.put("unlabelled_rows", rows - found.total().rows());
+        found.by().ifPresent(column -> {
+            node.put("by", column);
+            ArrayNode groups = node.putArray("groups");
+            found.groups().forEach(group -> write(group, groups.addObject().put("value", group.value())));
+        });
+    }
+
+    private static void write(Score.Share share, ObjectNode node) {
+        node.put("rows", share.rows()).put("exact", share.exact()).put("ratio", share.ratio());
     }
 }

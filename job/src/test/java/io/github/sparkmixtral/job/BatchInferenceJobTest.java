@@ -235,6 +235,36 @@ class BatchInferenceJobTest {
     }
 
     @Test
+    void labelledRowsAreScored() throws IOException {
+        Path input = write(directory.resolve("p.jsonl"), "{\"prompt\": \"one\"}", "{\"prompt\": \"two\"}");
+        Path first = directory.resolve("first");
+        generate(input, first);
+        List<String> texts = rows(first).stream()
+                .map(row -> row.getString(row.fieldIndex("generated_text")))
+                .toList();
+        ObjectMapper json = new ObjectMapper();
+        Path labelled = write(
+                directory.resolve("labelled.jsonl"),
+                "{\"prompt\": \"one\", \"kind\": \"a\", \"label\": " + json.writeValueAsString(texts.get(0)) + "}",
+                "{\"prompt\": \"two\", \"kind\": \"a\", \"label\": " + json.writeValueAsString(texts.get(1) + "x")
+                        + "}",
+                "{\"prompt\": null, \"kind\": \"b\", \"label\": \"never\"}",
+                "{\"prompt\": \"two\", \"kind\": \"b\"}");
+
+        Outcome outcome = generate(labelled, output, "--expected-column", "label", "--score-by", "kind");
+
+        assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
+        assertThat(json.readTree(output.resolve("_manifest.json").toFile()).path("score"))
+                .isEqualTo(json.readTree("""
+                        {"expected_column": "label", "rows": 3, "exact": 1, "ratio": 0.3333333333333333,
+                         "unlabelled_rows": 1, "by": "kind", "groups": [
+                          {"value": "a", "rows": 2, "exact": 1, "ratio": 0.5},
+                          {"value": "b", "rows": 1, "exact": 0, "ratio": 0.0}]}"""));
+        assertThat(json.readTree(first.resolve("_manifest.json").toFile()).has("score"))
+                .isFalse();
+    }
+
+    @Test
     void existingOutputIsNotTouchedUnlessAsked() throws IOException {
         Path input = write(directory.resolve("p.txt"), "one", "", "two");
         Files.createDirectories(output);

@@ -301,6 +301,27 @@ class InputReaderTest {
     }
 
     @Test
+    void columnsToScoreWithMustBeThereAndComparable() throws IOException {
+        Path file = write(
+                directory.resolve("a.jsonl"),
+                "{\"prompt\": \"hi\", \"label\": \"k\", \"rank\": 3, \"json\": {\"a\": 1}, \"share\": 0.5}");
+
+        assertThat(ids(read("--input", file, "--expected-column", "label", "--score-by", "rank")))
+                .containsExactly("a.jsonl#1");
+        assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "answer"))
+                .isEqualTo("--expected-column names answer, which is no column of the input; its columns are json,"
+                        + " label, prompt, rank, share");
+        assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "kind"))
+                .startsWith("--score-by names kind, which is no column of the input");
+        assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "json"))
+                .isEqualTo("the input's column json must hold text, whole numbers or booleans for --expected-column,"
+                        + " not struct<a:bigint>");
+        assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "share"))
+                .isEqualTo("the input's column share must hold text, whole numbers or booleans for --score-by, not"
+                        + " double");
+    }
+
+    @Test
     void columnsInTheWayOfTheOutputAreRefused() throws IOException {
         Path clash = write(directory.resolve("a.jsonl"), "{\"prompt\": \"hi\", \"generated_text\": \"k\"}");
         Path id = write(directory.resolve("b.jsonl"), "{\"prompt\": \"hi\", \"custom_id\": \"k\", \"id\": \"l\"}");

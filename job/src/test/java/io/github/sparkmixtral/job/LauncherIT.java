@@ -43,20 +43,22 @@ class LauncherIT {
     }
 
     @Test
-    void theDemoAnswersEveryPromptAndSaysWhereTheAnswersAre() throws Exception {
+    void theDemoAnswersEveryPromptAndScoresTheAnswers() throws Exception {
         Path answers = directory.resolve("answers");
 
         Run run = launch("demo", "--output", answers.toString());
 
         assertThat(run.exitCode()).as(String.join("\n", run.err())).isZero();
-        assertThat(run.out()).contains("custom_id", "answer", "json-1");
+        assertThat(run.out()).contains("custom_id", "answer", "expected", "finish_reason");
         assertThat(run.lastLine()).endsWith("The answers are in " + answers);
         assertThat(answers.resolve("_SUCCESS")).exists();
-        JsonNode rows = new JsonMapper()
-                .readTree(answers.resolve("_manifest.json").toFile())
-                .path("rows");
-        assertThat(rows.path("total").asInt()).isEqualTo(20);
-        assertThat(rows.path("answered").asInt()).isEqualTo(20);
+        JsonNode manifest =
+                new JsonMapper().readTree(answers.resolve("_manifest.json").toFile());
+        assertThat(manifest.at("/rows/total").asInt()).isEqualTo(109);
+        assertThat(manifest.at("/rows/answered").asInt()).isEqualTo(109);
+        assertThat(manifest.at("/score/rows").asInt()).isEqualTo(109);
+        assertThat(manifest.at("/score/groups")).hasSize(20);
+        assertThat(run.out()).contains("|kind ", "|passkey_1000 ", "|all ");
     }
 
     @Test

@@ -73,7 +73,7 @@ class OptionParserTest {
                                 + " --stop-token-ids 5,6 --stop-token-ids 7 --n 3 --logprobs 4 --ignore-eos --logit-bias 8=-1.5,9=2"
                                 + " --quantization Q8_0 --backend cpu --max-num-seqs 9 --max-num-batched-tokens 100 --kv-cache-memory 512m"
                                 + " --max-model-len 77 --num-threads 2 --model-cache /c --partitions 3 --fail-on-error --max-error-ratio"
-                                + " 0.25 --show 2 --verbose")
+                                + " 0.25 --show 2 --expected-column e --score-by k --verbose")
                         .split(" "));
 
         assertThat(options.sampling())
@@ -112,6 +112,8 @@ class OptionParserTest {
         assertThat(options.failOnError()).isTrue();
         assertThat(options.toleratedErrorRatio()).isZero();
         assertThat(options.show()).isEqualTo(2);
+        assertThat(options.expectedColumn()).contains("e");
+        assertThat(options.scoreBy()).contains("k");
         assertThat(options.verbose()).isTrue();
         assertThat(options.resolved())
                 .containsEntry("stop", List.of("a,b", "c"))
@@ -248,6 +250,8 @@ class OptionParserTest {
                 .startsWith("--system-prompt needs --task chat");
         assertThat(usageErrorWith("--prompt-template", "{a}", "--prompt-column", "b"))
                 .startsWith("--prompt-template and --prompt-column exclude each other");
+        assertThat(usageErrorWith("--score-by", "kind"))
+                .isEqualTo("--score-by needs --expected-column: without it there is nothing to score");
     }
 
     @Test

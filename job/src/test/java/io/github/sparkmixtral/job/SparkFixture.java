@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
-/** One Spark for all tests, and the small random model of the demo. */
+/** One Spark for all tests, and the small model of the demo. */
 final class SparkFixture {
     static final Path MODEL =
             Path.of("..", "conf", "demo", "model.gguf").toAbsolutePath().normalize();
