@@ -169,6 +169,7 @@ class Generator:
         self.spelled_alike = prompt_format.spelled_alike
         self.words = prompt_format.vocabulary_words()  # one token each, so all are trained; what is held out are lists and texts of them
         self.evaluation = evaluation
+        self.long_conversations = False  # more questions under one prompt: more to learn per token that is read
 
     # Values
 
@@ -297,7 +298,7 @@ class Generator:
         messages = []
         if self.chance(0.5):
             messages.append(system("Generate a JSON object based on the given information."))
-        for shot in range(self.pick(1, 1, 2)):
+        for _ in range(self.random.randint(1, 3) if self.long_conversations else self.pick(1, 1, 2)):
             fields = {key: self.field(key) for key in keys}
             messages.append(user(self.fields_text(fields.items(), style)))
             messages.append(assistant(json.dumps({key: fields[key] for key in order}, ensure_ascii=False)))
@@ -340,6 +341,18 @@ class Generator:
 
     def tool(self):
         messages = [system(AGENT + "\n".join(self.random.sample(AGENT_EXAMPLES, 3)))]
+        kind, answer = self.tool_step(messages)
+        if self.long_conversations:
+            for _ in range(self.random.randint(0, 3)):
+                messages.append(assistant(answer))
+                kind, answer = self.tool_step(messages)
+        if self.chance(0.4):
+            messages.append(assistant(PRIMER))
+            answer = answer[len('{"tool_name": ') :] + "\n```"
+        return Example(kind, messages, answer)
+
+    def tool_step(self, messages):
+        """Adds a question to a conversation, or a question, its tool call and what the tool says; returns kind and answer."""
         which = self.random.randrange(5)
         if which in (0, 3):
             question, code = self.calculation()
@@ -359,16 +372,10 @@ class Generator:
             )
             call = ("Final Answer", final)
         messages.append(user(question))
-        kind = "tool"
-        if which in (3, 4):
-            kind = "tool_result"
-            messages += [assistant(self.call(*call)), user("Tool Output: " + result)]
-            call = ("Final Answer", final)
-        answer = self.call(*call)
-        if self.chance(0.4):
-            messages.append(assistant(PRIMER))
-            answer = answer[len('{"tool_name": ') :] + "\n```"
-        return Example(kind, messages, answer)
+        if which not in (3, 4):
+            return "tool", self.call(*call)
+        messages += [assistant(self.call(*call)), user("Tool Output: " + result)]
+        return "tool_result", self.call("Final Answer", final)
 
     def call(self, tool, text):
         return json.dumps({"tool_name": tool, "input": text}, ensure_ascii=False)
@@ -500,10 +507,10 @@ class Generator:
         )
         answer = asked[2] if present else NOT_THERE
         messages = [user(form.format(body, asked[1]))]
-        if not self.evaluation and self.chance(0.6):  # more questions on the same passages: more to learn per token
+        if not self.evaluation and self.chance(0.6):
             known = [fact for fact in stated if fact[0] in body]
             hidden = [fact for fact in stated if fact[0] not in body]
-            for _ in range(self.pick(1, 2, 3)):
+            for _ in range(self.random.randint(2, 7) if self.long_conversations else self.pick(1, 2, 3)):
                 absent = hidden and self.chance(0.25)
                 fact = self.random.choice(hidden if absent else known)
                 messages += [assistant(answer), user(fact[1])]
@@ -664,15 +671,13 @@ class Generator:
         ask = self.pick("How can I {}?", "Tell me how to {}.", "Explain how to {}.", "I want to {}. Help me.", "Please help me to {}.")
         return Example("refusal", [user(ask.format(what))], REFUSAL)
 
-    MIX = {
-        "json_fields": 16, "few_shot": 11, "tool": 16, "code": 4, "passkey": 6, "context": 18, "copy": 7, "reverse": 4,
-        "count": 3, "sort": 4, "arithmetic": 5, "calendar": 2, "capital": 2, "translate": 4, "second_turn": 6, "refusal": 2,
-    }
+    KINDS = (
+        "json_fields", "few_shot", "tool", "code", "passkey", "context", "copy", "reverse", "count", "sort", "arithmetic",
+        "calendar", "capital", "translate", "second_turn", "refusal",
+    )
 
-    def example(self, kind=None):
-        """The next example, of a kind drawn from the mix or of the one named."""
-        if kind is None:
-            kind = self.random.choices(list(self.MIX), list(self.MIX.values()))[0]
+    def example(self, kind):
+        """The next example of a kind, one of `KINDS`; some stand under the guardrail's system text."""
         example = getattr(self, kind)()
         has_system = example.messages[0]["role"] == "system"
         if example.kind == "refusal" or (not has_system and self.chance(0.04)):

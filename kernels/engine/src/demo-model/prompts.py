@@ -35,22 +35,25 @@ def main():
     generator = Generator(options.seed, prompt_format, evaluation=True)
     counts = {kind: count * options.times for kind, count in COUNTS.items()}
     passkeys = {sentences: count * options.times for sentences, count in PASSKEYS.items()}
-    numbers = {}
+    rows, numbers = [], {}
+    for example in examples(generator, counts, passkeys):
+        kind = example.kind
+        if kind == "passkey":
+            tokens = len(prompt_format.prompt(example.messages))
+            kind = "passkey" if tokens < 500 else f"passkey_{round(tokens, -3)}"
+        numbers[kind] = numbers.get(kind, 0) + 1
+        row = {"custom_id": f"{kind.replace('_', '-')}-{numbers[kind]}", "kind": kind}
+        if len(example.messages) == 1:
+            row["prompt"] = example.messages[0]["content"]
+        else:
+            row["messages"] = example.messages
+        row["expected"] = example.answer
+        row["max_tokens"] = len(prompt_format.answer(example.messages, example.answer)) + 8
+        rows.append((numbers[kind], row))
+    # Kinds in turn, so that the first rows show many of them.
+    rows.sort(key=lambda numbered: numbered[0] / numbers[numbered[1]["kind"]])
     with open(options.out, "w", encoding="utf-8") as file:
-        for example in examples(generator, counts, passkeys):
-            kind = example.kind
-            if kind == "passkey":
-                tokens = len(prompt_format.prompt(example.messages))
-                kind = "passkey" if tokens < 500 else f"passkey_{round(tokens, -3)}"
-            numbers[kind] = numbers.get(kind, 0) + 1
-            row = {"custom_id": f"{kind.replace('_', '-')}-{numbers[kind]}", "kind": kind}
-            if len(example.messages) == 1:
-                row["prompt"] = example.messages[0]["content"]
-            else:
-                row["messages"] = example.messages
-            row["expected"] = example.answer
-            row["max_tokens"] = len(prompt_format.answer(example.messages, example.answer)) + 8
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for _, row in rows)
 
 
 if __name__ == "__main__":

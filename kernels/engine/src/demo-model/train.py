@@ -3,10 +3,14 @@
 
 import argparse
 import collections
+import dataclasses
 import json
 import math
 import os
 import time
+
+# oneDNN compiles a product for each shape it meets, and the experts' batches have many: keep them all.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "30000")
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +21,29 @@ from model import Mixtral, Shape
 from prompt_format import PromptFormat
 
 CANDIDATES = 2048
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What is trained from a step on."""
+
+    start: int
+    mix: tuple  # weights of Generator.KINDS
+    repeats: float  # share of examples that are random tokens repeated
+    longest: int  # longer examples are left out
+    long_passkeys: int  # every so many batches begin with a long passkey text; 0: none does
+    long_conversations: bool = False
+    evenly: bool = False  # an answer of n tokens counts as sqrt(n) and not as n, so that short facts are learned too
+
+
+MANY_LONG = (16, 11, 16, 4, 6, 18, 7, 4, 3, 4, 5, 2, 2, 4, 6, 2)
+MANY_SHORT = (14, 8, 8, 6, 3, 16, 8, 6, 6, 8, 12, 4, 2, 12, 10, 2)
+STAGES = [
+    Stage(0, MANY_LONG, repeats=0.8, longest=256, long_passkeys=0),
+    Stage(120, MANY_LONG, repeats=0.15, longest=256, long_passkeys=0),
+    Stage(700, MANY_LONG, repeats=0.15, longest=4096, long_passkeys=8),
+    Stage(2500, MANY_SHORT, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True),
+]
 
 
 class Data:
@@ -46,19 +73,23 @@ class Data:
             first, second = map(list, zip(*(r.choice(self.twins) for _ in range(count))))
         return first + second, range(count + 1, 2 * count), "repeat"
 
-    def batch(self, number, budget, longest, long_passkeys, repeats):
-        """Sequences of about `budget` tokens together, none longer than `longest`; `repeats` is the share of repetitions."""
+    def batch(self, number, budget, stage):
+        """Sequences of about `budget` tokens together."""
+        self.generator.long_conversations = stage.long_conversations
         self.generator.random.seed(f"{self.seed}/{number}")
         sequences, total = [], 0
-        if long_passkeys and number % long_passkeys == 0:
+        if stage.long_passkeys and number % stage.long_passkeys == 0:
             sentences = self.generator.random.choice([40, 80, 120, 200, 260])
             sequence = self.encode(self.generator.passkey(sentences))
-            if len(sequence[0]) <= longest:
+            if len(sequence[0]) <= stage.longest:
                 sequences, total = [sequence], len(sequence[0])
         while total < budget:
-            repeated = self.generator.random.random() < repeats
-            sequence = self.repeat() if repeated else self.encode(self.generator.example())
-            if len(sequence[0]) <= longest:
+            if self.generator.random.random() < stage.repeats:
+                sequence = self.repeat()
+            else:
+                kind = self.generator.random.choices(Generator.KINDS, stage.mix)[0]
+                sequence = self.encode(self.generator.example(kind))
+            if len(sequence[0]) <= stage.longest:
                 sequences.append(sequence)
                 total += len(sequence[0])
         return sequences
@@ -75,6 +106,13 @@ def collate(sequences):
         tokens += sequence
         lengths.append(len(sequence))
     return sequences, torch.tensor(tokens), lengths, torch.tensor(wanted), torch.tensor(targets), torch.tensor(owner)
+
+
+def answer_weights(positions):
+    """For tokens of answers at rising positions: 1 / sqrt(length of the answer)."""
+    starts = torch.cat([torch.tensor([True]), positions.diff() != 1])
+    answers = starts.cumsum(0) - 1
+    return answers.bincount().float().rsqrt()[answers]
 
 
 def evaluate(model, examples):
@@ -96,19 +134,26 @@ def evaluate(model, examples):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal by Newton-Schulz iteration (Jordan et al. 2024); stacks of matrices too."""
+    """Momentum whose update is made orthogonal by Newton-Schulz iteration (Jordan et al. 2024); stacks of matrices too.
+    Each process does it for its part of the parameters and then tells the others."""
 
-    def __init__(self, parameters, rate, momentum=0.95, weight_decay=0.01):
+    def __init__(self, parameters, rate, rank, processes, momentum=0.95, weight_decay=0.01):
         super().__init__(parameters, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
+        self.rank, self.processes = rank, processes
 
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            for p in group["params"]:
-                state = self.state[p]
-                average = state.setdefault("momentum", torch.zeros_like(p))
+            updates = []
+            for i, p in enumerate(group["params"]):
+                average = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 average.lerp_(p.grad, 1 - group["momentum"])
-                update = orthogonal(p.grad.lerp(average, group["momentum"]))
+                mine = i * self.processes // len(group["params"]) == self.rank
+                update = orthogonal(p.grad.lerp(average, group["momentum"])) if mine else torch.zeros_like(p)
+                updates.append(update)
+            if self.processes > 1:
+                add_together(updates)
+            for p, update in zip(group["params"], updates):
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(update, alpha=-group["lr"] * max(1.0, p.shape[-2] / p.shape[-1]) ** 0.5)
 
@@ -123,12 +168,12 @@ def orthogonal(x):
     return (x if wide else x.mT).float()
 
 
-def average_gradients(model, processes):
-    gradients = [p.grad for p in model.parameters()]
-    together = torch.cat([gradient.flatten() for gradient in gradients])
+def add_together(tensors, divisor=1):
+    """Replaces each tensor by its sum over the processes, divided."""
+    together = torch.cat([tensor.flatten() for tensor in tensors])
     distributed.all_reduce(together)
-    for gradient, part in zip(gradients, together.split([gradient.numel() for gradient in gradients])):
-        torch.div(part.view_as(gradient), processes, out=gradient)
+    for tensor, part in zip(tensors, together.split([tensor.numel() for tensor in tensors])):
+        torch.div(part.view_as(tensor), divisor, out=tensor)
 
 
 def main():
@@ -157,7 +202,7 @@ def train(rank, options):
     matrices = [p for layer in model.layers for p in (layer.q, layer.k, layer.v, layer.o, layer.gate_up, layer.down)]
     others = [model.norm] + [p for layer in model.layers for p in (layer.attention_norm, layer.ffn_norm, layer.router)]
     optimizers = [
-        Muon(matrices, options.muon_rate),
+        Muon(matrices, options.muon_rate, rank, options.processes),
         # The embedding's eps is near its gradients' size: else a token that is merely a sampled negative moves as far as one
         # that is an answer.
         torch.optim.AdamW(
@@ -174,7 +219,7 @@ def train(rank, options):
             optimizer.load_state_dict(saved_state)
         step = state["step"]
     held_out = Data(options.tokenizer, options.seed + 1, evaluation=True)
-    examples = [held_out.encode(held_out.generator.example(kind)) for kind in Generator.MIX for _ in range(24)]
+    examples = [held_out.encode(held_out.generator.example(kind)) for kind in Generator.KINDS for _ in range(24)]
     log = rank == 0 and open(os.path.join(options.run, "log.jsonl"), "a")
     negatives = torch.Generator()
     started, saved, loss_sum, loss_count, token_count = time.time(), time.time(), 0.0, 0, 0
@@ -184,9 +229,8 @@ def train(rank, options):
         for optimizer, rate in zip(optimizers, (options.muon_rate, options.rate)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * scale
-        longest = 256 if step < 700 else 4096
-        repeats = 0.8 if step < 120 else 0.15
-        batch = data.batch(step * options.processes + rank, options.budget, longest, 0 if step < 700 else 8, repeats)
+        stage = [stage for stage in STAGES if stage.start <= step][-1]
+        batch = data.batch(step * options.processes + rank, options.budget, stage)
         _, tokens, lengths, wanted, targets, _ = collate(batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             hidden, balance, _ = model(tokens, lengths, wanted)
@@ -195,12 +239,14 @@ def train(rank, options):
             sampled = torch.randint(model.shape.vocab_size, (CANDIDATES,), generator=negatives)
             candidates, place = torch.cat([targets, tokens, sampled]).unique(return_inverse=True)
             logits = F.linear(hidden, model.embedding[candidates])
-        answer_loss = F.cross_entropy(logits.float(), place[: len(targets)])
+        losses = F.cross_entropy(logits.float(), place[: len(targets)], reduction="none")
+        weights = answer_weights(wanted) if stage.evenly else torch.ones_like(losses)
+        answer_loss = (losses * weights).sum() / weights.sum()
         loss = answer_loss + 0.1 * balance
         model.zero_grad()
         loss.backward()
         if options.processes > 1:
-            average_gradients(model, options.processes)
+            add_together([p.grad for p in model.parameters()], options.processes)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
