@@ -1,0 +1,53 @@
+package io.github.sparkmixtral.tornado;
+
+import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.model.TensorType;
+import java.util.List;
+
+/**
+ * How the weights of a {@link DeviceMatrix} are packed.
+ *
+ * @param bits of a weight: 4, 8 or 16
+ * @param block columns that share a scale
+ * @param affine whether a weight is an unsigned integer and has a minimum; 16 bits are never affine
+ */
+record WeightFormat(int bits, int block, boolean affine) {
+
+    /**
+     * The narrowest format that holds everything that a type can: a quantized one to the last bit; a float one with an error of at
+     * most 2^-16 of the largest element of its block, where BF16's own rounding of that one is of up to 2^-9.
+     */
+    static WeightFormat of(TensorType type) {
+        return switch (type) {
+            case Q4_0 -> new WeightFormat(4, 32, false);
+            case Q4_1, Q4_K -> new WeightFormat(4, 32, true);
+            case Q5_0, Q8_0 -> new WeightFormat(8, 32, false);
+            case Q5_1, Q5_K -> new WeightFormat(8, 32, true);
+            case Q6_K -> new WeightFormat(8, 16, false);
+            case F32, F16, BF16 -> new WeightFormat(16, 32, false);
+        };
+    }
+
+    /**
+     * The format of tensors that are packed together. Quantized types keep all that they hold in it; beside a float type they
+     * are treated as float.
+     */
+    static WeightFormat of(List<Tensor> tensors) {
+        return tensors.stream()
+                .map(tensor -> of(tensor.type()))
+                .reduce(WeightFormat::with)
+                .orElseThrow(() -> new IllegalArgumentException("a matrix needs a tensor"));
+    }
+
+    private WeightFormat with(WeightFormat other) {
+        int most = Math.max(bits, other.bits);
+        return most == 16
+                ? new WeightFormat(16, 32, false)
+                : new WeightFormat(most, Math.min(block, other.block), affine || other.affine);
+    }
+
+    /** Weights in a word. */
+    int perWord() {
+        return Integer.SIZE / bits;
+    }
+}
