@@ -31,6 +31,7 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.SerializableConfiguration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import scala.Tuple2;
 
 /** Answers a table of prompts with Mixtral and writes the answers as Parquet: the class to give to {@code spark-submit}. */
 public final class BatchInferenceJob {
@@ -84,6 +85,7 @@ public final class BatchInferenceJob {
             localModel(options, new Configuration());
         }
         try (Session session = Session.start(options.verbose())) {
+            requireNoTaskResources(session.spark().sparkContext());
             new BatchInferenceJob(session.spark(), options).run();
         } finally {
             ExecutorEngine.closeCurrent();
@@ -116,6 +118,17 @@ public final class BatchInferenceJob {
         if (!Backends.names().contains(name)) {
             throw JobException.usage(
                     "--backend must be one of " + String.join(", ", Backends.names()) + ", not " + name);
+        }
+    }
+
+    /** Local mode gives out no resources: tasks that want some would wait for ever. */
+    private static void requireNoTaskResources(SparkContext context) {
+        String prefix = "spark.task.resource.";
+        Tuple2<String, String>[] wanted = context.getConf().getAllWithPrefix(prefix);
+        if (context.isLocal() && wanted.length > 0) {
+            throw JobException.usage(
+                    prefix + wanted[0]._1() + " is set, but Spark gives out no GPUs in local mode: leave it out"
+                            + " (conf/spark-gpu.conf is for clusters); the engine takes a GPU by itself");
         }
     }
 
