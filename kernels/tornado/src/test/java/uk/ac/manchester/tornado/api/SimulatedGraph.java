@@ -33,10 +33,10 @@ final class SimulatedGraph {
 
     private final String name;
     private final List<Step.Kernel> kernels;
-    private final Map<TornadoNativeArray, Integer> toDevice = new IdentityHashMap<>();
-    private final Map<TornadoNativeArray, Integer> toHost = new IdentityHashMap<>();
+    private final IdentityHashMap<TornadoNativeArray, Integer> toDevice = new IdentityHashMap<>();
+    private final IdentityHashMap<TornadoNativeArray, Integer> toHost = new IdentityHashMap<>();
     private final Map<String, Set<TornadoNativeArray>> consumed = new HashMap<>();
-    private final Map<TornadoNativeArray, TornadoNativeArray> buffers = new IdentityHashMap<>();
+    private final IdentityHashMap<TornadoNativeArray, TornadoNativeArray> buffers = new IdentityHashMap<>();
     private final Set<Class<?>> checkedKernels;
 
     /** {@code checkedKernels} are those that have been run in both orders; new ones are added. */
@@ -142,8 +142,13 @@ final class SimulatedGraph {
         if (first) {
             buffers.put(array, poisoned(array));
         }
-        if (mode != null
-                && (mode == DataTransferMode.EVERY_EXECUTION || first && mode == DataTransferMode.FIRST_EXECUTION)) {
+        boolean copies = mode != null
+                && switch (mode) {
+                    case DataTransferMode.EVERY_EXECUTION -> true;
+                    case DataTransferMode.FIRST_EXECUTION -> first;
+                    default -> false;
+                };
+        if (copies) {
             buffers.get(array).getSegment().copyFrom(array.getSegment());
         }
     }
