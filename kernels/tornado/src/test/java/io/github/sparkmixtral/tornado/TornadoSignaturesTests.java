@@ -176,7 +176,8 @@ class TornadoSignaturesTests {
 
     /** javac copies the value of a constant into the classes that use it, so the values must agree too. */
     private static String constant(Field field) {
-        if (!field.getType().isPrimitive() || !field.accessFlags().containsAll(Set.of(AccessFlag.STATIC, AccessFlag.FINAL))) {
+        if (!field.getType().isPrimitive()
+                || !field.accessFlags().containsAll(Set.of(AccessFlag.STATIC, AccessFlag.FINAL))) {
             return "";
         }
         try {
@@ -220,7 +221,8 @@ class TornadoSignaturesTests {
         try (Stream<Path> files = Files.walk(root)) {
             return files.map(file -> root.relativize(file).toString())
                     .filter(file -> file.endsWith(".class"))
-                    .map(file -> file.substring(0, file.length() - ".class".length()).replaceAll("[/\\\\]", "."))
+                    .map(file ->
+                            file.substring(0, file.length() - ".class".length()).replaceAll("[/\\\\]", "."))
                     .toList();
         }
     }
