@@ -18,4 +18,10 @@ public class TornadoExecutionResult {
         profilerResult.transferToHost(objects);
         return this;
     }
+
+    /** Copies part of such an array; here, all of it. */
+    public TornadoExecutionResult transferToHost(DataRange dataRange) {
+        profilerResult.transferToHost(dataRange.getArray());
+        return this;
+    }
 }

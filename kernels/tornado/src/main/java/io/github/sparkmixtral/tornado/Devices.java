@@ -1,0 +1,100 @@
+package io.github.sparkmixtral.tornado;
+
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.model.ModelException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+import uk.ac.manchester.tornado.api.TornadoBackend;
+import uk.ac.manchester.tornado.api.TornadoRuntime;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
+import uk.ac.manchester.tornado.api.enums.TornadoDeviceType;
+import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
+import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
+
+/** The devices that TornadoVM finds, asked for once: GPUs first, and of the ways to reach one CUDA before OpenCL. */
+final class Devices {
+
+    private static final String MEMORY_LIMIT = "tornado.device.memory";
+
+    private static final Found FOUND = withSystemLoader(Devices::find);
+
+    /** Devices in the order in which they are chosen, or why there are none. */
+    private record Found(List<TornadoDevice> devices, Optional<String> unavailable) {}
+
+    private Devices() {}
+
+    static Optional<String> unavailable() {
+        return FOUND.unavailable();
+    }
+
+    static boolean chosenIsGpu() {
+        return isGpu(FOUND.devices().getFirst());
+    }
+
+    /**
+     * The device for a backend.
+     *
+     * @throws ModelException where the options name one that is not there
+     */
+    static TornadoDevice chosen(BackendOptions options) {
+        List<TornadoDevice> devices = FOUND.devices();
+        int wanted = Math.max(options.device(), 0);
+        List<TornadoDevice> sameWay = devices.stream()
+                .filter(device ->
+                        device.getTornadoVMBackend() == devices.getFirst().getTornadoVMBackend())
+                .toList();
+        if (wanted >= sameWay.size()) {
+            throw new ModelException("there is no device " + wanted + "; TornadoVM finds "
+                    + sameWay.stream()
+                            .map(device -> device.getPhysicalDevice().getDeviceName())
+                            .toList());
+        }
+        return sameWay.get(wanted);
+    }
+
+    private static boolean isGpu(TornadoDevice device) {
+        return device.getDeviceType() == TornadoDeviceType.GPU
+                || device.getTornadoVMBackend() == TornadoVMBackendType.CUDA;
+    }
+
+    private static Found find() {
+        // TornadoVM would stop at 4 GB; how much of the device is used is planned here, before anything is uploaded.
+        if (System.getProperty(MEMORY_LIMIT) == null) {
+            System.setProperty(MEMORY_LIMIT, "1024GB");
+        }
+        try {
+            TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
+            List<TornadoDevice> devices = new ArrayList<>();
+            for (int i = 0; i < runtime.getNumBackends(); i++) {
+                TornadoBackend backend = runtime.getBackend(i);
+                for (int j = 0; j < backend.getNumDevices(); j++) {
+                    devices.add(backend.getDevice(j));
+                }
+            }
+            devices.sort(Comparator.comparing((TornadoDevice device) -> !isGpu(device))
+                    .thenComparing(device -> device.getTornadoVMBackend() != TornadoVMBackendType.CUDA));
+            return new Found(
+                    devices,
+                    devices.isEmpty()
+                            ? Optional.of("TornadoVM finds no device; install its driver")
+                            : Optional.empty());
+        } catch (RuntimeException | LinkageError e) {
+            return new Found(List.of(), Optional.of("TornadoVM cannot start: " + e));
+        }
+    }
+
+    /** TornadoVM looks for its drivers through the thread's class loader, and Spark's hides them. */
+    static <T> T withSystemLoader(Supplier<T> work) {
+        Thread thread = Thread.currentThread();
+        ClassLoader before = thread.getContextClassLoader();
+        thread.setContextClassLoader(ClassLoader.getSystemClassLoader());
+        try {
+            return work.get();
+        } finally {
+            thread.setContextClassLoader(before);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+package io.github.sparkmixtral.tornado;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Batch;
+import io.github.sparkmixtral.engine.BatchCheck;
+import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelException;
+import java.util.List;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
+
+/**
+ * Mixtral on one device of TornadoVM. Weights, cache and activations live there; a step sends a few integers per token and takes back
+ * what is wanted of the logits. A step is worked off in chunks, which bounds the memory for activations.
+ *
+ * <p>Weights mean what their format says; activations and sums are float; keys and values are kept in 16 bits. So logits differ
+ * from the CPU backend's by rounding, and, since sums are cut up by how many rows there are, a little with what else is in the
+ * batch: close, not bit for bit.
+ */
+final class TornadoBackend implements Backend {
+
+    private static final Logger LOG = LoggerFactory.getLogger(TornadoBackend.class);
+
+    private final ModelConfig config;
+    private final BackendOptions options;
+    private final MemoryPlan memory;
+    private final DeviceArrays arrays = new DeviceArrays();
+    private final DecoderPlan plan;
+    private float[] logits = {};
+    private boolean closed;
+
+    /**
+     * Plans the device's memory, packs and uploads the weights and compiles the kernels; nothing is held where that fails.
+     *
+     * @throws ModelException where the model does not fit on the device
+     */
+    TornadoBackend(Model model, BackendOptions options, TornadoDevice device) {
+        if (options.maxSequences() < 1 || options.maxBatchTokens() < 1) {
+            throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
+        }
+        this.config = model.config();
+        this.options = options;
+        String name = device.getPhysicalDevice().getDeviceName();
+        this.memory =
+                MemoryPlan.of(model, options, name, device.getPhysicalDevice().getDeviceGlobalMemorySize());
+        LOG.info(
+                "TornadoVM backend on {}: {} MiB, {} cache blocks of {} tokens",
+                name,
+                memory.bytes() >> 20,
+                memory.blocks(),
+                BackendOptions.BLOCK_SIZE);
+        try {
+            DeviceWeights weights =
+                    DeviceWeights.of(config, model.weights(), memory.positions(), arrays, line -> LOG.info("{}", line));
+            List<KeyValueCache> caches = Stream.generate(() -> KeyValueCache.of(config, memory.blocks(), arrays))
+                    .limit(config.layers())
+                    .toList();
+            Workspace work = Workspace.of(config, memory.capacity(), arrays);
+            plan = new DecoderPlan(config, weights, caches, memory.capacity(), work, device);
+        } catch (RuntimeException | Error e) {
+            arrays.close();
+            throw e;
+        }
+        warmUp();
+    }
+
+    /** Runs one token, so that weights are uploaded and kernels compiled before the first row waits for it, or fails with it. */
+    private void warmUp() {
+        int[] zero = {0};
+        int[] one = {0, 1};
+        try {
+            top(new Batch(zero, zero, zero, one, zero, one, zero), 1);
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    @Override
+    public String name() {
+        return "tornado";
+    }
+
+    @Override
+    public int vocabularySize() {
+        return config.vocabularySize();
+    }
+
+    @Override
+    public int maxPositions() {
+        return config.maxPositions();
+    }
+
+    @Override
+    public int blockSize() {
+        return BackendOptions.BLOCK_SIZE;
+    }
+
+    @Override
+    public int cacheBlocks() {
+        return memory.blocks();
+    }
+
+    @Override
+    public int maxBatchTokens() {
+        return options.maxBatchTokens();
+    }
+
+    @Override
+    public int maxSequences() {
+        return options.maxSequences();
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * @throws IllegalArgumentException where the batch is larger than the limits above or names a token, position, block or row
+     *     that does not exist; the cache is then as it was
+     */
+    @Override
+    public float[] forward(Batch batch) {
+        BatchCheck.check(batch, this);
+        int rows = batch.logitRows().length;
+        long size = (long) rows * config.vocabularySize();
+        if (size > Integer.MAX_VALUE - 8) {
+            throw new IllegalArgumentException("the logits of " + rows + " rows do not fit into one array");
+        }
+        if (logits.length < size) {
+            logits = new float[(int) size];
+        }
+        run(batch, (chunk, from, to, first) -> plan.logits(chunk.logitRows(), from, to, logits, first));
+        return logits;
+    }
+
+    @Override
+    public Logits top(Batch batch, int count) {
+        BatchCheck.check(batch, this);
+        int rows = batch.logitRows().length;
+        TopLogits best = new TopLogits(count, new int[rows * count], new float[rows * count], new float[rows]);
+        run(batch, (chunk, from, to, first) -> plan.top(chunk.logitRows(), from, to, best, first));
+        return best;
+    }
+
+    /** What is to be done with the wanted rows {@code [from, to)} of a chunk, which are the rows {@code first} on of the batch. */
+    private interface Head {
+        void compute(Batch chunk, int from, int to, int first);
+    }
+
+    private void run(Batch batch, Head head) {
+        int most = memory.capacity().layout().maxTokens();
+        int first = 0;
+        for (int start = 0; start < batch.tokens().length; start += most) {
+            Batch chunk = Chunks.cut(batch, start, Math.min(start + most, batch.tokens().length));
+            plan.layers(chunk);
+            int wanted = chunk.logitRows().length;
+            for (int from = 0; from < wanted; from += memory.capacity().wanted()) {
+                int to = Math.min(from + memory.capacity().wanted(), wanted);
+                head.compute(chunk, from, to, first + from);
+            }
+            first += wanted;
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            plan.close();
+            arrays.close();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+package io.github.sparkmixtral.tornado;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.model.Model;
+import java.util.Optional;
+
+/**
+ * The backend for GPUs, and for whatever else TornadoVM drives. Where the JVM was started without TornadoVM this class loads none of
+ * its classes and says what to do.
+ */
+public final class TornadoBackendProvider implements BackendProvider {
+
+    private static final int ABOVE_CPU = 10;
+    private static final int BELOW_CPU = -10;
+
+    @Override
+    public String name() {
+        return "tornado";
+    }
+
+    /** Above the CPU backend on a GPU; below it where TornadoVM's device is a processor, as with PoCL: that is for trying out. */
+    @Override
+    public int rank() {
+        return unavailable().isPresent() || Devices.chosenIsGpu() ? ABOVE_CPU : BELOW_CPU;
+    }
+
+    @Override
+    public Optional<String> unavailable() {
+        if (ModuleLayer.boot().findModule("tornado.api").isEmpty()) {
+            return Optional.of(
+                    "this JVM was started without TornadoVM; install its SDK for JDK 25, set TORNADOVM_HOME to it and start with job/bin/spark-mixtral, or give the JVM the flags that job/bin/tornadovm-flags prints");
+        }
+        return Devices.unavailable();
+    }
+
+    @Override
+    public Backend open(Model model, BackendOptions options) {
+        return Devices.withSystemLoader(() -> new TornadoBackend(model, options, Devices.chosen(options)));
+    }
+}

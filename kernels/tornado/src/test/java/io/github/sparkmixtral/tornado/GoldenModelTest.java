@@ -1,0 +1,46 @@
+package io.github.sparkmixtral.tornado;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.GoldenModel;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelLoader;
+import io.github.sparkmixtral.model.Quantization;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The whole model on the device, from its files to its logits, against Hugging Face transformers in float32. */
+class GoldenModelTest {
+
+    /** Logits have a deviation of about 1.5; weights and cache are rounded to 16 bits. Seen: up to 2.6e-3. */
+    private static final float TOLERANCE = 1e-2f;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gqa-bf16", "wide-head-f32", "window-f16", "single-f32", "gguf-q8_0"})
+    void logitsAndGreedyTokensAreThoseOfTransformers(String name) {
+        GoldenModel golden = GoldenModel.of(name);
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend backend = open(model)) {
+            assertThat(golden.logits(backend)).containsExactly(golden.logits(), within(TOLERANCE));
+            assertThat(golden.greedy(backend)).isEqualTo(golden.greedy());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gguf-q4_0", "gguf-q4_1", "gguf-q5_0", "gguf-q5_1", "gguf-q4_k_m", "gguf-q5_k_m"})
+    void quantizedWeightsMeanWhatTheirFormatSays(String name) {
+        GoldenModel golden = GoldenModel.of(name);
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend backend = open(model)) {
+            assertThat(golden.logits(backend)).containsExactly(golden.logits(), within(TOLERANCE));
+        }
+    }
+
+    private static Backend open(Model model) {
+        BackendOptions options = new BackendOptions(1, 128, 8 << 20, 0);
+        return new TornadoBackend(model, options, Devices.chosen(options));
+    }
+}

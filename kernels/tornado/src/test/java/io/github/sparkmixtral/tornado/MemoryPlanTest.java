@@ -1,0 +1,81 @@
+package io.github.sparkmixtral.tornado;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.RandomModel;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.model.TensorType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class MemoryPlanTest {
+
+    private static final long PLENTY = 16L << 30;
+
+    private final Model model = RandomModel.of(RandomModel.config(0, RopeLayout.HALVES), TensorType.F32, 1);
+
+    /** 2 layers of 2 kv heads of 10 elements: 5 words and a scale for each of 16 keys and values. */
+    private static final long BLOCK_BYTES = 2 * 2 * 2 * 16 * (5 + 1) * 4;
+
+    @AfterEach
+    void close() {
+        model.close();
+    }
+
+    @Test
+    void cacheTakesWhatItIsGiven() {
+        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(4, 64, 10 * BLOCK_BYTES + 1, 0), "device", PLENTY);
+        assertThat(plan.blocks()).isEqualTo(10);
+        assertThat(plan.capacity().layout().maxTokens()).isEqualTo(64);
+    }
+
+    @Test
+    void cacheIsSizedForItsSequencesWhereNothingIsSaid() {
+        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "device", PLENTY);
+        assertThat(plan.blocks()).isEqualTo(4 * 2048 / 16);
+    }
+
+    @Test
+    void cacheTakesWhatIsLeftOfASmallDevice() {
+        MemoryPlan all = MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "device", PLENTY);
+        long fixed = all.bytes() - all.blocks() * BLOCK_BYTES;
+        long device = (fixed + 20 * BLOCK_BYTES) * 100 / 92 + 200;
+        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "device", device);
+        assertThat(plan.blocks()).isEqualTo(20);
+        assertThat(plan.bytes()).isLessThan(device);
+    }
+
+    @Test
+    void saysHowMuchIsNeededAndHowMuchThereIs() {
+        assertThatExceptionOfType(ModelException.class)
+                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "Little GPU", 1 << 20))
+                .withMessageMatching(
+                        "the model does not fit on Little GPU: its weights take \\d+ MiB, the workspace of 64 tokens \\d+ MiB and one block of the key/value cache 1 MiB, but of 1 MiB only 1 MiB can be used; quantize the model further, lower --max-num-batched-tokens or take a larger device");
+    }
+
+    @Test
+    void refusesACacheThatDoesNotFit() {
+        assertThatExceptionOfType(ModelException.class)
+                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 2L << 30, 0), "device", 1L << 30))
+                .withMessageMatching(
+                        "the key/value cache is to take 2048 MiB, but beside the model only \\d+ MiB are free on device; lower --kv-cache-memory");
+    }
+
+    @Test
+    void refusesACacheOfLessThanABlock() {
+        assertThatExceptionOfType(ModelException.class)
+                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 100, 0), "device", PLENTY))
+                .withMessage(
+                        "one block of 16 tokens of the key/value cache needs 3072 bytes, more than the 100 allowed; raise --kv-cache-memory");
+    }
+
+    @Test
+    void promptsLongerThanAChunkTakeNoMoreMemory() {
+        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(1, 100_000, 1 << 20, 0), "device", PLENTY);
+        assertThat(plan.capacity().layout().maxTokens()).isEqualTo(MemoryPlan.MAX_CHUNK_TOKENS);
+    }
+}
