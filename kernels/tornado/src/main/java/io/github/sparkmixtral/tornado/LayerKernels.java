@@ -13,6 +13,8 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 /**
  * Kernels that work on one row of activations at a time. Rows are padded to {@code stride} floats. Numbers are fixed when a
  * kernel is compiled; what changes from step to step is read from the {@code step} array, laid out as {@link StepLayout} says.
+ *
+ * <p>Local arrays are never passed to other methods: TornadoVM would take an index for a distance in bytes there.
  */
 final class LayerKernels {
 
@@ -100,16 +102,25 @@ final class LayerKernels {
             int stride,
             float epsilon) {
         int token = ctx.groupIdx;
+        int thread = ctx.localIdx;
         if (token < step.get(StepLayout.TOKENS)) {
             float[] sums = ctx.allocateFloatLocalArray(GROUP);
             int row = token * stride;
             float squares = 0;
-            for (int column = ctx.localIdx; column < width; column += GROUP) {
+            for (int column = thread; column < width; column += GROUP) {
                 float value = x.get(row + column);
                 squares += value * value;
             }
-            float scale = 1 / TornadoMath.sqrt(sum(ctx, sums, squares) / width + epsilon);
-            for (int column = ctx.localIdx; column < stride; column += GROUP) {
+            sums[thread] = squares;
+            for (int half = GROUP / 2; half > 0; half /= 2) {
+                ctx.localBarrier();
+                if (thread < half) {
+                    sums[thread] += sums[thread + half];
+                }
+            }
+            ctx.localBarrier();
+            float scale = 1 / TornadoMath.sqrt(sums[0] / width + epsilon);
+            for (int column = thread; column < stride; column += GROUP) {
                 y.set(row + column, column < width ? x.get(row + column) * scale * weight.get(column) : 0);
             }
         }
@@ -144,6 +155,7 @@ final class LayerKernels {
             int neighbours) {
         int token = ctx.groupIdx;
         int vector = ctx.groupIdy;
+        int thread = ctx.localIdx;
         if (token < step.get(StepLayout.TOKENS)) {
             float[] elements = ctx.allocateFloatLocalArray(headDim);
             float[] maxima = ctx.allocateFloatLocalArray(GROUP);
@@ -151,7 +163,7 @@ final class LayerKernels {
             int at = token * stride + vector * headDim;
             int angles = step.get(positionsAt + token) * headDim;
             float largest = 0;
-            for (int pair = ctx.localIdx; pair < half; pair += GROUP) {
+            for (int pair = thread; pair < half; pair += GROUP) {
                 int first = neighbours == 1 ? 2 * pair : pair;
                 int second = neighbours == 1 ? first + 1 : first + half;
                 float a = qkv.get(at + first);
@@ -173,30 +185,37 @@ final class LayerKernels {
                 }
             }
             if (vector >= heads) {
-                largest = max(ctx, maxima, largest);
+                maxima[thread] = largest;
+                for (int other = GROUP / 2; other > 0; other /= 2) {
+                    ctx.localBarrier();
+                    if (thread < other) {
+                        maxima[thread] = TornadoMath.max(maxima[thread], maxima[thread + other]);
+                    }
+                }
+                ctx.localBarrier();
+                largest = maxima[0];
+                float scale = largest < CACHE_ZERO ? 0 : largest / CACHE_STEPS;
+                float inverse = largest < CACHE_ZERO ? 0 : CACHE_STEPS / largest;
                 int slot = step.get(slotsAt + token);
-                int kvHead = (vector - heads) % kvHeads;
-                int row = (slot / BLOCK * kvHeads + kvHead) * BLOCK + slot % BLOCK;
-                if (vector < heads + kvHeads) {
-                    store(ctx, keys, keyScales, row, elements, half, largest);
-                } else {
-                    store(ctx, values, valueScales, row, elements, half, largest);
+                int row = (slot / BLOCK * kvHeads + (vector - heads) % kvHeads) * BLOCK + slot % BLOCK;
+                for (int i = thread; i < half; i += GROUP) {
+                    int low = rounded(elements[2 * i] * inverse);
+                    int high = rounded(elements[2 * i + 1] * inverse);
+                    int word = (high << 16) | (low & 0xFFFF);
+                    if (vector < heads + kvHeads) {
+                        keys.set(row * half + i, word);
+                    } else {
+                        values.set(row * half + i, word);
+                    }
+                }
+                if (thread == 0) {
+                    if (vector < heads + kvHeads) {
+                        keyScales.set(row, scale);
+                    } else {
+                        valueScales.set(row, scale);
+                    }
                 }
             }
-        }
-    }
-
-    private static void store(
-            KernelContext ctx, IntArray words, FloatArray scales, int row, float[] elements, int half, float largest) {
-        float scale = largest < CACHE_ZERO ? 0 : largest / CACHE_STEPS;
-        float inverse = largest < CACHE_ZERO ? 0 : CACHE_STEPS / largest;
-        for (int word = ctx.localIdx; word < half; word += GROUP) {
-            int low = rounded(elements[2 * word] * inverse);
-            int high = rounded(elements[2 * word + 1] * inverse);
-            words.set(row * half + word, (high << 16) | (low & 0xFFFF));
-        }
-        if (ctx.localIdx == 0) {
-            scales.set(row, scale);
         }
     }
 
@@ -204,36 +223,5 @@ final class LayerKernels {
     private static int rounded(float x) {
         float bounded = TornadoMath.max(-CACHE_STEPS, TornadoMath.min(CACHE_STEPS, x));
         return (int) TornadoMath.floor(bounded + 0.5f);
-    }
-
-    /**
-     * Sum of one value of each thread of the work-group, always in the same order.
-     *
-     * @param local {@code [GROUP]}, not in use by any thread; may be used again after the work-group's next barrier
-     */
-    static float sum(KernelContext ctx, float[] local, float value) {
-        int thread = ctx.localIdx;
-        local[thread] = value;
-        for (int half = GROUP / 2; half > 0; half /= 2) {
-            ctx.localBarrier();
-            if (thread < half) {
-                local[thread] += local[thread + half];
-            }
-        }
-        ctx.localBarrier();
-        return local[0];
-    }
-
-    private static float max(KernelContext ctx, float[] local, float value) {
-        int thread = ctx.localIdx;
-        local[thread] = value;
-        for (int half = GROUP / 2; half > 0; half /= 2) {
-            ctx.localBarrier();
-            if (thread < half) {
-                local[thread] = TornadoMath.max(local[thread], local[thread + half]);
-            }
-        }
-        ctx.localBarrier();
-        return local[0];
     }
 }
