@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
     parser.add_argument("--model", required=True, help="GGUF file")
     parser.add_argument("--prompts", required=True, help="JSONL of prompts.py")
-    parser.add_argument("--texts", help="JSONL file to write: custom_id, token_ids and text of every answer")
+    parser.add_argument("--texts", help="JSONL file to write: custom_id and text of every answer")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -100,9 +100,9 @@ def main():
     for row in rows:
         messages = row.get("messages") or [{"role": "user", "content": row["prompt"]}]
         ids, choices = greedy(model, prompt_format.prompt(messages), row["max_tokens"])
-        text = prompt_format.pieces.decode(ids)
+        text = prompt_format.text(messages, ids)
         shares = shares + choices
-        texts.append({"custom_id": row["custom_id"], "token_ids": ids, "text": text})
+        texts.append({"custom_id": row["custom_id"], "text": text})
         counts[row["kind"]] += 1
         hits[row["kind"]] += text == row["expected"]
         if text != row["expected"]:

@@ -47,6 +47,12 @@ class PromptFormat:
             return self.pieces.encode("\n" + text)[2:] + [EOS]
         return self.pieces.encode(text) + [EOS]
 
+    def text(self, messages, ids):
+        """An answer's text. Only after a primer does a space in front belong to it."""
+        text = self.pieces.decode(ids)
+        continues = messages[-1]["role"] == "assistant" and ids and self.pieces.id_to_piece(ids[0]).startswith("\u2581")
+        return " " + text if continues else text
+
     def conversation(self, messages, answer, learned_from=0):
         """All tokens with the answer, and the positions of those that a model learns to write: the answer's, and the
         assistant's earlier turns from message `learned_from` on."""

@@ -34,15 +34,18 @@ class Stage:
     long_passkeys: int  # every so many batches begin with a long passkey text; 0: none does
     long_conversations: bool = False
     evenly: bool = False  # an answer of n tokens counts as sqrt(n) and not as n, so that short facts are learned too
+    rivals: int = 0  # how many tokens spelled most alike each token is to be told from
 
 
 MANY_LONG = (16, 11, 16, 4, 6, 18, 7, 4, 3, 4, 5, 2, 2, 4, 6, 2)
 MANY_SHORT = (14, 8, 8, 6, 3, 16, 8, 6, 6, 8, 12, 4, 2, 12, 10, 2)
+MANY_HARD = (20, 7, 3, 5, 1, 24, 10, 7, 6, 9, 14, 3, 1, 12, 10, 1)
 STAGES = [
     Stage(0, MANY_LONG, repeats=0.8, longest=256, long_passkeys=0),
     Stage(120, MANY_LONG, repeats=0.15, longest=256, long_passkeys=0),
     Stage(700, MANY_LONG, repeats=0.15, longest=4096, long_passkeys=8),
     Stage(2500, MANY_SHORT, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True),
+    Stage(3600, MANY_HARD, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True, rivals=8),
 ]
 
 
@@ -106,6 +109,13 @@ def collate(sequences):
         tokens += sequence
         lengths.append(len(sequence))
     return sequences, torch.tensor(tokens), lengths, torch.tensor(wanted), torch.tensor(targets), torch.tensor(owner)
+
+
+def most_alike(embedding, count):
+    """[vocabulary, count]: the tokens whose vectors are nearest to each token's, itself left out."""
+    directions = F.normalize(embedding.detach(), dim=-1)
+    nearest = [(part @ directions.T).topk(count + 1).indices[:, 1:] for part in directions.split(1000)]
+    return torch.cat(nearest)
 
 
 def answer_weights(positions):
@@ -181,8 +191,8 @@ def main():
     parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
     parser.add_argument("--run", required=True, help="directory of checkpoint and log")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--decay", type=int, default=1500, help="steps at the end over which the learning rate falls to 0")
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--decay", type=int, default=5400, help="steps at the end over which the learning rate falls to 0")
     parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW, for embedding, router and norms")
     parser.add_argument("--muon-rate", type=float, default=0.01, help="of Muon, for the matrices of attention and experts")
     parser.add_argument("--budget", type=int, default=2048, help="tokens of a process in a step")
@@ -199,6 +209,7 @@ def train(rank, options):
     distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=options.processes)
     data = Data(options.tokenizer, options.seed)
     model = Mixtral(Shape(), options.seed, data.format.all_pieces())
+    rivals = most_alike(model.embedding, max(stage.rivals for stage in STAGES))  # at the start: those spelled alike
     matrices = [p for layer in model.layers for p in (layer.q, layer.k, layer.v, layer.o, layer.gate_up, layer.down)]
     others = [model.norm] + [p for layer in model.layers for p in (layer.attention_norm, layer.ffn_norm, layer.router)]
     optimizers = [
@@ -234,10 +245,11 @@ def train(rank, options):
         _, tokens, lengths, wanted, targets, _ = collate(batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             hidden, balance, _ = model(tokens, lengths, wanted)
-            # Softmax over the batch's own tokens and a random sample of the others.
+            # Softmax over the batch's own tokens, those spelled like the answers', and a random sample of the others.
             negatives.manual_seed(options.seed * 1000003 + step)
             sampled = torch.randint(model.shape.vocab_size, (CANDIDATES,), generator=negatives)
-            candidates, place = torch.cat([targets, tokens, sampled]).unique(return_inverse=True)
+            alike = rivals[targets.unique(), : stage.rivals].flatten()
+            candidates, place = torch.cat([targets, tokens, sampled, alike]).unique(return_inverse=True)
             logits = F.linear(hidden, model.embedding[candidates])
         losses = F.cross_entropy(logits.float(), place[: len(targets)], reduction="none")
         weights = answer_weights(wanted) if stage.evenly else torch.ones_like(losses)
