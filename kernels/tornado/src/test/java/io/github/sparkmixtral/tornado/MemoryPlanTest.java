@@ -52,7 +52,7 @@ class MemoryPlanTest {
     @Test
     void saysHowMuchIsNeededAndHowMuchThereIs() {
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "Little GPU", 1 << 20))
+                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "Little GPU", 100 << 10))
                 .withMessageMatching(
                         "the model does not fit on Little GPU: its weights take \\d+ MiB, the workspace of 64 tokens \\d+ MiB and one block of the key/value cache 1 MiB, but of 1 MiB only 1 MiB can be used; quantize the model further, lower --max-num-batched-tokens or take a larger device");
     }
