@@ -9,10 +9,12 @@ import io.github.sparkmixtral.engine.GoldenModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The whole model on the device, from its files to its logits, against Hugging Face transformers in float32. */
+@Tag("device")
 class GoldenModelTest {
 
     /** Logits have a deviation of about 1.5; weights and cache are rounded to 16 bits. Seen: up to 2.6e-3. */

@@ -4,7 +4,9 @@ import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendContractTest;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.model.Model;
+import org.junit.jupiter.api.Tag;
 
+@Tag("device")
 class TornadoBackendTest extends BackendContractTest {
 
     @Override
