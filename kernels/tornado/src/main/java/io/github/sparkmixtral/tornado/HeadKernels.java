@@ -14,6 +14,9 @@ final class HeadKernels {
 
     private static final int GROUP = 128;
 
+    /** Partial results of a reduction: few threads make few of them, and each thread of the group goes over those. */
+    private static final int PARTS = 16;
+
     private HeadKernels() {}
 
     /** Grid of {@link #topLogits}: a work-group for each of at most so many rows. */
@@ -46,7 +49,9 @@ final class HeadKernels {
             int stride,
             int vocabulary) {
         float[] keys = ctx.allocateFloatLocalArray(GROUP);
+        float[] folded = ctx.allocateFloatLocalArray(PARTS);
         int[] tokens = ctx.allocateIntLocalArray(GROUP);
+        int[] foldedTokens = ctx.allocateIntLocalArray(PARTS);
         int row = ctx.groupIdx;
         if (row >= step.get(StepLayout.WANTED)) {
             return;
@@ -92,23 +97,33 @@ final class HeadKernels {
                 }
             }
             keys[thread] = best;
-            for (int half = GROUP / 2; half > 0; half = half / 2) {
-                ctx.localBarrier();
-                if (thread < half) {
-                    keys[thread] = TornadoMath.max(keys[thread], keys[thread + half]);
+            ctx.localBarrier();
+            if (thread < PARTS) {
+                float part = keys[thread];
+                for (int i = thread + PARTS; i < GROUP; i += PARTS) {
+                    part = TornadoMath.max(part, keys[i]);
                 }
+                folded[thread] = part;
             }
             ctx.localBarrier();
-            float key = keys[0];
+            float key = folded[0];
+            for (int i = 1; i < PARTS; i++) {
+                key = TornadoMath.max(key, folded[i]);
+            }
             tokens[thread] = best == key ? bestToken : vocabulary;
-            for (int half = GROUP / 2; half > 0; half = half / 2) {
-                ctx.localBarrier();
-                if (thread < half) {
-                    tokens[thread] = TornadoMath.min(tokens[thread], tokens[thread + half]);
+            ctx.localBarrier();
+            if (thread < PARTS) {
+                int part = tokens[thread];
+                for (int i = thread + PARTS; i < GROUP; i += PARTS) {
+                    part = TornadoMath.min(part, tokens[i]);
                 }
+                foldedTokens[thread] = part;
             }
             ctx.localBarrier();
-            int token = tokens[0];
+            int token = foldedTokens[0];
+            for (int i = 1; i < PARTS; i++) {
+                token = TornadoMath.min(token, foldedTokens[i]);
+            }
             if (turn == 0) {
                 largest = key;
             }
@@ -124,21 +139,27 @@ final class HeadKernels {
                 head = key;
                 headToken = token;
             }
-            ctx.localBarrier();
         }
         float sum = 0f;
         for (int token = thread; token < vocabulary; token += GROUP) {
             sum += TornadoMath.exp(logits.get(base + token) - largest);
         }
         keys[thread] = sum;
-        for (int half = GROUP / 2; half > 0; half = half / 2) {
-            ctx.localBarrier();
-            if (thread < half) {
-                keys[thread] += keys[thread + half];
+        ctx.localBarrier();
+        if (thread < PARTS) {
+            float part = 0f;
+            for (int i = thread; i < GROUP; i += PARTS) {
+                part += keys[i];
             }
+            folded[thread] = part;
         }
+        ctx.localBarrier();
         if (thread == 0) {
-            logSumExp.set(row, largest + TornadoMath.log(keys[0]));
+            float total = 0f;
+            for (int i = 0; i < PARTS; i++) {
+                total += folded[i];
+            }
+            logSumExp.set(row, largest + TornadoMath.log(total));
         }
     }
 

@@ -257,9 +257,7 @@ final class MatrixKernelsTest {
         "16/32, 2"
     })
     void everyFormatAndEpilogue(String format, int epilogue) throws TornadoExecutionPlanException {
-        new Product(format, epilogue, true, 38, 224, 1, 0, 2, 7, 13, 17, 70)
-                .run()
-                .assertAsTheFormula();
+        new Product(format, epilogue, true, 38, 160, 1, 0, 2, 7, 13, 17).run().assertAsTheFormula();
     }
 
     @ParameterizedTest
