@@ -20,7 +20,7 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /** What a plan promises about host and device memory: the simulated plan and TornadoVM's own keep the same promises. */
 @Tag("device")
-class TornadoExecutionPlanTests {
+class TornadoExecutionPlanTest {
 
     private static final int SIZE = 256;
 
@@ -34,7 +34,7 @@ class TornadoExecutionPlanTests {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x)
                 .transferToDevice(EVERY_EXECUTION, y)
-                .task("add", TornadoExecutionPlanTests::add, context, z, x, y)
+                .task("add", TornadoExecutionPlanTest::add, context, z, x, y)
                 .transferToHost(EVERY_EXECUTION, z);
         try (TornadoExecutionPlan plan = new TornadoExecutionPlan(graph.snapshot())) {
             plan.withGridScheduler(new GridScheduler("g.add", grid()));
@@ -54,7 +54,7 @@ class TornadoExecutionPlanTests {
     void theHostSeesWhatIsTransferredToIt() throws TornadoExecutionPlanException {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x, y)
-                .task("add", TornadoExecutionPlanTests::add, context, z, x, y)
+                .task("add", TornadoExecutionPlanTest::add, context, z, x, y)
                 .transferToHost(UNDER_DEMAND, z);
         try (TornadoExecutionPlan plan = new TornadoExecutionPlan(graph.snapshot())) {
             plan.withGridScheduler(new GridScheduler("g.add", grid()));
@@ -89,7 +89,7 @@ class TornadoExecutionPlanTests {
         IntArray counts = new IntArray(SIZE);
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, counts)
-                .task("count", TornadoExecutionPlanTests::count, context, counts)
+                .task("count", TornadoExecutionPlanTest::count, context, counts)
                 .transferToHost(EVERY_EXECUTION, counts);
         WorkerGrid grid = grid();
         try (TornadoExecutionPlan plan = new TornadoExecutionPlan(graph.snapshot())) {
@@ -106,11 +106,11 @@ class TornadoExecutionPlanTests {
     private TornadoExecutionPlan twoGraphs() {
         TaskGraph first = new TaskGraph("first")
                 .transferToDevice(FIRST_EXECUTION, x, y)
-                .task("addTo", TornadoExecutionPlanTests::addTo, context, x, y)
+                .task("addTo", TornadoExecutionPlanTest::addTo, context, x, y)
                 .persistOnDevice(x);
         TaskGraph second = new TaskGraph("second")
                 .consumeFromDevice("first", x)
-                .task("add", TornadoExecutionPlanTests::add, context, z, x, x)
+                .task("add", TornadoExecutionPlanTest::add, context, z, x, x)
                 .transferToHost(EVERY_EXECUTION, z);
         GridScheduler grids = new GridScheduler("first.addTo", grid());
         grids.addWorkerGrid("second.add", grid());

@@ -17,7 +17,7 @@ import uk.ac.manchester.tornado.api.WorkerGrid1D;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /** The mistakes that a device would answer with rubbish, and the simulated plan with an error. */
-class SimulatedPlanTests {
+class SimulatedPlanTest {
 
     private static final int SIZE = 256;
 
@@ -29,7 +29,7 @@ class SimulatedPlanTests {
     void anArrayThatTheGraphDoesNotMentionIsAnError() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x)
-                .task("copy", SimulatedPlanTests::copy, context, y, x);
+                .task("copy", SimulatedPlanTest::copy, context, y, x);
         assertThatThrownBy(() -> plan(graph).execute())
                 .hasMessage("a task of graph g uses FloatArray[256], which the graph neither transfers, persists nor"
                         + " consumes");
@@ -39,7 +39,7 @@ class SimulatedPlanTests {
     void deviceMemoryThatWasNeverWrittenIsNotZero() {
         TaskGraph graph = new TaskGraph("g")
                 .persistOnDevice(x)
-                .task("copy", SimulatedPlanTests::copy, context, y, x)
+                .task("copy", SimulatedPlanTest::copy, context, y, x)
                 .transferToHost(EVERY_EXECUTION, y);
         plan(graph).execute();
         assertThat(y.toHeapArray()).containsOnly(Float.NaN);
@@ -49,7 +49,7 @@ class SimulatedPlanTests {
     void aTaskWithoutGridIsAnError() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x, y)
-                .task("copy", SimulatedPlanTests::copy, context, y, x);
+                .task("copy", SimulatedPlanTest::copy, context, y, x);
         assertThatThrownBy(() -> new TornadoExecutionPlan(graph.snapshot()).execute())
                 .hasMessage("no grid for task g.copy");
     }
@@ -58,7 +58,7 @@ class SimulatedPlanTests {
     void aGridWithoutTaskIsAnError() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x, y)
-                .task("copy", SimulatedPlanTests::copy, context, y, x);
+                .task("copy", SimulatedPlanTest::copy, context, y, x);
         assertThatThrownBy(() -> new TornadoExecutionPlan(graph.snapshot())
                         .withGridScheduler(new GridScheduler("g.cpoy", grid())))
                 .hasMessage("grids for tasks that no graph of the plan has: [g.cpoy]");
@@ -68,14 +68,14 @@ class SimulatedPlanTests {
     void consumingWhatTheLastGraphDoesNotHaveIsAnError() {
         TaskGraph first = new TaskGraph("first")
                 .transferToDevice(FIRST_EXECUTION, x)
-                .task("copy", SimulatedPlanTests::copy, context, y, x)
+                .task("copy", SimulatedPlanTest::copy, context, y, x)
                 .persistOnDevice(y);
         TaskGraph second = new TaskGraph("second")
                 .transferToDevice(FIRST_EXECUTION, x)
-                .task("copy", SimulatedPlanTests::copy, context, x, x);
+                .task("copy", SimulatedPlanTest::copy, context, x, x);
         TaskGraph third = new TaskGraph("third")
                 .consumeFromDevice("first", y)
-                .task("copy", SimulatedPlanTests::copy, context, x, y)
+                .task("copy", SimulatedPlanTest::copy, context, x, y)
                 .transferToHost(EVERY_EXECUTION, x);
         TornadoExecutionPlan plan = plan(first, second, third);
         plan.withGraph(0).execute();
@@ -92,7 +92,7 @@ class SimulatedPlanTests {
     void copyingToTheHostWhatNoTaskUsesIsAnError() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x)
-                .task("copy", SimulatedPlanTests::copy, context, x, x)
+                .task("copy", SimulatedPlanTest::copy, context, x, x)
                 .transferToHost(EVERY_EXECUTION, y);
         assertThatThrownBy(() -> plan(graph).execute())
                 .hasMessage("graph g copies FloatArray[256] to the host, which none of its tasks uses");
@@ -102,7 +102,7 @@ class SimulatedPlanTests {
     void aRaceWithinAWorkGroupIsAnError() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x)
-                .task("copy", SimulatedPlanTests::reverseWithoutBarrier, context, x)
+                .task("copy", SimulatedPlanTest::reverseWithoutBarrier, context, x)
                 .transferToHost(EVERY_EXECUTION, x);
         assertThatThrownBy(() -> plan(graph).execute())
                 .hasMessage(
@@ -114,7 +114,7 @@ class SimulatedPlanTests {
     void aRaceBetweenWorkGroupsIsAnError() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x)
-                .task("copy", SimulatedPlanTests::groupOfLastWriter, context, x)
+                .task("copy", SimulatedPlanTest::groupOfLastWriter, context, x)
                 .transferToHost(EVERY_EXECUTION, x);
         assertThatThrownBy(() -> plan(graph).execute()).hasMessageContaining("threads race: element 7");
     }
@@ -123,7 +123,7 @@ class SimulatedPlanTests {
     void aClosedPlanRunsNoMore() {
         TaskGraph graph = new TaskGraph("g")
                 .transferToDevice(FIRST_EXECUTION, x, y)
-                .task("copy", SimulatedPlanTests::copy, context, y, x);
+                .task("copy", SimulatedPlanTest::copy, context, y, x);
         TornadoExecutionPlan plan = plan(graph);
         plan.close();
         assertThatThrownBy(plan::execute).hasMessage("the plan is closed");

@@ -11,7 +11,7 @@ import uk.ac.manchester.tornado.api.WorkerGrid2D;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
-class SimulatorTests {
+class SimulatorTest {
 
     private static final int GROUP = 128;
 

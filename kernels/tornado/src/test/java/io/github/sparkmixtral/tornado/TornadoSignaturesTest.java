@@ -31,7 +31,7 @@ import uk.ac.manchester.tornado.api.TaskGraph;
  * Kernels and backend are compiled against signatures of our own. Each must be TornadoVM's to the letter, or the code
  * does not link where the SDK brings the real classes.
  */
-class TornadoSignaturesTests {
+class TornadoSignaturesTest {
 
     @Test
     @EnabledIfEnvironmentVariable(
@@ -136,7 +136,7 @@ class TornadoSignaturesTests {
         return Stream.concat(
                 Stream.of(type),
                 Stream.concat(Stream.ofNullable(type.getSuperclass()), Arrays.stream(type.getInterfaces()))
-                        .flatMap(TornadoSignaturesTests::hierarchy));
+                        .flatMap(TornadoSignaturesTest::hierarchy));
     }
 
     private static Set<String> members(Class<?> type) {
