@@ -17,6 +17,9 @@ final class HeadKernels {
     /** Partial results of a reduction: few threads make few of them, and each thread of the group goes over those. */
     private static final int PARTS = 16;
 
+    /** The exponential of this is infinite. */
+    private static final float OVERFLOW = 1000f;
+
     private HeadKernels() {}
 
     /** Grid of {@link #topLogits}: a work-group for each of at most so many rows. */
@@ -32,8 +35,8 @@ final class HeadKernels {
      * <p>A row is dealt out to 128 lists, one to each thread, which knows the largest element of its own. A round takes the
      * largest of those, then looks, with all threads, for the next one in the list that it came from.
      *
-     * <p>The sum of a row with a NaN or a positive infinity, or without a finite logit, is not finite. NaN counts as smaller than
-     * any number here, so that the tokens are different ones of the vocabulary whatever the logits are.
+     * <p>The sum of a row with a logit that is no finite number is not finite. NaN counts as smaller than any number here,
+     * so that the tokens are different ones of the vocabulary whatever the logits are.
      *
      * @param topTokens [rows, {@value #MAX_TOP}]; -1 past the end of a vocabulary that is smaller than the count
      * @param topValues [rows, {@value #MAX_TOP}] their logits
@@ -142,7 +145,8 @@ final class HeadKernels {
         }
         float sum = 0f;
         for (int token = thread; token < vocabulary; token += GROUP) {
-            sum += TornadoMath.exp(logits.get(base + token) - largest);
+            float logit = logits.get(base + token);
+            sum += TornadoMath.exp(logit == finite(logit) ? logit - largest : OVERFLOW);
         }
         keys[thread] = sum;
         ctx.localBarrier();

@@ -189,13 +189,11 @@ final class HeadKernelsTest {
         for (int row = 0; row < 6; row++) {
             top.assertSorted(row);
         }
-        for (int row = 0; row < 4; row++) {
+        for (int row = 0; row < 5; row++) {
             assertThat(top.logSumExp.get(row))
                     .as("row %d", row)
                     .matches(sum -> Float.isNaN(sum) || Float.isInfinite(sum));
         }
-        // A token that cannot come is no mistake.
-        assertThat(top.logSumExp.get(4)).isFinite();
         assertThat(top.logSumExp.get(5)).isFinite();
     }
 }
