@@ -175,7 +175,7 @@ final class AttentionKernels {
             }
             ctx.localBarrier();
 
-            for (int tileFrom = contextFrom / BLOCK * BLOCK; tileFrom < contextTo; tileFrom += TILE) {
+            for (int tileFrom = contextFrom; tileFrom < contextTo; tileFrom += TILE) {
                 int count = TornadoMath.min(TILE, contextTo - tileFrom);
                 for (int i = thread; i < count * half; i += GROUP) {
                     int position = tileFrom + i / half;
@@ -227,10 +227,7 @@ final class AttentionKernels {
                 for (int row = warp; row < rows; row += WARPS) {
                     int own = firstPosition + row / shared;
                     float score = LOWEST;
-                    if (position >= contextFrom
-                            && position < contextTo
-                            && position <= own
-                            && (window == 0 || position > own - window)) {
+                    if (position < contextTo && position <= own && (window == 0 || position > own - window)) {
                         float dot = 0;
                         for (int slice = 0; slice < dotSlices; slice++) {
                             dot += dots[((row / QUAD * dotSlices + slice) * QUAD + row % QUAD) * TILE + lane];
