@@ -6,6 +6,7 @@ import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
 
 /** Task graphs on a device. It needs the TornadoVM SDK, whose class stands in for this one where it is there. */
+@SuppressWarnings("DoNotCallSuggester")
 public class TornadoExecutionPlan implements AutoCloseable {
 
     public TornadoExecutionPlan(ImmutableTaskGraph... immutableTaskGraphs) {

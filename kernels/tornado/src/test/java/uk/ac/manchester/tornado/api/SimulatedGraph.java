@@ -24,7 +24,8 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 /**
  * A task graph with its device memory. Each graph has buffers of its own; a graph takes those that it consumes from the
  * graph that was executed just before it, and only from that one, which is TornadoVM's rule. Memory that nothing was
- * copied to holds rubbish. Arrays are told apart by identity.
+ * copied to holds rubbish. Arrays are told apart by identity. One thing is kinder here than there: TornadoVM does not
+ * upload an array that the graph's first kernel to take it only writes, so what no kernel writes of it is rubbish.
  */
 final class SimulatedGraph {
 
