@@ -141,9 +141,7 @@ final class DecoderPlan implements AutoCloseable {
             graph.consumeFromDevice(name(number - 1), work.step(), work.hidden(), work.tables())
                     .consumeFromDevice(name(number - 1), scratch());
         }
-        graph.transferToDevice(FIRST_EXECUTION, layer.attentionNorm(), layer.expertNorm(), layer.router())
-                .transferToDevice(
-                        FIRST_EXECUTION, cache.keys(), cache.keyScales(), cache.values(), cache.valueScales());
+        graph.transferToDevice(FIRST_EXECUTION, layer.attentionNorm(), layer.expertNorm(), layer.router());
         norm(graph, name, "attentionNorm", work.step(), layer.attentionNorm());
         multiply(
                 graph,
@@ -170,7 +168,10 @@ final class DecoderPlan implements AutoCloseable {
                 MatrixKernels.ADD);
         norm(graph, name, "expertNorm", work.step(), layer.expertNorm());
         experts(graph, name, layer);
-        return graph.persistOnDevice(work.step(), work.hidden(), work.tables()).persistOnDevice(scratch());
+        // The cache is never uploaded: nothing is read of it that a step has not written.
+        return graph.persistOnDevice(work.step(), work.hidden(), work.tables())
+                .persistOnDevice(scratch())
+                .persistOnDevice(cache.keys(), cache.keyScales(), cache.values(), cache.valueScales());
     }
 
     private void norm(TaskGraph graph, String name, String task, IntArray step, FloatArray weight) {
