@@ -73,7 +73,6 @@ record AttentionItems(int queryTile, int window, int maxTokens, int maxSequences
                 int to = batch.positions()[first] + tokens;
                 int splits = Math.ceilDiv(to - from, split);
                 int length = wholeBlocks(Math.ceilDiv(to - from, splits));
-                splits = Math.ceilDiv(to - from, length);
                 for (int i = 0; i < tokens; i++) {
                     int at = layout.partialsAt() + (first + i) * StepLayout.PARTIAL;
                     step.set(at, slots + i);
