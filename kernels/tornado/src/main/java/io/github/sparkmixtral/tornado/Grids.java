@@ -52,6 +52,7 @@ final class Grids {
         for (Resized each : resized) {
             long[] work = each.size().apply(counts).getGlobalWork();
             each.grid().setGlobalWork(work[0], work[1], work[2]);
+            each.grid().setLocalWork(GROUP, 1, 1); // counts the work-groups
         }
     }
 
