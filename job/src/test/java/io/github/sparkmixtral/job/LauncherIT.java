@@ -1,6 +1,8 @@
 package io.github.sparkmixtral.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -9,7 +11,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,6 +32,11 @@ class LauncherIT {
     }
 
     private Run launch(String... arguments) throws IOException, InterruptedException {
+        return launch(Map.of(), arguments);
+    }
+
+    /** With these variables of the environment besides. */
+    private Run launch(Map<String, String> environment, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(LAUNCHER.toString()));
         command.addAll(List.of(arguments));
         File out = directory.resolve("out.txt").toFile();
@@ -37,7 +46,8 @@ class LauncherIT {
                 .redirectOutput(out)
                 .redirectError(err);
         // The Spark that was tested is the one of the build, whatever is installed here.
-        builder.environment().remove("SPARK_HOME");
+        builder.environment().keySet().removeAll(List.of("SPARK_HOME", "SPARK_CONF_DIR", "TORNADOVM_HOME"));
+        builder.environment().putAll(environment);
         int exitCode = builder.start().waitFor();
         return new Run(exitCode, Files.readString(out.toPath()), Files.readAllLines(err.toPath()));
     }
@@ -84,5 +94,149 @@ class LauncherIT {
 
         assertThat(run.exitCode()).isEqualTo(4);
         assertThat(run.lastLine()).isEqualTo("spark-mixtral: no such model: no such 'model' here");
+    }
+
+    @Test
+    void aGpuBackendThatCannotRunHereEndsTheJob() throws Exception {
+        Run run = launch("demo", "--output", "answers", "--backend", "tornado");
+
+        assertThat(run.exitCode()).isEqualTo(4);
+        assertThat(run.lastLine())
+                .startsWith(
+                        "spark-mixtral: the backend 'tornado' cannot be used here: this JVM was started without TornadoVM")
+                .contains("TORNADOVM_HOME");
+        assertThat(directory.resolve("answers/_SUCCESS")).doesNotExist();
+    }
+
+    @Test
+    void withoutAGpuTheCpuAnswersAndOneLineSaysWhy() throws Exception {
+        Run run = launch(Map.of("TORNADOVM_HOME", "/no/such/sdk"), "demo", "--output", "answers", "--max-tokens", "1");
+
+        assertThat(run.exitCode()).as(String.join("\n", run.err())).isZero();
+        assertThat(run.err())
+                .contains(
+                        "tornadovm-flags: TORNADOVM_HOME=/no/such/sdk is no directory: set it to an unpacked TornadoVM SDK",
+                        "spark-mixtral: running without TornadoVM");
+        assertThat(run.err())
+                .filteredOn(line -> line.contains("tornado: "))
+                .singleElement(STRING)
+                .contains("backend cpu (tornado: this JVM was started without TornadoVM");
+    }
+
+    @Test
+    void gpusAreNotWaitedForWhereSparkGivesOutNone() throws Exception {
+        Path conf = LAUNCHER.resolve("../../../conf/spark-gpu.conf").normalize();
+
+        Run run = launch("--properties-file", conf.toString(), "--", "demo", "--output", "answers");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.lastLine())
+                .isEqualTo(
+                        "spark-mixtral: spark.task.resource.gpu.amount is set, but Spark gives out no GPUs in local mode:"
+                                + " leave it out (conf/spark-gpu.conf is for clusters); the engine takes a GPU by itself");
+    }
+
+    @Test
+    void tornadoVmComesBesideWhatIsSetAlready() throws Exception {
+        Path sdk = sdk();
+        Files.writeString(
+                Files.createDirectories(directory.resolve("conf")).resolve("spark-defaults.conf"),
+                "spark.driver.extraClassPath /other.jar\nspark.driver.defaultJavaOptions = -Da=b\n");
+        Map<String, String> environment = new HashMap<>(fakeSpark());
+        environment.put("TORNADOVM_HOME", sdk.toString());
+        environment.put("SPARK_CONF_DIR", directory.resolve("conf").toString());
+
+        List<String> submitted = launch(
+                        environment,
+                        "--conf",
+                        "spark.executor.extraClassPath=/mine.jar",
+                        "--",
+                        "--model",
+                        "m",
+                        "--backend=auto")
+                .out()
+                .lines()
+                .toList();
+
+        String jar =
+                LAUNCHER.resolve("../../target/spark-mixtral.jar").normalize().toString();
+        Path flags = LAUNCHER.resolve("../../target/tornadovm.args").normalize();
+        assertThat(submitted)
+                .containsSubsequence("--driver-class-path", jar + ":/other.jar")
+                .contains(
+                        "spark.executor.extraClassPath=" + jar + ":/mine.jar",
+                        "spark.driver.defaultJavaOptions=\"@" + flags + "\" -Da=b",
+                        "spark.executor.defaultJavaOptions=\"@" + flags + "\"")
+                .endsWith("--model", "m", "--backend=auto");
+        assertThat(Files.readString(flags)).contains("-Djava.library.path=" + sdk + "/lib", "--add-reads=a=b");
+        assertThat(launch(environment, "--model", "m", "--backend", "cpu").out())
+                .doesNotContain("tornadovm.args");
+    }
+
+    @Test
+    void propertiesOfTheUserComeBehindOurs() throws Exception {
+        Path own = Files.writeString(directory.resolve("own.conf"), "spark.executor.memory 77g");
+
+        List<String> submitted = launch(
+                        fakeSpark(),
+                        "--verbose",
+                        "--properties-file",
+                        own.toString(),
+                        "--name",
+                        "n",
+                        "--",
+                        "--model",
+                        "m")
+                .out()
+                .lines()
+                .toList();
+
+        assertThat(submitted).containsOnlyOnce("--properties-file").containsSubsequence("--verbose", "--name", "n");
+        String properties = Files.readString(Path.of(submitted.get(submitted.indexOf("--properties-file") + 1)));
+        assertThat(properties).contains("--add-modules=jdk.incubator.vector").endsWith("\nspark.executor.memory 77g\n");
+        Run missing = launch("--properties-file", "none.conf", "--", "--model", "m");
+        assertThat(missing.exitCode()).isEqualTo(1);
+        assertThat(missing.lastLine()).isEqualTo("spark-mixtral: --properties-file none.conf cannot be read");
+    }
+
+    @Test
+    void onADeviceTheDemoGivesTheAnswersOfTheCpu() throws Exception {
+        String sdk = System.getenv("TORNADOVM_HOME");
+        assumeThat(sdk).as("TORNADOVM_HOME, the SDK to run the demo with").isNotNull();
+
+        Run device = launch(
+                Map.of("TORNADOVM_HOME", sdk), "demo", "--output", "device", "--backend", "tornado", "--show", "20");
+        Run cpu = launch("demo", "--output", "cpu", "--backend", "cpu", "--show", "20");
+
+        assertThat(device.exitCode()).as(String.join("\n", device.err())).isZero();
+        assertThat(device.out()).contains("json-1").isEqualTo(cpu.out());
+    }
+
+    /** A Spark that only prints what is submitted to it, a line for each argument. */
+    private Map<String, String> fakeSpark() throws IOException {
+        Path submit = Files.createDirectories(directory.resolve("spark/bin")).resolve("spark-submit");
+        Files.writeString(submit, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
+        assertThat(submit.toFile().setExecutable(true)).isTrue();
+        return Map.of("SPARK_HOME", directory.resolve("spark").toString());
+    }
+
+    /** The files that make a TornadoVM SDK, all of them empty but the lists of flags. */
+    private Path sdk() throws IOException {
+        Path sdk = directory.resolve("sdk");
+        Path modules = Files.createDirectories(sdk.resolve("share/java/tornado"));
+        for (String module : List.of("api", "runtime", "annotation", "drivers-common", "drivers-opencl")) {
+            Files.createFile(modules.resolve("tornado-" + module + "-5.2.0-jdk25.jar"));
+        }
+        for (String library : List.of("asm-9.9", "commons-math3-3.6.1", "snmp4j-2.8.6")) {
+            Files.createFile(modules.resolve(library + ".jar"));
+        }
+        Path graal = Files.createDirectories(sdk.resolve("share/java/graalJars"));
+        for (String library : List.of("compiler", "truffle-compiler", "collections", "word")) {
+            Files.createFile(graal.resolve(library + "-25.0.2.jar"));
+        }
+        Path lists = Files.createDirectories(sdk.resolve("etc/exportLists"));
+        Files.writeString(lists.resolve("common-exports"), "--add-reads=a=b\n");
+        Files.writeString(lists.resolve("opencl-exports"), "--add-reads=c=d\n");
+        return sdk;
     }
 }
