@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 
+import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
@@ -85,7 +86,10 @@ public final class BatchInferenceJob {
             localModel(options, new Configuration());
         }
         try (Session session = Session.start(options.verbose())) {
-            requireNoTaskResources(session.spark().sparkContext());
+            if (session.spark().sparkContext().isLocal()) {
+                requireNoTaskResources(session.spark().sparkContext().getConf());
+                requireUsable(options.backend());
+            }
             new BatchInferenceJob(session.spark(), options).run();
         } finally {
             ExecutorEngine.closeCurrent();
@@ -121,11 +125,22 @@ public final class BatchInferenceJob {
         }
     }
 
+    /** Asks for the backend where the engine will run in this JVM; elsewhere it is for the executors to say. */
+    private static void requireUsable(String backend) {
+        try {
+            if (!backend.equals(Backends.AUTO)) {
+                BackendProvider _ = Backends.find(backend);
+            }
+        } catch (IllegalStateException e) {
+            throw new JobException(ExitCode.MODEL_UNUSABLE, e.getMessage(), e);
+        }
+    }
+
     /** Local mode gives out no resources: tasks that want some would wait for ever. */
-    private static void requireNoTaskResources(SparkContext context) {
+    private static void requireNoTaskResources(SparkConf conf) {
         String prefix = "spark.task.resource.";
-        Tuple2<String, String>[] wanted = context.getConf().getAllWithPrefix(prefix);
-        if (context.isLocal() && wanted.length > 0) {
+        Tuple2<String, String>[] wanted = conf.getAllWithPrefix(prefix);
+        if (wanted.length > 0) {
             throw JobException.usage(
                     prefix + wanted[0]._1() + " is set, but Spark gives out no GPUs in local mode: leave it out"
                             + " (conf/spark-gpu.conf is for clusters); the engine takes a GPU by itself");
