@@ -139,7 +139,7 @@ final class MatrixKernels {
         int matrix = group * outputs + firstOutput;
         int perWord = 32 / bits;
         int element = thread % perWord;
-        float divisor = bits == 4 ? unit(element) : 1f;
+        float factor = bits == 4 ? 1f / unit(element) : 1f;
         // A word's j-th weight meets staged column j * pitch + lane: no bank twice, neither here nor when it is staged.
         int pitch = LANES + bits;
         int slotColumns = LANES * perWord;
@@ -152,16 +152,17 @@ final class MatrixKernels {
             }
             for (int at = 0; at < columns; at += steps * slotColumns) {
                 ctx.localBarrier();
-                for (int i = thread; i < steps * count * slotColumns; i += GROUP) {
-                    int slot = i / slotColumns;
-                    int column = at + slot / count * slotColumns + i % slotColumns;
-                    float value = 0f;
-                    if (column < columns) {
-                        int entry = first + from + slot % count;
-                        int row = rowsAt < 0 ? entry : rows.get(rowsAt + entry);
-                        value = x.get(row * xStride + column) / divisor;
+                for (int r = 0; r < count; r++) {
+                    int entry = first + from + r;
+                    int row = rowsAt < 0 ? entry : rows.get(rowsAt + entry);
+                    for (int i = thread; i < steps * slotColumns; i += GROUP) {
+                        float value = 0f;
+                        if (at + i < columns) {
+                            value = x.get(row * xStride + at + i) * factor;
+                        }
+                        int slot = i / slotColumns * count + r;
+                        staged[slot * SLOT + element * pitch + i % slotColumns / perWord] = value;
                     }
-                    staged[slot * SLOT + element * pitch + i % slotColumns / perWord] = value;
                 }
                 ctx.localBarrier();
                 for (int step = 0; step < steps; step++) {
@@ -375,7 +376,8 @@ final class MatrixKernels {
         y.set(at, epilogue == ADD ? y.get(at) + sum : sum);
     }
 
+    /** The exponential stays finite, because compilers that take liberties with arithmetic make a NaN of what an infinity divides. */
     private static float swiGlu(float gate, float up) {
-        return gate / (1f + TornadoMath.exp(-gate)) * up;
+        return gate / (1f + TornadoMath.exp(TornadoMath.min(-gate, 80f))) * up;
     }
 }
