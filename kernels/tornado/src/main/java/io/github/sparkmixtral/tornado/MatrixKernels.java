@@ -24,16 +24,18 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * affine, outputs, columns} of the {@link DeviceMatrix}; and what to do with a sum: {@link #STORE}, {@link #ADD} or
  * {@link #SWIGLU}. All integers are constants of the compiled kernel.
  *
- * <h2>What bounds gemmFew</h2>
+ * <h2>What bounds them</h2>
  *
- * <p>With one entry a group's matrix is read once for two operations per weight: the bound should be memory. An H100 reads 0.84e12
- * words a second and issues 29e12 instructions of a lane, 35 a word. A word of eight 4-bit weights takes 8 masks, 8 conversions
- * and 8 multiply-adds, and its share of scale, sum and loads another 10: just within. That is why a nibble is masked in
- * place, without a shift: the power of 16 by which it is too large is taken off {@code x} when that is staged, and signed
- * nibbles are read as unsigned ones and mended by the sum of {@code x}, as affine ones are. Words of 8- or 16-bit weights take
- * half of that. Each further entry adds about 12 instructions a word of nibbles (8 multiply-adds, 2 for its block, 2 to load
- * {@code x}), so that from 2 entries on arithmetic is the bound: for r entries about (24 + 12 r) / 35 of the time that reading
- * takes. Up to 8 entries share one reading of the weights, which is all that the bound leaves to gain; 9 to 16 take two.
+ * <p>With one entry a group's matrix is read once for two operations per weight: the bound of {@link #gemmFew} should be memory.
+ * An H100 reads 0.84e12 words a second and issues 29e12 instructions of a lane, 35 a word. A word of eight 4-bit weights takes 8
+ * masks, 8 conversions and 8 multiply-adds, and its share of scale, sums and loads another 10: just within. That is why a
+ * nibble is masked in place, without a shift: the power of 16 by which it is too large is taken off {@code x} when that is
+ * staged, and signed nibbles are read as unsigned ones and mended by the sum of {@code x}, as affine ones are. Words of 8-
+ * or 16-bit weights take half of that. Each further entry adds about 12 instructions a word of nibbles (8 multiply-adds, 2 for
+ * its block, 2 to load {@code x}), so that from 2 entries on arithmetic is the bound: for r entries about (24 + 12 r) / 35 of the
+ * time that reading takes. So up to {@link #ROWS} entries share one reading, and 9 to 16 take two, which arithmetic hides.
+ *
+ * <p>{@link #gemmMany} is bound by arithmetic in float, 64 multiply-adds for 16 loads of local memory in each thread.
  */
 final class MatrixKernels {
 
@@ -71,16 +73,23 @@ final class MatrixKernels {
     /** Floats of a slot: 8 for each of 32 words, and room for a pitch without bank conflicts. */
     private static final int SLOT = 8 * (LANES + 4);
 
-    /** Rows and outputs of one work-group of {@link #gemmMany}. */
-    private static final int TILE = 64;
+    /** Entries of one work-group of {@link #gemmMany}. */
+    private static final int TILE_ENTRIES = 64;
+
+    /** Outputs of one work-group of {@link #gemmMany}. */
+    private static final int TILE_OUTPUTS = 128;
 
     /** Columns that {@link #gemmMany} stages at a time. */
     private static final int DEPTH = 32;
 
-    /** Floats from one staged column of {@link #gemmMany} to the next: no multiple of 32 banks, but of 4 floats. */
-    private static final int PITCH = TILE + 4;
+    /** Floats from one staged column of entries to the next: four more, so that columns do not meet in a bank. */
+    private static final int ENTRY_PITCH = TILE_ENTRIES + 4;
 
-    private static final int TILE_ROWS = 8;
+    /** Floats from one staged column of outputs to the next. */
+    private static final int OUTPUT_PITCH = TILE_OUTPUTS + 4;
+
+    /** Entries and outputs of one thread of {@link #gemmMany}. */
+    private static final int SIDE = 8;
 
     private MatrixKernels() {}
 
@@ -95,7 +104,7 @@ final class MatrixKernels {
      * @param entries most entries of all groups together
      */
     static WorkerGrid many(int outputs, int entries, int groups) {
-        return grid(Math.ceilDiv(outputs, TILE), Math.ceilDiv(entries, TILE) + groups);
+        return grid(Math.ceilDiv(outputs, TILE_OUTPUTS), Math.ceilDiv(entries, TILE_ENTRIES) + groups);
     }
 
     private static WorkerGrid grid(int x, int y) {
@@ -165,25 +174,39 @@ final class MatrixKernels {
                     }
                 }
                 ctx.localBarrier();
-                for (int step = 0; step < steps; step++) {
-                    // Past the end x is 0: the last word is as good as any.
-                    int word = TornadoMath.min(at / perWord + step * LANES + lane, columns / perWord - 1);
+                int[] nextPacked = new int[OUTPUTS];
+                float[] nextScale = new float[OUTPUTS];
+                float[] nextMinimum = new float[OUTPUTS];
+                for (int o = 0; o < OUTPUTS; o++) {
+                    nextPacked[o] = 0;
+                    nextScale[o] = 0f;
+                    nextMinimum[o] = 0f;
+                }
+                // Weights are read a step ahead, while the ones before are worked on: the first step only reads.
+                for (int step = -1; step < steps; step++) {
                     float[] weight = new float[OUTPUTS * 8];
                     float[] scale = new float[OUTPUTS];
                     float[] minimum = new float[OUTPUTS];
+                    // Past the end x is 0: the last word is as good as any.
+                    int word = TornadoMath.min(at / perWord + (step + 1) * LANES + lane, columns / perWord - 1);
                     for (int o = 0; o < OUTPUTS; o++) {
-                        int row = matrix + TornadoMath.min(warp * OUTPUTS + o, outputs - 1 - firstOutput);
-                        int packed = words.get(row * (columns / perWord) + word);
-                        int part = row * (columns / block) + word * perWord / block;
-                        scale[o] = scales.get(part);
-                        minimum[o] = affine != 0 ? minima.get(part) : -8f * scale[o];
                         for (int j = 0; j < perWord; j++) {
-                            weight[o * 8 + j] = inPlace(packed, j, bits, affine);
+                            weight[o * 8 + j] = inPlace(nextPacked[o], j, bits, affine);
+                        }
+                        scale[o] = nextScale[o];
+                        minimum[o] = affine != 0 ? nextMinimum[o] : -8f * scale[o];
+                        int row = matrix + TornadoMath.min(warp * OUTPUTS + o, outputs - 1 - firstOutput);
+                        int part = row * (columns / block) + word * perWord / block;
+                        nextPacked[o] = words.get(row * (columns / perWord) + word);
+                        nextScale[o] = scales.get(part);
+                        if (affine != 0) {
+                            nextMinimum[o] = minima.get(part);
                         }
                     }
                     // The bound is a constant, so that sums stay in registers.
+                    int ready = step < 0 ? 0 : count;
                     for (int r = 0; r < ROWS; r++) {
-                        if (r < count) {
+                        if (r < ready) {
                             int base = (step * count + r) * SLOT + lane;
                             float[] in = new float[8];
                             float total = 0f;
@@ -255,7 +278,7 @@ final class MatrixKernels {
             int columns,
             int epilogue) {
         int thread = ctx.localIdx;
-        int firstOutput = ctx.groupIdx * TILE;
+        int firstOutput = ctx.groupIdx * TILE_OUTPUTS;
         int tile = ctx.groupIdy;
         int group = -1;
         int first = 0;
@@ -263,20 +286,20 @@ final class MatrixKernels {
         for (int g = 0; g < groups; g++) {
             int start = starts.get(startsAt + g);
             int next = starts.get(startsAt + g + 1);
-            int tiles = next - start > FEW ? (next - start + TILE - 1) / TILE : 0;
+            int tiles = next - start > FEW ? (next - start + TILE_ENTRIES - 1) / TILE_ENTRIES : 0;
             if (tile >= 0 && tile < tiles) {
                 group = g;
-                first = start + tile * TILE;
+                first = start + tile * TILE_ENTRIES;
                 end = next;
             }
             tile -= tiles;
         }
-        float[] weights = ctx.allocateFloatLocalArray(DEPTH * PITCH);
-        float[] in = ctx.allocateFloatLocalArray(DEPTH * PITCH);
-        int[] sources = ctx.allocateIntLocalArray(TILE);
+        float[] weights = ctx.allocateFloatLocalArray(DEPTH * OUTPUT_PITCH);
+        float[] in = ctx.allocateFloatLocalArray(DEPTH * ENTRY_PITCH);
+        int[] sources = ctx.allocateIntLocalArray(TILE_ENTRIES);
         if (group >= 0) {
             int perWord = 32 / bits;
-            if (thread < TILE) {
+            if (thread < TILE_ENTRIES) {
                 int entry = first + thread;
                 int source = -1;
                 if (entry < end) {
@@ -284,16 +307,19 @@ final class MatrixKernels {
                 }
                 sources[thread] = source;
             }
-            float[] sum = new float[TILE_ROWS * OUTPUTS];
-            for (int i = 0; i < TILE_ROWS * OUTPUTS; i++) {
+            float[] sum = new float[SIDE * SIDE];
+            for (int i = 0; i < SIDE * SIDE; i++) {
                 sum[i] = 0f;
             }
-            int outputAt = thread % 16 * OUTPUTS;
-            int rowAt = thread / 16 * TILE_ROWS;
+            // A thread's outputs are pairs, 32 apart: so a gate has its up row beside it, and threads side by side meet
+            // no bank
+            // twice.
+            int outputAt = thread % 16 * 2;
+            int entryAt = thread / 16 * SIDE;
             for (int at = 0; at < columns; at += DEPTH) {
                 ctx.localBarrier();
                 // DEPTH columns of a row are as many words as a weight has bits.
-                for (int i = thread; i < TILE * bits; i += GROUP) {
+                for (int i = thread; i < TILE_OUTPUTS * bits; i += GROUP) {
                     int output = i / bits;
                     int word = i % bits;
                     int matrix = group * outputs + TornadoMath.min(firstOutput + output, outputs - 1);
@@ -302,47 +328,45 @@ final class MatrixKernels {
                     float scale = scales.get(part);
                     float minimum = affine != 0 ? minima.get(part) : 0f;
                     for (int j = 0; j < perWord; j++) {
-                        weights[(word * perWord + j) * PITCH + output] =
+                        weights[(word * perWord + j) * OUTPUT_PITCH + output] =
                                 element(packed, j, bits, affine) * scale + minimum;
                     }
                 }
                 // Eight columns of four rows at a time: whole sectors of memory and no bank twice.
-                for (int i = thread; i < TILE * DEPTH; i += GROUP) {
+                for (int i = thread; i < TILE_ENTRIES * DEPTH; i += GROUP) {
                     int column = i / 32 % 4 * 8 + i % 8;
                     int row = i / 128 * 4 + i % 32 / 8;
                     float value = 0f;
                     if (sources[row] >= 0) {
                         value = x.get(sources[row] + at + column);
                     }
-                    in[column * PITCH + row] = value;
+                    in[column * ENTRY_PITCH + row] = value;
                 }
                 ctx.localBarrier();
                 for (int column = 0; column < DEPTH; column++) {
-                    float[] weight = new float[OUTPUTS];
-                    for (int o = 0; o < OUTPUTS; o++) {
-                        weight[o] = weights[column * PITCH + outputAt + o];
+                    float[] weight = new float[SIDE];
+                    for (int o = 0; o < SIDE; o++) {
+                        weight[o] = weights[column * OUTPUT_PITCH + outputAt + o / 2 * 32 + o % 2];
                     }
-                    for (int r = 0; r < TILE_ROWS; r++) {
-                        float value = in[column * PITCH + rowAt + r];
-                        for (int o = 0; o < OUTPUTS; o++) {
-                            sum[r * OUTPUTS + o] += value * weight[o];
+                    for (int r = 0; r < SIDE; r++) {
+                        float value = in[column * ENTRY_PITCH + entryAt + r];
+                        for (int o = 0; o < SIDE; o++) {
+                            sum[r * SIDE + o] += value * weight[o];
                         }
                     }
                 }
             }
-            for (int r = 0; r < TILE_ROWS; r++) {
-                int entry = first + rowAt + r;
-                for (int o = 0; o < OUTPUTS; o++) {
-                    int output = firstOutput + outputAt + o;
+            for (int r = 0; r < SIDE; r++) {
+                int entry = first + entryAt + r;
+                for (int o = 0; o < SIDE; o++) {
+                    int output = firstOutput + outputAt + o / 2 * 32 + o % 2;
                     if (entry < end && output < outputs) {
                         if (epilogue == SWIGLU) {
                             if (o % 2 == 0) {
-                                y.set(
-                                        entry * yStride + output / 2,
-                                        swiGlu(sum[r * OUTPUTS + o], sum[r * OUTPUTS + o + 1]));
+                                y.set(entry * yStride + output / 2, swiGlu(sum[r * SIDE + o], sum[r * SIDE + o + 1]));
                             }
                         } else {
-                            store(y, entry * yStride + output, sum[r * OUTPUTS + o], epilogue);
+                            store(y, entry * yStride + output, sum[r * SIDE + o], epilogue);
                         }
                     }
                 }
