@@ -1,0 +1,88 @@
+package io.github.sparkmixtral.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.model.TensorType;
+import java.util.List;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class WorkloadTest {
+
+    private static final ModelConfig CONFIG =
+            new ModelConfig(64, 96, 2, 4, 2, 16, 4, 2, 100, 512, 1e4, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
+
+    @ParameterizedTest
+    @EnumSource(
+            value = TensorType.class,
+            names = {"F32", "BF16", "Q8_0", "Q4_0"})
+    void randomWeightsKeepTheSizeOfWhatTheyMultiply(TensorType type) {
+        try (Model model = SyntheticModel.of(CONFIG, type, 3)) {
+            Tensor gate =
+                    model.weights().layers().getFirst().experts().getFirst().gate();
+            float[] values = new float[gate.rows() * gate.columns()];
+            gate.type().decode(gate.data(), 0, values, 0, values.length);
+            double variance = IntStream.range(0, values.length)
+                    .mapToDouble(i -> (double) values[i] * values[i])
+                    .average()
+                    .orElseThrow();
+            assertThat(variance * CONFIG.hiddenSize()).isCloseTo(1, within(0.1));
+        }
+    }
+
+    @Test
+    void refusesTypesThatItCannotMake() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SyntheticModel.of(CONFIG, TensorType.Q6_K, 3))
+                .withMessage("no random weights of type Q6_K; take F32, BF16, Q8_0 or Q4_0");
+    }
+
+    @Test
+    void oneTokenReadsItsShareOfTheExpertsAndManyReadAll() {
+        try (Model model = SyntheticModel.of(CONFIG, TensorType.F32, 3);
+                Backend backend = open(model)) {
+            Workload workload = new Workload(backend, model);
+            double dense = 4.0 * (100 * 64 + 2 * (64 * 64 + 2 * 32 * 64 + 64 * 64 + 4 * 64));
+            double experts = 4.0 * 2 * 4 * 3 * 64 * 96;
+            assertThat(workload.bytesRead(1)).isEqualTo(dense + experts / 2);
+            assertThat(workload.bytesRead(64)).isCloseTo(dense + experts, within(1.0));
+        }
+    }
+
+    @Test
+    void runsPromptsAndDecodes() {
+        try (Model model = SyntheticModel.of(CONFIG, TensorType.Q8_0, 3);
+                Backend backend = open(model)) {
+            Workload workload = new Workload(backend, model);
+            assertThat(workload.prefill(40)).isPositive();
+            assertThat(workload.decode(3, 20, 4)).isPositive();
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> workload.decode(1, 65, 1))
+                    .withMessage("--context 65 is longer than the longest --prefill");
+        }
+    }
+
+    @Test
+    void tellsMedianAndRange() {
+        double[] seconds = DoubleStream.of(0.5, 0.1, 0.2).toArray();
+        Measurement measurement = Measurement.of(Measurement.Kind.DECODE, 8, seconds, 3e9, 30e9);
+        assertThat(measurement.tokensPerSecond()).isEqualTo(40);
+        assertThat(measurement.line()).isEqualTo("| decode, batch 8 | 40.0 | 200.00 (100.00, 500.00) | 15.0 | 50 % |");
+    }
+
+    private static Backend open(Model model) {
+        return Backends.find("cpu").open(model, new BackendOptions(4, 64, 4 << 20, 1));
+    }
+}
