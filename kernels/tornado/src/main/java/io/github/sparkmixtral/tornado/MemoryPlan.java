@@ -32,10 +32,13 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
     /**
      * Shares out a device's memory.
      *
-     * @throws ModelException where the model does not fit, saying how much is needed and how much there is
+     * @throws ModelException where the model does not fit, saying how much is needed and how much there is, or where it is of a
+     *     shape that the kernels do not take
      */
     static MemoryPlan of(Model model, BackendOptions options, String device, long deviceBytes) {
         ModelConfig config = model.config();
+        limit("experts per layer", config.experts(), ExpertKernels.MAX_EXPERTS);
+        limit("elements per head", config.headDimension(), AttentionKernels.MAX_HEAD_DIM);
         int chunk = Math.min(options.maxBatchTokens(), MAX_CHUNK_TOKENS);
         int positions = config.maxPositions();
         Workspace.Capacity capacity = capacity(config, options, chunk, positions);
@@ -58,6 +61,13 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
         }
         int blocks = blocks(config, options, device, free);
         return new MemoryPlan(blocks, positions, capacity, weights + workspace + blocks * blockBytes);
+    }
+
+    private static void limit(String what, int count, int most) {
+        if (count > most) {
+            throw new ModelException("the tornado backend takes at most %d %s, and the model has %d; use --backend cpu"
+                    .formatted(most, what, count));
+        }
     }
 
     private static Workspace.Capacity capacity(ModelConfig config, BackendOptions options, int chunk, int positions) {

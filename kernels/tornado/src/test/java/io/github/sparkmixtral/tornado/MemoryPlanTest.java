@@ -6,11 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.model.ModelException;
 import io.github.sparkmixtral.model.TensorType;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class MemoryPlanTest {
 
@@ -77,5 +81,18 @@ class MemoryPlanTest {
     void promptsLongerThanAChunkTakeNoMoreMemory() {
         MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(1, 100_000, 1 << 20, 0), "device", PLENTY);
         assertThat(plan.capacity().layout().maxTokens()).isEqualTo(MemoryPlan.MAX_CHUNK_TOKENS);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"10, 257, at most 256 experts per layer", "514, 2, at most 512 elements per head"})
+    void refusesAShapeThatTheKernelsDoNotTake(int headDimension, int experts, String limit) {
+        ModelConfig config = new ModelConfig(
+                8, 8, 1, 1, 1, headDimension, experts, 2, 11, 16, 1e4, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
+        try (Model odd = RandomModel.of(config, TensorType.F32, 1)) {
+            assertThatExceptionOfType(ModelException.class)
+                    .isThrownBy(() -> MemoryPlan.of(odd, new BackendOptions(4, 64, 0, 0), "device", PLENTY))
+                    .withMessage("the tornado backend takes %s, and the model has %d; use --backend cpu"
+                            .formatted(limit, Math.max(headDimension, experts)));
+        }
     }
 }
