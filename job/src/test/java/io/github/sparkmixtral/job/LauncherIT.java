@@ -112,7 +112,10 @@ class LauncherIT {
 
     @Test
     void withoutAGpuTheCpuAnswersAndOneLineSaysWhy() throws Exception {
-        Run run = launch(Map.of("TORNADOVM_HOME", "/no/such/sdk"), "demo", "--output", "answers", "--max-tokens", "1");
+        Files.write(directory.resolve("some.jsonl"), prompts(2));
+
+        Run run = launch(
+                Map.of("TORNADOVM_HOME", "/no/such/sdk"), "demo", "--input", "some.jsonl", "--output", "answers");
 
         assertThat(run.exitCode()).as(String.join("\n", run.err())).isZero();
         assertThat(run.err())
@@ -205,9 +208,7 @@ class LauncherIT {
     void onADeviceTheDemoGivesTheAnswersOfTheCpu() throws Exception {
         String sdk = System.getenv("TORNADOVM_HOME");
         assumeThat(sdk).as("TORNADOVM_HOME, the SDK to run the demo with").isNotNull();
-        Path prompts = LAUNCHER.resolve("../../../conf/demo/prompts.jsonl").normalize();
-        List<String> some = Files.readAllLines(prompts).subList(0, 20);
-        Files.write(directory.resolve("some.jsonl"), some);
+        Files.write(directory.resolve("some.jsonl"), prompts(20));
         String[] demo = {"demo", "--input", "some.jsonl", "--output", "device", "--backend", "tornado"};
 
         Run device = launch(Map.of("TORNADOVM_HOME", sdk), demo);
@@ -228,6 +229,12 @@ class LauncherIT {
         // Two tokens that are as good as equally likely may change places: the device sums in another order, and keeps
         // keys and values in 16 bits.
         assertThat(same.count()).isGreaterThanOrEqualTo(19);
+    }
+
+    /** The first lines of the demo's input. */
+    private static List<String> prompts(int count) throws IOException {
+        Path file = LAUNCHER.resolve("../../../conf/demo/prompts.jsonl").normalize();
+        return Files.readAllLines(file).subList(0, count);
     }
 
     /** A Spark that only prints what is submitted to it, a line for each argument. */

@@ -32,6 +32,11 @@ public final class TornadoBackendProvider implements BackendProvider {
             return Optional.of(
                     "this JVM was started without TornadoVM; install its SDK for JDK 25, set TORNADOVM_HOME to it and start with job/bin/spark-mixtral, or give the JVM the flags that job/bin/tornadovm-flags prints");
         }
+        // TornadoVM reads a kernel's class file through the system's class loader, wherever the class came from.
+        if (ClassLoader.getSystemResource(LayerKernels.class.getName().replace('.', '/') + ".class") == null) {
+            return Optional.of(
+                    "the kernels are not on the class path that this JVM was started with; set spark.driver.extraClassPath and spark.executor.extraClassPath to the job's jar, as job/bin/spark-mixtral does");
+        }
         return Devices.unavailable();
     }
 
