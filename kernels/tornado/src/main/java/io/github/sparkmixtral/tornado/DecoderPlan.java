@@ -11,6 +11,7 @@ import io.github.sparkmixtral.tornado.Grids.Counts;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.function.IntConsumer;
 import java.util.function.ToIntFunction;
 import uk.ac.manchester.tornado.api.DataRange;
 import uk.ac.manchester.tornado.api.ImmutableTaskGraph;
@@ -430,8 +431,13 @@ final class DecoderPlan implements AutoCloseable {
         return graph.transferToHost(EVERY_EXECUTION, work.topTokens(), work.topValues(), work.logSumExp());
     }
 
-    /** Takes a chunk of a step, which has been checked, through all layers. */
-    void layers(Batch chunk) {
+    /**
+     * Takes a chunk of a step, which has been checked, through all layers. The first time, each layer's kernels are compiled and its
+     * weights uploaded when its turn comes.
+     *
+     * @param done told the number of each layer, from 1 on, when it is done; 0 for the embedding
+     */
+    void layers(Batch chunk, IntConsumer done) {
         IntArray step = work.step();
         int count = chunk.tokens().length;
         step.set(StepLayout.TOKENS, count);
@@ -449,6 +455,7 @@ final class DecoderPlan implements AutoCloseable {
         grids.resize(counts);
         for (int graph = 0; graph <= config.layers(); graph++) {
             plan.withGraph(graph).execute();
+            done.accept(graph);
         }
     }
 

@@ -74,12 +74,16 @@ final class TornadoBackend implements Backend {
     private void warmUp() {
         int[] zero = {0};
         int[] one = {0, 1};
+        Batch token = new Batch(zero, zero, zero, one, zero, one, zero);
+        long start = System.nanoTime();
         try {
-            top(new Batch(zero, zero, zero, one, zero, one, zero), 1);
-        } catch (RuntimeException | Error e) {
+            plan.layers(token, layer -> LOG.info("compiled and uploaded layer {} of {}", layer, config.layers()));
+            plan.top(zero, 0, 1, new TopLogits(1, new int[1], new float[1], new float[1]), 0);
+        } catch (RuntimeException e) {
             close();
-            throw e;
+            throw new ModelException("TornadoVM cannot run the model on this device: " + e, e);
         }
+        LOG.info("TornadoVM backend is ready after {} s", (System.nanoTime() - start) / 1_000_000_000);
     }
 
     @Override
@@ -157,7 +161,7 @@ final class TornadoBackend implements Backend {
         int first = 0;
         for (int start = 0; start < batch.tokens().length; start += most) {
             Batch chunk = Chunks.cut(batch, start, Math.min(start + most, batch.tokens().length));
-            plan.layers(chunk);
+            plan.layers(chunk, _ -> {});
             int wanted = chunk.logitRows().length;
             for (int from = 0; from < wanted; from += memory.capacity().wanted()) {
                 int to = Math.min(from + memory.capacity().wanted(), wanted);
