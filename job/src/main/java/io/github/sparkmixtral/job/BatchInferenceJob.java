@@ -2,6 +2,7 @@ package io.github.sparkmixtral.job;
 
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.xxhash64;
 
 import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
@@ -309,9 +310,11 @@ public final class BatchInferenceJob {
         columns.add(coalesce(col(OutputColumns.TEXT), col("error.message")).as("answer"));
         options.expectedColumn().map(ColumnChoice::named).ifPresent(column -> columns.add(column.as("expected")));
         columns.add(col(OutputColumns.FINISH_REASON));
+        // A sample of all rows, always the same: what is written first are the short answers.
         spark.read()
                 .parquet(options.output())
+                .orderBy(xxhash64(col(OutputColumns.ID)))
                 .select(columns.toArray(Column[]::new))
-                .show(options.show(), 100);
+                .show(options.show(), 60);
     }
 }

@@ -166,7 +166,7 @@ final class CommandLineOptions {
                 names = "--show",
                 paramLabel = "N",
                 defaultValue = "0",
-                description = "Print that many answers at the end.")
+                description = "Print a sample of that many answers at the end.")
         int show;
 
         @Option(

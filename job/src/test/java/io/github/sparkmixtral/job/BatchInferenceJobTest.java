@@ -204,7 +204,7 @@ class BatchInferenceJobTest {
         Path input = write(
                 directory.resolve("p.jsonl"),
                 "{\"custom_id\": \"a\", \"prompt\": \"one\", \"n\": 3, \"temperature\": 1.0, \"seed\": 9}",
-                "{\"custom_id\": \"b\", \"prompt\": \"two\", \"logprobs\": 2}",
+                "{\"custom_id\": \"b\", \"prompt\": \"two\", \"logprobs\": 2, \"ignore_eos\": true}",
                 "{\"custom_id\": \"c\", \"prompt\": 3}");
 
         Outcome outcome = generate(input, output, "--seed", 5);
@@ -368,7 +368,7 @@ class BatchInferenceJobTest {
         assertThat(length.exitCode()).isEqualTo(ExitCode.USAGE);
         assertThat(length.lastLine()).contains("--max-model-len must be at most ", "not 1000000");
         assertThat(backend.exitCode()).isEqualTo(ExitCode.USAGE);
-        assertThat(backend.lastLine()).contains("--backend must be one of auto, cpu", "not abacus");
+        assertThat(backend.lastLine()).contains("--backend must be one of auto, ", "cpu", ", not abacus");
     }
 
     @Test

@@ -70,7 +70,25 @@ class LauncherIT {
         assertThat(manifest.at("/rows/answered").asInt()).isEqualTo(109);
         assertThat(manifest.at("/score/rows").asInt()).isEqualTo(109);
         assertThat(manifest.at("/score/groups")).hasSize(20);
+        assertThat(ratio(manifest, "json", "few_shot")).isGreaterThanOrEqualTo(0.9);
+        assertThat(ratio(manifest, "tool", "tool_result")).isGreaterThanOrEqualTo(0.9);
+        assertThat(ratio(manifest, "context", "context_absent")).isGreaterThanOrEqualTo(0.9);
+        assertThat(ratio(manifest, "copy")).isGreaterThanOrEqualTo(0.9);
+        assertThat(ratio(manifest, "passkey_1000")).isGreaterThanOrEqualTo(0.9);
         assertThat(run.out()).contains("|kind ", "|passkey_1000 ", "|all ");
+    }
+
+    /** Exact answers per row of some kinds together. */
+    private static double ratio(JsonNode manifest, String... kinds) {
+        long rows = 0;
+        long exact = 0;
+        for (JsonNode group : manifest.at("/score/groups")) {
+            if (List.of(kinds).contains(group.path("value").asText())) {
+                rows += group.path("rows").asLong();
+                exact += group.path("exact").asLong();
+            }
+        }
+        return (double) exact / rows;
     }
 
     @Test
