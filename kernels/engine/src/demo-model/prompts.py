@@ -29,12 +29,14 @@ def main():
     parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--out", required=True, help="JSONL file to write")
-    parser.add_argument("--times", type=int, default=1, help="this many times as many prompts, for a closer measurement")
+    parser.add_argument("--each", type=int, help="this many of each kind instead, for a closer measurement; of long passkeys a quarter")
     options = parser.parse_args()
     prompt_format = PromptFormat(options.tokenizer)
     generator = Generator(options.seed, prompt_format, evaluation=True)
-    counts = {kind: count * options.times for kind, count in COUNTS.items()}
-    passkeys = {sentences: count * options.times for sentences, count in PASSKEYS.items()}
+    counts, passkeys = COUNTS, PASSKEYS
+    if options.each:
+        counts = {method: options.each for method in COUNTS}
+        passkeys = {sentences: options.each if sentences < 100 else options.each // 4 for sentences in PASSKEYS}
     rows, numbers = [], {}
     for example in examples(generator, counts, passkeys):
         kind = example.kind

@@ -37,15 +37,20 @@ class Stage:
     rivals: int = 0  # how many tokens spelled most alike each token is to be told from
 
 
+# The learning rates' factor at some steps; linear between them, and the last is the end.
+FACTORS = ((0, 0.01), (99, 1.0), (3600, 1.0), (4200, 0.88889), (4800, 0.72222), (7000, 0.0))
+
 MANY_LONG = (16, 11, 16, 4, 6, 18, 7, 4, 3, 4, 5, 2, 2, 4, 6, 2)
 MANY_SHORT = (14, 8, 8, 6, 3, 16, 8, 6, 6, 8, 12, 4, 2, 12, 10, 2)
 MANY_HARD = (20, 7, 3, 5, 1, 24, 10, 7, 6, 9, 14, 3, 1, 12, 10, 1)
+MANY_WRONG = (22, 6, 6, 4, 1, 28, 13, 8, 6, 10, 22, 4, 2, 12, 10, 2)
 STAGES = [
     Stage(0, MANY_LONG, repeats=0.8, longest=256, long_passkeys=0),
     Stage(120, MANY_LONG, repeats=0.15, longest=256, long_passkeys=0),
     Stage(700, MANY_LONG, repeats=0.15, longest=4096, long_passkeys=8),
     Stage(2500, MANY_SHORT, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True),
     Stage(3600, MANY_HARD, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True, rivals=8),
+    Stage(4800, MANY_WRONG, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True, rivals=8),
 ]
 
 
@@ -109,6 +114,11 @@ def collate(sequences):
         tokens += sequence
         lengths.append(len(sequence))
     return sequences, torch.tensor(tokens), lengths, torch.tensor(wanted), torch.tensor(targets), torch.tensor(owner)
+
+
+def factor(step):
+    (start, low), (end, high) = next(pair for pair in zip(FACTORS, FACTORS[1:]) if step <= pair[1][0])
+    return low + (high - low) * (step - start) / (end - start)
 
 
 def most_alike(embedding, count):
@@ -191,8 +201,7 @@ def main():
     parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
     parser.add_argument("--run", required=True, help="directory of checkpoint and log")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=9000)
-    parser.add_argument("--decay", type=int, default=5400, help="steps at the end over which the learning rate falls to 0")
+    parser.add_argument("--steps", type=int, default=FACTORS[-1][0], help="stop after that many; %(default)s are all")
     parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW, for embedding, router and norms")
     parser.add_argument("--muon-rate", type=float, default=0.01, help="of Muon, for the matrices of attention and experts")
     parser.add_argument("--budget", type=int, default=2048, help="tokens of a process in a step")
@@ -236,7 +245,7 @@ def train(rank, options):
     started, saved, loss_sum, loss_count, token_count = time.time(), time.time(), 0.0, 0, 0
 
     while step < options.steps:
-        scale = min(1.0, (step + 1) / 100, (options.steps - step) / options.decay)
+        scale = factor(step)
         for optimizer, rate in zip(optimizers, (options.muon_rate, options.rate)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * scale
