@@ -36,9 +36,15 @@ final class DecoderPlan implements AutoCloseable {
     /** Instead of where rows are listed: entry e is row e. */
     private static final int SAME_ROWS = -1;
 
-    /** Rows of a matrix product's input: which they are, and how they are grouped. */
+    /** Rows of a matrix product's input: which they are, how they are grouped, how many at most, and of how many. */
     private record Rows(
-            IntArray starts, int startsAt, IntArray gather, int gatherAt, int groups, ToIntFunction<Counts> most) {}
+            IntArray starts,
+            int startsAt,
+            IntArray gather,
+            int gatherAt,
+            int groups,
+            ToIntFunction<Counts> most,
+            ToIntFunction<Counts> all) {}
 
     private final ModelConfig config;
     private final Widths widths;
@@ -48,6 +54,7 @@ final class DecoderPlan implements AutoCloseable {
     private final Workspace work;
     private final FloatArray rotary;
     private final Rows tokens;
+    private final boolean tensorCores;
     private final KernelContext context = new KernelContext();
     private final Grids grids = new Grids();
     private final TornadoExecutionPlan plan;
@@ -67,7 +74,9 @@ final class DecoderPlan implements AutoCloseable {
         this.attention = capacity.attention();
         this.widths = Widths.of(config);
         this.routing = new Routing(config.experts(), (long) layout.maxTokens() * config.expertsPerToken());
-        this.tokens = new Rows(work.step(), StepLayout.TOKEN_STARTS, work.step(), SAME_ROWS, 1, Counts::tokens);
+        this.tokens = new Rows(
+                work.step(), StepLayout.TOKEN_STARTS, work.step(), SAME_ROWS, 1, Counts::tokens, Counts::tokens);
+        this.tensorCores = capacity.tensorCores() && weights.products().allMatch(TensorCoreKernels::takes);
         ImmutableTaskGraph[] graphs = new ImmutableTaskGraph[config.layers() + 3];
         graphs[0] = start(weights.embedding()).snapshot();
         for (int layer = 0; layer < config.layers(); layer++) {
@@ -92,7 +101,12 @@ final class DecoderPlan implements AutoCloseable {
         return "layer" + layer;
     }
 
-    /** What layers pass on besides the step and the residual stream. */
+    /** What matrix products keep on the device where they run on tensor cores. */
+    private Object[] products() {
+        return tensorCores ? new Object[] {work.halves(), work.sums()} : new Object[0];
+    }
+
+    /** What layers pass on besides the step, the residual stream and {@link #products}. */
     private Object[] scratch() {
         return new Object[] {
             work.normed(),
@@ -137,10 +151,12 @@ final class DecoderPlan implements AutoCloseable {
             // An array comes to the device in the first graph that has a task for it.
             graph.consumeFromDevice("start", work.step(), work.hidden())
                     .transferToDevice(EVERY_EXECUTION, work.tables())
-                    .transferToDevice(FIRST_EXECUTION, scratch());
+                    .transferToDevice(FIRST_EXECUTION, scratch())
+                    .transferToDevice(FIRST_EXECUTION, products());
         } else {
             graph.consumeFromDevice(name(number - 1), work.step(), work.hidden(), work.tables())
-                    .consumeFromDevice(name(number - 1), scratch());
+                    .consumeFromDevice(name(number - 1), scratch())
+                    .consumeFromDevice(name(number - 1), products());
         }
         graph.transferToDevice(FIRST_EXECUTION, layer.attentionNorm(), layer.expertNorm(), layer.router());
         norm(graph, name, "attentionNorm", work.step(), layer.attentionNorm());
@@ -172,6 +188,7 @@ final class DecoderPlan implements AutoCloseable {
         // The cache is never uploaded: nothing is read of it that a step has not written.
         return graph.persistOnDevice(work.step(), work.hidden(), work.tables())
                 .persistOnDevice(scratch())
+                .persistOnDevice(products())
                 .persistOnDevice(cache.keys(), cache.keyScales(), cache.values(), cache.valueScales());
     }
 
@@ -284,7 +301,7 @@ final class DecoderPlan implements AutoCloseable {
                 graph,
                 name,
                 "gateUp",
-                entries(routing.entryTokenAt()),
+                entries(routing.entryTokenAt(), Counts::tokens),
                 work.activated(),
                 widths.intermediate(),
                 work.normed(),
@@ -295,7 +312,7 @@ final class DecoderPlan implements AutoCloseable {
                 graph,
                 name,
                 "down",
-                entries(SAME_ROWS),
+                entries(SAME_ROWS, this::entries),
                 work.expertOut(),
                 widths.hidden(),
                 work.activated(),
@@ -318,14 +335,13 @@ final class DecoderPlan implements AutoCloseable {
         grids.add(name, "combine", counts -> ExpertKernels.perToken(counts.tokens()));
     }
 
-    private Rows entries(int gatherAt) {
+    private int entries(Counts counts) {
+        return counts.tokens() * config.expertsPerToken();
+    }
+
+    private Rows entries(int gatherAt, ToIntFunction<Counts> all) {
         return new Rows(
-                work.routing(),
-                routing.startsAt(),
-                work.routing(),
-                gatherAt,
-                config.experts(),
-                counts -> counts.tokens() * config.expertsPerToken());
+                work.routing(), routing.startsAt(), work.routing(), gatherAt, config.experts(), this::entries, all);
     }
 
     /** A matrix product, as two tasks: one for the groups of few rows, one for those of many. */
@@ -363,6 +379,24 @@ final class DecoderPlan implements AutoCloseable {
                 w.columns(),
                 epilogue);
         grids.add(name, task + "Few", _ -> MatrixKernels.few(w.outputs(), rows.groups()));
+        if (tensorCores) {
+            multiplyOnTensorCores(graph, name, task, rows, y, yStride, x, xStride, w, epilogue);
+        } else {
+            multiplyMany(graph, name, task, rows, y, yStride, x, xStride, w, epilogue);
+        }
+    }
+
+    private void multiplyMany(
+            TaskGraph graph,
+            String name,
+            String task,
+            Rows rows,
+            FloatArray y,
+            int yStride,
+            FloatArray x,
+            int xStride,
+            DeviceMatrix w,
+            int epilogue) {
         graph.task(
                 task + "Many",
                 MatrixKernels::gemmMany,
@@ -391,14 +425,69 @@ final class DecoderPlan implements AutoCloseable {
         });
     }
 
+    private void multiplyOnTensorCores(
+            TaskGraph graph,
+            String name,
+            String task,
+            Rows rows,
+            FloatArray y,
+            int yStride,
+            FloatArray x,
+            int xStride,
+            DeviceMatrix w,
+            int epilogue) {
+        graph.task(
+                task + "Pack", TensorCoreKernels::pack, context, work.halves(), work.sums(), x, xStride, w.columns());
+        grids.add(name, task + "Pack", counts -> {
+            boolean few = rows.most().applyAsInt(counts) <= MatrixKernels.FEW;
+            return TensorCoreKernels.perRow(few ? 1 : rows.all().applyAsInt(counts));
+        });
+        graph.task(
+                task + "Many",
+                TensorCoreKernels::gemmMma,
+                context,
+                rows.starts(),
+                rows.startsAt(),
+                rows.groups(),
+                rows.gather(),
+                rows.gatherAt(),
+                y,
+                yStride,
+                work.halves(),
+                work.sums(),
+                layout.maxTokens() * config.expertsPerToken(),
+                w.words(),
+                w.scales(),
+                w.minima(),
+                w.bits(),
+                w.block(),
+                w.affine(),
+                w.outputs(),
+                w.columns(),
+                epilogue);
+        grids.add(name, task + "Many", counts -> {
+            int most = rows.most().applyAsInt(counts);
+            return most <= MatrixKernels.FEW
+                    ? Grids.of(1, 1)
+                    : TensorCoreKernels.many(w.outputs(), most, rows.groups());
+        });
+    }
+
     private TaskGraph head(FloatArray norm, DeviceMatrix head) {
         TaskGraph graph = new TaskGraph("head")
                 .consumeFromDevice(name(config.layers() - 1), work.step(), work.hidden(), work.normed())
+                .consumeFromDevice(name(config.layers() - 1), products())
                 .transferToDevice(EVERY_EXECUTION, work.wanted())
                 .transferToDevice(FIRST_EXECUTION, norm, work.logits());
         norm(graph, "head", "outputNorm", work.step(), norm);
-        Rows wanted =
-                new Rows(work.wanted(), StepLayout.WANTED_STARTS, work.wanted(), StepLayout.HEADER, 1, Counts::wanted);
+        Rows wanted = new Rows(
+                work.wanted(),
+                StepLayout.WANTED_STARTS,
+                work.wanted(),
+                StepLayout.HEADER,
+                1,
+                Counts::wanted,
+                Counts::tokens);
         multiply(
                 graph,
                 "head",

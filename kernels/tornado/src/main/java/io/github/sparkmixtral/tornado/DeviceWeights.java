@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /**
@@ -40,6 +41,13 @@ record DeviceWeights(
             FloatArray router,
             DeviceMatrix gateUp,
             DeviceMatrix down) {}
+
+    /** Those that rows are multiplied with. */
+    Stream<DeviceMatrix> products() {
+        return Stream.concat(
+                layers.stream().flatMap(layer -> Stream.of(layer.qkv, layer.output, layer.gateUp, layer.down)),
+                Stream.of(head));
+    }
 
     /** Bytes that the weights will take on the device. */
     static long bytes(ModelConfig config, Weights weights, int positions) {

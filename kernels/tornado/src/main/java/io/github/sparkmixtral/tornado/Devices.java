@@ -7,6 +7,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import uk.ac.manchester.tornado.api.TornadoBackend;
 import uk.ac.manchester.tornado.api.TornadoRuntime;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -18,6 +20,10 @@ import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 final class Devices {
 
     private static final String MEMORY_LIMIT = "tornado.device.memory";
+
+    private static final String TENSOR_CORES = "spark-mixtral.tensorCores";
+
+    private static final Pattern COMPUTE_CAPABILITY = Pattern.compile("Device version *: CUDA ([0-9]{1,3})\\.[0-9]");
 
     private static final Found FOUND = withSystemLoader(Devices::find);
 
@@ -58,6 +64,24 @@ final class Devices {
     private static boolean isGpu(TornadoDevice device) {
         return device.getDeviceType() == TornadoDeviceType.GPU
                 || device.getTornadoVMBackend() == TornadoVMBackendType.CUDA;
+    }
+
+    /**
+     * Whether a device has the tensor cores that {@link TensorCoreKernels} needs, those of compute capability 8 and up (2020),
+     * and {@code -Dspark-mixtral.tensorCores=false} does not keep from using them.
+     */
+    static boolean hasTensorCores(TornadoDevice device) {
+        if (device.getTornadoVMBackend() != TornadoVMBackendType.CUDA
+                || !Boolean.parseBoolean(System.getProperty(TENSOR_CORES, "true"))) {
+            return false;
+        }
+        return hasTensorCores(device.getPhysicalDevice().getDeviceInfo());
+    }
+
+    /** TornadoVM says the compute capability in a text for people only. */
+    static boolean hasTensorCores(String deviceInfo) {
+        Matcher capability = COMPUTE_CAPABILITY.matcher(deviceInfo);
+        return capability.find() && Integer.parseInt(capability.group(1)) >= 8;
     }
 
     private static Found find() {

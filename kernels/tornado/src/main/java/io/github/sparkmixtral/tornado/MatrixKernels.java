@@ -396,12 +396,12 @@ final class MatrixKernels {
         return 1 << (4 * TornadoMath.min(j, 6));
     }
 
-    private static void store(FloatArray y, int at, float sum, int epilogue) {
+    static void store(FloatArray y, int at, float sum, int epilogue) {
         y.set(at, epilogue == ADD ? y.get(at) + sum : sum);
     }
 
     /** The exponential stays finite, because compilers that take liberties with arithmetic make a NaN of what an infinity divides. */
-    private static float swiGlu(float gate, float up) {
+    static float swiGlu(float gate, float up) {
         return gate / (1f + TornadoMath.exp(TornadoMath.min(-gate, 80f))) * up;
     }
 }

@@ -32,16 +32,17 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
     /**
      * Shares out a device's memory.
      *
+     * @param tensorCores whether the device has those that {@link TensorCoreKernels} needs, which take a larger workspace
      * @throws ModelException where the model does not fit, saying how much is needed and how much there is, or where it is of a
      *     shape that the kernels do not take
      */
-    static MemoryPlan of(Model model, BackendOptions options, String device, long deviceBytes) {
+    static MemoryPlan of(Model model, BackendOptions options, String device, long deviceBytes, boolean tensorCores) {
         ModelConfig config = model.config();
         limit("experts per layer", config.experts(), ExpertKernels.MAX_EXPERTS);
         limit("elements per head", config.headDimension(), AttentionKernels.MAX_HEAD_DIM);
         int chunk = Math.min(options.maxBatchTokens(), MAX_CHUNK_TOKENS);
         int positions = config.maxPositions();
-        Workspace.Capacity capacity = capacity(config, options, chunk, positions);
+        Workspace.Capacity capacity = capacity(config, options, chunk, positions, tensorCores);
         long weights = DeviceWeights.bytes(config, model.weights(), positions);
         long workspace = capacity.bytes(config);
         long usable = deviceBytes / 100 * USABLE;
@@ -70,7 +71,8 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
         }
     }
 
-    private static Workspace.Capacity capacity(ModelConfig config, BackendOptions options, int chunk, int positions) {
+    private static Workspace.Capacity capacity(
+            ModelConfig config, BackendOptions options, int chunk, int positions, boolean tensorCores) {
         int group = config.heads() / config.kvHeads();
         AttentionItems items = new AttentionItems(
                 AttentionKernels.queryTile(config.headDimension(), group),
@@ -83,7 +85,8 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
                 new StepLayout(chunk, items.maxItems()),
                 items,
                 Math.toIntExact(Math.min(tables, Integer.MAX_VALUE / Integer.BYTES)),
-                Math.min(chunk, MAX_WANTED));
+                Math.min(chunk, MAX_WANTED),
+                tensorCores);
     }
 
     private static int blocks(ModelConfig config, BackendOptions options, String device, long free) {

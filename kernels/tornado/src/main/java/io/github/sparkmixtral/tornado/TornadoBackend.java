@@ -41,14 +41,19 @@ final class TornadoBackend implements Backend {
      * @throws ModelException where the model does not fit on the device
      */
     TornadoBackend(Model model, BackendOptions options, TornadoDevice device) {
+        this(model, options, device, Devices.hasTensorCores(device));
+    }
+
+    /** @param tensorCores whether matrix products run on them, if the weights are fit for it */
+    TornadoBackend(Model model, BackendOptions options, TornadoDevice device, boolean tensorCores) {
         if (options.maxSequences() < 1 || options.maxBatchTokens() < 1) {
             throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
         }
         this.config = model.config();
         this.options = options;
         String name = device.getPhysicalDevice().getDeviceName();
-        this.memory =
-                MemoryPlan.of(model, options, name, device.getPhysicalDevice().getDeviceGlobalMemorySize());
+        long deviceBytes = device.getPhysicalDevice().getDeviceGlobalMemorySize();
+        this.memory = MemoryPlan.of(model, options, name, deviceBytes, tensorCores);
         LOG.info(
                 "TornadoVM backend on {}: {} MiB, {} cache blocks of {} tokens",
                 name,

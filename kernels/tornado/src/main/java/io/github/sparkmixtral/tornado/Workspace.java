@@ -19,6 +19,8 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * @param routeWeights {@code [tokens, expertsPerToken]}
  * @param activated {@code [tokens * expertsPerToken, intermediate]} in the order of the experts
  * @param expertOut {@code [tokens * expertsPerToken, hidden]} in the order of the experts
+ * @param halves rows of the input of a matrix product, see {@link TensorCoreKernels}; one word where there are no tensor cores
+ * @param sums scratch of {@link TensorCoreKernels}; one float where there are no tensor cores
  * @param logits {@code [wanted, vocabulary]}
  * @param topTokens {@code [wanted, TOP]} see {@link HeadKernels}
  * @param topValues {@code [wanted, TOP]}
@@ -37,13 +39,19 @@ record Workspace(
         FloatArray routeWeights,
         FloatArray activated,
         FloatArray expertOut,
+        IntArray halves,
+        FloatArray sums,
         FloatArray logits,
         IntArray topTokens,
         FloatArray topValues,
         FloatArray logSumExp) {
 
-    /** Sizes of a workspace. */
-    record Capacity(StepLayout layout, AttentionItems attention, int tables, int wanted) {
+    /**
+     * Sizes of a workspace.
+     *
+     * @param tensorCores whether matrix products may run on them
+     */
+    record Capacity(StepLayout layout, AttentionItems attention, int tables, int wanted, boolean tensorCores) {
 
         /** Arrays of numbers of tokens, entries, and so on, each times its width; what {@link #of} makes. */
         long bytes(ModelConfig config) {
@@ -59,6 +67,10 @@ record Workspace(
         long tokens = capacity.layout().maxTokens();
         long entries = tokens * config.expertsPerToken();
         long wanted = capacity.wanted();
+        long halves = Math.max(tokens * Math.max(widths.hidden(), widths.query()), entries * widths.intermediate()) / 2;
+        int outputs = Math.max(
+                Math.max(widths.qkv(), widths.hidden()), Math.max(2 * widths.intermediate(), widths.vocabulary()));
+        long sums = TensorCoreKernels.scratch(entries, outputs, entries, config.experts());
         return new Workspace(
                 arrays.ints(capacity.layout().size()),
                 arrays.ints(capacity.tables()),
@@ -72,6 +84,8 @@ record Workspace(
                 arrays.floats(entries),
                 arrays.floats(entries * widths.intermediate()),
                 arrays.floats(entries * widths.hidden()),
+                arrays.ints(capacity.tensorCores() ? halves : 1),
+                arrays.floats(capacity.tensorCores() ? sums : 1),
                 arrays.floats(wanted * widths.vocabulary()),
                 arrays.ints(wanted * HeadKernels.MAX_TOP),
                 arrays.floats(wanted * HeadKernels.MAX_TOP),

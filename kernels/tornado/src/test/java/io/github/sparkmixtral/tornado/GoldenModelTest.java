@@ -2,6 +2,7 @@ package io.github.sparkmixtral.tornado;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
@@ -12,6 +13,7 @@ import io.github.sparkmixtral.model.Quantization;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
 /** The whole model on the device, from its files to its logits, against Hugging Face transformers in float32. */
 @Tag("device")
@@ -38,6 +40,27 @@ class GoldenModelTest {
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
                 Backend backend = open(model)) {
             assertThat(golden.logits(backend)).containsExactly(golden.logits(), within(TOLERANCE));
+        }
+    }
+
+    /** Of halves in the matrix products come errors of 2^-11 in each factor. Seen: up to 1.1e-2. */
+    private static final float TENSOR_CORE_TOLERANCE = 3e-2f;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gqa-bf16", "gguf-q4_k_m"})
+    void tensorCoresComeClose(String name) {
+        GoldenModel golden = GoldenModel.of(name);
+        BackendOptions options = new BackendOptions(1, 128, 8 << 20, 0);
+        TornadoDevice device = Devices.chosen(options);
+        assumeThat(device.getDeviceName().equals("simulator") || Devices.hasTensorCores(device))
+                .as("TornadoVM's device has tensor cores and is driven through CUDA")
+                .isTrue();
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend without = new TornadoBackend(model, options, device, false);
+                Backend with = new TornadoBackend(model, options, device, true)) {
+            float[] logits = golden.logits(with);
+            assertThat(logits).containsExactly(golden.logits(), within(TENSOR_CORE_TOLERANCE));
+            assertThat(logits).as("from other kernels").isNotEqualTo(golden.logits(without));
         }
     }
 

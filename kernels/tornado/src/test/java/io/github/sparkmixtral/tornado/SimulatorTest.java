@@ -8,6 +8,8 @@ import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.WorkerGrid;
 import uk.ac.manchester.tornado.api.WorkerGrid1D;
 import uk.ac.manchester.tornado.api.WorkerGrid2D;
+import uk.ac.manchester.tornado.api.enums.MMAShape;
+import uk.ac.manchester.tornado.api.types.HalfFloat;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
@@ -99,6 +101,93 @@ class SimulatorTest {
                 .hasMessage("the grid [100, 1, 1] has no local work set");
         assertThatThrownBy(() -> Simulator.run(grid(2048, 2048), ctx -> {}))
                 .hasMessageContaining("larger than the 1024 that devices allow");
+    }
+
+    /** The tiles lie 16 bytes into local memory; the product is of small integers, thus exact. */
+    @Test
+    void tensorCoresMultiplyTiles() {
+        FloatArray sums = new FloatArray(20 * 24);
+        Simulator.run(grid(64, 64), ctx -> multiplyTiles(ctx, sums));
+        for (int row = 0; row < 20; row++) {
+            for (int column = 0; column < 24; column++) {
+                float expected = 0;
+                if (row >= 4 && column >= 8) {
+                    expected = 0.5f;
+                    for (int k = 0; k < 16; k++) {
+                        expected += a(row - 4, k) * b(k, (column - 8) % 8);
+                    }
+                }
+                assertThat(sums.get(row * 24 + column)).as(row + ", " + column).isEqualTo(expected);
+            }
+        }
+    }
+
+    private static float a(int row, int k) {
+        return row * 3 - k * 5 % 7;
+    }
+
+    private static float b(int k, int column) {
+        return k % 5 * 2 - column;
+    }
+
+    /** Two warps write the same product side by side. */
+    private static void multiplyTiles(KernelContext ctx, FloatArray sums) {
+        int[] a = ctx.allocateIntLocalArray(4 + 16 * 8);
+        int[] b = ctx.allocateIntLocalArray(4 + 16 * 4);
+        for (int i = ctx.localIdx; i < 128; i += 64) {
+            a[4 + i] = halves(a(i / 8, i % 8 * 2), a(i / 8, i % 8 * 2 + 1));
+        }
+        b[4 + ctx.localIdx] =
+                halves(b(ctx.localIdx / 4, ctx.localIdx % 4 * 2), b(ctx.localIdx / 4, ctx.localIdx % 4 * 2 + 1));
+        ctx.localBarrier();
+        float[] c = ctx.mma(ctx.mmaLoadA(a, 16, 16), ctx.mmaLoadB(b, 16, 16), ctx.mmaFragment(0.5f), MMAShape.M16N8K16);
+        ctx.mmaStore(c, sums, 4, 8 + ctx.localIdx / 32 * 8, 24);
+    }
+
+    private static int halves(float low, float high) {
+        return (new HalfFloat(low).getHalfFloatValue() & 0xFFFF) | new HalfFloat(high).getHalfFloatValue() << 16;
+    }
+
+    @Test
+    void aThreadThatDoesNotComeToAProductOfItsWarpIsAnError() {
+        assertThatThrownBy(() -> Simulator.run(grid(64, 64), ctx -> {
+                    int[] tile = ctx.allocateIntLocalArray(128);
+                    if (ctx.localIdx != 40) {
+                        ctx.mmaLoadA(tile, 16, 0);
+                    }
+                }))
+                .hasMessage(
+                        "work-group (0, 0, 0) diverges: thread (32, 0, 0) waits for its warp, and thread (40, 0, 0) does not"
+                                + " come");
+    }
+
+    /** Warps do not wait for each other at products: one that needs another's tile needs a barrier. */
+    @Test
+    void aProductIsNoBarrier() {
+        FloatArray sums = new FloatArray(16 * 8);
+        Simulator.run(grid(64, 64), ctx -> {
+            int[] a = ctx.allocateIntLocalArray(128);
+            int[] b = ctx.allocateIntLocalArray(64);
+            a[ctx.localIdx] = 0;
+            a[64 + ctx.localIdx] = 0;
+            b[ctx.localIdx] = halves(Float.NaN, Float.NaN);
+            ctx.localBarrier();
+            b[ctx.localIdx] = 0;
+            float[] c = ctx.mma(ctx.mmaLoadA(a, 16, 0), ctx.mmaLoadB(b, 16, 0), ctx.mmaFragment(0f), MMAShape.M16N8K16);
+            if (ctx.localIdx < 32) {
+                ctx.mmaStore(c, sums, 0, 0, 8);
+            }
+        });
+        assertThat(sums.toHeapArray()).containsOnly(Float.NaN);
+    }
+
+    @Test
+    void aTileThatTensorCoresDoNotTakeIsAnError() {
+        assertThatThrownBy(
+                        () -> Simulator.run(grid(32, 32), ctx -> ctx.mmaLoadA(ctx.allocateIntLocalArray(192), 16, 8)))
+                .hasMessageContaining("a row of a tile starts at byte 8, no multiple of 16");
+        assertThatThrownBy(() -> Simulator.run(grid(32, 32), ctx -> ctx.mmaLoadB(ctx.allocateIntLocalArray(192), 8, 0)))
+                .hasMessageContaining("tiles of halves are 16 deep, not 8");
     }
 
     private static WorkerGrid grid(int threads, int group) {

@@ -20,11 +20,18 @@ final class WorkGroup {
 
     private static final ContinuationScope SCOPE = new ContinuationScope("work-group");
 
+    /** Threads that come to {@link #exchange} together. */
+    static final int WARP = 32;
+
     private final SimulatedContext[] threads;
     private final int[] local;
     private final Simulator.Order order;
     private final Consumer<KernelContext> kernel;
     private final List<Object> localArrays = new ArrayList<>();
+
+    /** What waiting threads have to give to their warp; null for a thread that does not wait for it. */
+    private final Object[] given;
+
     private int localBytes;
     private String name = "";
 
@@ -33,6 +40,7 @@ final class WorkGroup {
         this.order = order;
         this.kernel = kernel;
         threads = new SimulatedContext[local[0] * local[1] * local[2]];
+        given = new Object[threads.length];
         Arrays.setAll(threads, i -> new SimulatedContext(this, i, groups, local));
     }
 
@@ -43,11 +51,38 @@ final class WorkGroup {
         localBytes = 0;
         Continuation[] waiting = new Continuation[threads.length];
         Arrays.setAll(waiting, i -> new Continuation(SCOPE, () -> runThread(i, x, y, z)));
+        int warps = Math.ceilDiv(threads.length, WARP);
         do {
-            for (int i = 0; i < waiting.length; i++) {
-                waiting[order == Simulator.Order.ASCENDING ? i : waiting.length - 1 - i].run();
+            for (int i = 0; i < warps; i++) {
+                runWarp(waiting, order == Simulator.Order.ASCENDING ? i : warps - 1 - i);
             }
         } while (!finished(waiting));
+    }
+
+    /** Runs a warp to its next barrier, whatever its threads exchange before: other warps may be far behind or ahead. */
+    private void runWarp(Continuation[] waiting, int warp) {
+        int first = warp * WARP;
+        int end = Math.min(first + WARP, threads.length);
+        boolean exchanges;
+        do {
+            Arrays.fill(given, first, end, null);
+            for (int i = 0; i < end - first; i++) {
+                waiting[order == Simulator.Order.ASCENDING ? first + i : end - 1 - i].run();
+            }
+            exchanges = given[first] != null;
+            for (int i = first; i < end; i++) {
+                if (given[i] != null != exchanges) {
+                    throw new IllegalStateException(name + " diverges: " + thread(exchanges ? first : i)
+                            + " waits for its warp, and " + thread(exchanges ? i : first) + " does not come");
+                }
+            }
+            if (exchanges) {
+                Object[] all = Arrays.copyOfRange(given, first, end);
+                for (int i = first; i < end; i++) {
+                    threads[i].receive(all);
+                }
+            }
+        } while (exchanges);
     }
 
     private void runThread(int index, int x, int y, int z) {
@@ -73,6 +108,12 @@ final class WorkGroup {
 
     /** Called by a thread: stops it until all others of the work-group have stopped too. */
     void await() {
+        Continuation.yield(SCOPE);
+    }
+
+    /** Called by a thread: stops it until all others of its warp have stopped here too; they then receive what each gave. */
+    void exchange(int index, Object own) {
+        given[index] = own;
         Continuation.yield(SCOPE);
     }
 

@@ -1,5 +1,8 @@
 package uk.ac.manchester.tornado.api;
 
+import uk.ac.manchester.tornado.api.enums.MMAShape;
+import uk.ac.manchester.tornado.api.types.HalfFloat;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /**
@@ -52,4 +55,30 @@ public class KernelContext {
     public void atomicAdd(int[] array, int index, int value) {
         array[index] += value;
     }
+
+    /** A thread's part of a 16 by 8 tile of sums, all of them {@code value}. For tensor cores, as are the members below. */
+    public float[] mmaFragment(float value) {
+        return new float[] {value, value, value, value};
+    }
+
+    /**
+     * A thread's part of a 16 by {@code k} tile of local memory: rows of {@code k} halves, two to an int, from {@code byteOffset}
+     * on. All 32 threads of a warp come here together, as they do to every {@code mma} call.
+     */
+    public HalfFloat[] mmaLoadA(int[] tile, int k, int byteOffset) {
+        return new HalfFloat[8];
+    }
+
+    /** As {@link #mmaLoadA(int[], int, int)}, of a {@code k} by 8 tile: rows of 8 halves. */
+    public HalfFloat[] mmaLoadB(int[] tile, int k, int byteOffset) {
+        return new HalfFloat[4];
+    }
+
+    /** {@code a * b + c} for the tiles that the threads of a warp hold together. */
+    public float[] mma(HalfFloat[] a, HalfFloat[] b, float[] c, MMAShape shape) {
+        return c;
+    }
+
+    /** Writes a 16 by 8 tile of sums to a matrix of {@code stride} columns, its first element to ({@code row}, {@code column}). */
+    public void mmaStore(float[] tile, FloatArray matrix, int row, int column, int stride) {}
 }

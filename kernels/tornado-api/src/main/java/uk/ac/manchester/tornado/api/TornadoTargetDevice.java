@@ -14,4 +14,7 @@ public interface TornadoTargetDevice {
     int getDeviceMaxComputeUnits();
 
     long getDeviceMaxAllocationSize();
+
+    /** Text for people, of several lines. On CUDA one of them says the compute capability: {@code Device version   : CUDA 9.0}. */
+    String getDeviceInfo();
 }

@@ -127,4 +127,9 @@ record SimulatedRuntime() implements TornadoRuntime, TornadoBackend, TornadoDevi
     public long getDeviceMaxAllocationSize() {
         return MEMORY;
     }
+
+    @Override
+    public String getDeviceInfo() {
+        return "simulator";
+    }
 }
