@@ -82,7 +82,7 @@ final class TornadoBackend implements Backend {
         Batch token = new Batch(zero, zero, zero, one, zero, one, zero);
         long start = System.nanoTime();
         try {
-            plan.layers(token, layer -> LOG.info("compiled and uploaded layer {} of {}", layer, config.layers()));
+            plan.layers(token, layer -> LOG.info("compiled and uploaded {} of {} layers", layer, config.layers()));
             plan.top(zero, 0, 1, new TopLogits(1, new int[1], new float[1], new float[1]), 0);
         } catch (RuntimeException e) {
             close();
