@@ -35,7 +35,8 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * its block, 2 to load {@code x}), so that from 2 entries on arithmetic is the bound: for r entries about (24 + 12 r) / 35 of the
  * time that reading takes. So up to {@link #ROWS} entries share one reading, and 9 to 16 take two, which arithmetic hides.
  *
- * <p>{@link #gemmMany} is bound by arithmetic in float, 64 multiply-adds for 16 loads of local memory in each thread.
+ * <p>{@link #gemmMany} is bound by arithmetic in float, 64 multiply-adds for 16 loads of local memory in each thread. Where
+ * there are tensor cores {@link TensorCoreKernels} takes its place.
  */
 final class MatrixKernels {
 

@@ -19,7 +19,8 @@ import uk.ac.manchester.tornado.api.common.TornadoDevice;
  * Mixtral on one device of TornadoVM. Weights, cache and activations live there; a step sends a few integers per token and takes back
  * what is wanted of the logits. A step is worked off in chunks, which bounds the memory for activations.
  *
- * <p>Weights mean what their format says; activations and sums are float; keys and values are kept in 16 bits. So logits differ
+ * <p>Weights mean what their format says; activations and sums are float; keys and values are kept in 16 bits; tensor cores, where
+ * there are any, multiply what they round to fp16, see {@link TensorCoreKernels}. So logits differ
  * from the CPU backend's by rounding, and, since sums are cut up by how many rows there are, a little with what else is in the
  * batch: close, not bit for bit.
  */
