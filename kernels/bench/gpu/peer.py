@@ -92,6 +92,8 @@ def main():
     parser.add_argument("--experts", nargs="+", default=["eager", "grouped_mm"], help="transformers' ways to run experts; the best counts")
     parser.add_argument("--ceilings-only", action="store_true")
     options = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("peer.py: torch finds no CUDA device")
     for line in ceilings():
         print(json.dumps(line), flush=True)
     if not options.ceilings_only:
