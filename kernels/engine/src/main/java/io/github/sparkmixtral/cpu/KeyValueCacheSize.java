@@ -13,9 +13,6 @@ import java.util.List;
 /** How many blocks the key/value cache gets. */
 final class KeyValueCacheSize {
 
-    /** Tokens per sequence that the cache is sized for where no size is given; longer ones share with shorter ones. */
-    static final int TOKENS_PER_SEQUENCE = 4096;
-
     /** The part of the machine's free memory that a cache takes at most where no size is given: one in this many. */
     static final int SHARE_OF_FREE_MEMORY = 2;
 
@@ -45,8 +42,7 @@ final class KeyValueCacheSize {
             }
             return count(options.kvCacheBytes() / blockBytes);
         }
-        long tokens = Math.min(config.maxPositions(), TOKENS_PER_SEQUENCE);
-        long needed = options.maxSequences() * Math.ceilDiv(tokens, KeyValueCache.BLOCK);
+        long needed = options.usualCacheBlocks(config.maxPositions());
         long fitting = free / SHARE_OF_FREE_MEMORY / blockBytes;
         if (fitting < 1) {
             throw new ModelException(

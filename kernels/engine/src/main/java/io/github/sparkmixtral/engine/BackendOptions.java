@@ -17,8 +17,16 @@ public record BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheB
     /** Tokens per cache block, everywhere. */
     public static final int BLOCK_SIZE = 16;
 
+    /** Tokens per sequence that a cache is sized for where no size is given; longer sequences share with shorter ones. */
+    private static final int TOKENS_PER_SEQUENCE = 4096;
+
     /** On whichever device the backend chooses. */
     public BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads) {
         this(maxSequences, maxBatchTokens, kvCacheBytes, threads, ANY_DEVICE);
+    }
+
+    /** Blocks of a cache for which no size is given, where that many fit: {@code maxSequences} of usual length. */
+    public long usualCacheBlocks(int maxPositions) {
+        return maxSequences * (long) Math.ceilDiv(Math.min(maxPositions, TOKENS_PER_SEQUENCE), BLOCK_SIZE);
     }
 }

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.tornado;
 
-import static io.github.sparkmixtral.tornado.StepLayout.GROUP;
+import static io.github.sparkmixtral.tornado.Grids.GROUP;
 
 import io.github.sparkmixtral.engine.BackendOptions;
 import uk.ac.manchester.tornado.api.KernelContext;
@@ -67,12 +67,12 @@ final class AttentionKernels {
 
     /** The grid of {@link #attend}. */
     static WorkerGrid attendGrid(int items, int heads, int kvHeads, int headDim) {
-        return LayerKernels.grid(items, kvHeads * parts(headDim, heads / kvHeads));
+        return Grids.of(items, kvHeads * parts(headDim, heads / kvHeads));
     }
 
     /** The grid of {@link #mergeAttention}. */
     static WorkerGrid mergeGrid(int tokens, int heads) {
-        return LayerKernels.grid(tokens, heads);
+        return Grids.of(tokens, heads);
     }
 
     /**

@@ -36,11 +36,10 @@ final class DecoderPlan implements AutoCloseable {
     /** Instead of where rows are listed: entry e is row e. */
     private static final int SAME_ROWS = -1;
 
-    /** Rows of a matrix product's input: which they are, how they are grouped, how many at most, and of how many. */
+    /** Rows of a matrix product's input, by one array of indices: how they are grouped, which they are, how many at most, and of how many. */
     private record Rows(
-            IntArray starts,
+            IntArray indices,
             int startsAt,
-            IntArray gather,
             int gatherAt,
             int groups,
             ToIntFunction<Counts> most,
@@ -74,8 +73,7 @@ final class DecoderPlan implements AutoCloseable {
         this.attention = capacity.attention();
         this.widths = Widths.of(config);
         this.routing = new Routing(config.experts(), (long) layout.maxTokens() * config.expertsPerToken());
-        this.tokens = new Rows(
-                work.step(), StepLayout.TOKEN_STARTS, work.step(), SAME_ROWS, 1, Counts::tokens, Counts::tokens);
+        this.tokens = new Rows(work.step(), StepLayout.TOKEN_STARTS, SAME_ROWS, 1, Counts::tokens, Counts::tokens);
         this.tensorCores = capacity.tensorCores() && weights.products().allMatch(TensorCoreKernels::takes);
         ImmutableTaskGraph[] graphs = new ImmutableTaskGraph[config.layers() + 3];
         graphs[0] = start(weights.embedding()).snapshot();
@@ -159,7 +157,7 @@ final class DecoderPlan implements AutoCloseable {
                     .consumeFromDevice(name(number - 1), products());
         }
         graph.transferToDevice(FIRST_EXECUTION, layer.attentionNorm(), layer.expertNorm(), layer.router());
-        norm(graph, name, "attentionNorm", work.step(), layer.attentionNorm());
+        norm(graph, name, "attentionNorm", layer.attentionNorm());
         multiply(
                 graph,
                 name,
@@ -183,7 +181,7 @@ final class DecoderPlan implements AutoCloseable {
                 widths.query(),
                 layer.output(),
                 MatrixKernels.ADD);
-        norm(graph, name, "expertNorm", work.step(), layer.expertNorm());
+        norm(graph, name, "expertNorm", layer.expertNorm());
         experts(graph, name, layer);
         // The cache is never uploaded: nothing is read of it that a step has not written.
         return graph.persistOnDevice(work.step(), work.hidden(), work.tables())
@@ -192,12 +190,12 @@ final class DecoderPlan implements AutoCloseable {
                 .persistOnDevice(cache.keys(), cache.keyScales(), cache.values(), cache.valueScales());
     }
 
-    private void norm(TaskGraph graph, String name, String task, IntArray step, FloatArray weight) {
+    private void norm(TaskGraph graph, String name, String task, FloatArray weight) {
         graph.task(
                 task,
                 LayerKernels::rmsNorm,
                 context,
-                step,
+                work.step(),
                 work.normed(),
                 work.hidden(),
                 weight,
@@ -340,8 +338,7 @@ final class DecoderPlan implements AutoCloseable {
     }
 
     private Rows entries(int gatherAt, ToIntFunction<Counts> all) {
-        return new Rows(
-                work.routing(), routing.startsAt(), work.routing(), gatherAt, config.experts(), this::entries, all);
+        return new Rows(work.routing(), routing.startsAt(), gatherAt, config.experts(), this::entries, all);
     }
 
     /** A matrix product, as two tasks: one for the groups of few rows, one for those of many. */
@@ -361,9 +358,9 @@ final class DecoderPlan implements AutoCloseable {
                 task + "Few",
                 MatrixKernels::gemmFew,
                 context,
-                rows.starts(),
+                rows.indices(),
                 rows.startsAt(),
-                rows.gather(),
+                rows.indices(),
                 rows.gatherAt(),
                 y,
                 yStride,
@@ -401,10 +398,10 @@ final class DecoderPlan implements AutoCloseable {
                 task + "Many",
                 MatrixKernels::gemmMany,
                 context,
-                rows.starts(),
+                rows.indices(),
                 rows.startsAt(),
                 rows.groups(),
-                rows.gather(),
+                rows.indices(),
                 rows.gatherAt(),
                 y,
                 yStride,
@@ -446,10 +443,10 @@ final class DecoderPlan implements AutoCloseable {
                 task + "Many",
                 TensorCoreKernels::gemmMma,
                 context,
-                rows.starts(),
+                rows.indices(),
                 rows.startsAt(),
                 rows.groups(),
-                rows.gather(),
+                rows.indices(),
                 rows.gatherAt(),
                 y,
                 yStride,
@@ -479,15 +476,9 @@ final class DecoderPlan implements AutoCloseable {
                 .consumeFromDevice(name(config.layers() - 1), products())
                 .transferToDevice(EVERY_EXECUTION, work.wanted())
                 .transferToDevice(FIRST_EXECUTION, norm, work.logits());
-        norm(graph, "head", "outputNorm", work.step(), norm);
-        Rows wanted = new Rows(
-                work.wanted(),
-                StepLayout.WANTED_STARTS,
-                work.wanted(),
-                StepLayout.HEADER,
-                1,
-                Counts::wanted,
-                Counts::tokens);
+        norm(graph, "head", "outputNorm", norm);
+        Rows wanted =
+                new Rows(work.wanted(), StepLayout.WANTED_STARTS, StepLayout.HEADER, 1, Counts::wanted, Counts::tokens);
         multiply(
                 graph,
                 "head",

@@ -1,8 +1,9 @@
 package io.github.sparkmixtral.tornado;
 
+import static io.github.sparkmixtral.tornado.Grids.GROUP;
+
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.WorkerGrid;
-import uk.ac.manchester.tornado.api.WorkerGrid1D;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -18,8 +19,6 @@ final class ExpertKernels {
     /** Most experts of a layer. */
     static final int MAX_EXPERTS = 256;
 
-    private static final int GROUP = 128;
-
     /** Experts whose router rows one pass over a token's activations meets. */
     private static final int EXPERTS = 8;
 
@@ -33,9 +32,7 @@ final class ExpertKernels {
 
     /** Grid of {@link #route} and {@link #combine}: a work-group for each of at most so many tokens. */
     static WorkerGrid perToken(int tokens) {
-        WorkerGrid grid = new WorkerGrid1D(tokens * GROUP);
-        grid.setLocalWork(GROUP, 1, 1);
-        return grid;
+        return Grids.of(tokens, 1);
     }
 
     /** Grid of {@link #sortByExpert}. */

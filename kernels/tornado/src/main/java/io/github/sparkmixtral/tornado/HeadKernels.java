@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
+import static io.github.sparkmixtral.tornado.Grids.GROUP;
+
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.WorkerGrid;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
@@ -11,8 +13,6 @@ final class HeadKernels {
 
     /** Most logits of a row that {@link #topLogits} gives, and the stride of its results. */
     static final int MAX_TOP = 64;
-
-    private static final int GROUP = 128;
 
     /** Partial results of a reduction: few threads make few of them, and each thread of the group goes over those. */
     private static final int PARTS = 16;

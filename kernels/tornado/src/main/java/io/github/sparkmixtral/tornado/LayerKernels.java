@@ -1,11 +1,10 @@
 package io.github.sparkmixtral.tornado;
 
-import static io.github.sparkmixtral.tornado.StepLayout.GROUP;
+import static io.github.sparkmixtral.tornado.Grids.GROUP;
 
 import io.github.sparkmixtral.engine.BackendOptions;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.WorkerGrid;
-import uk.ac.manchester.tornado.api.WorkerGrid2D;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -30,18 +29,12 @@ final class LayerKernels {
 
     /** One work-group per row: the grid of {@link #embed} and {@link #rmsNorm}. */
     static WorkerGrid rowGrid(int rows) {
-        return grid(rows, 1);
+        return Grids.of(rows, 1);
     }
 
     /** One work-group per token and vector: the grid of {@link #ropeAndStore}. */
     static WorkerGrid ropeGrid(int tokens, int heads, int kvHeads) {
-        return grid(tokens, heads + 2 * kvHeads);
-    }
-
-    static WorkerGrid grid(int groupsX, int groupsY) {
-        WorkerGrid grid = new WorkerGrid2D(groupsX * GROUP, groupsY);
-        grid.setLocalWork(GROUP, 1, 1);
-        return grid;
+        return Grids.of(tokens, heads + 2 * kvHeads);
     }
 
     /**

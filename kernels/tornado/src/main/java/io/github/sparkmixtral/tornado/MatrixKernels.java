@@ -1,8 +1,9 @@
 package io.github.sparkmixtral.tornado;
 
+import static io.github.sparkmixtral.tornado.Grids.GROUP;
+
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.WorkerGrid;
-import uk.ac.manchester.tornado.api.WorkerGrid2D;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -55,8 +56,6 @@ final class MatrixKernels {
     /** Most entries of a group that {@link #gemmFew} serves. */
     static final int FEW = 16;
 
-    private static final int GROUP = 128;
-
     /** Outputs of one work-group of {@link #gemmFew}, four to each of its four runs of 32 threads. */
     private static final int FEW_OUTPUTS = 16;
 
@@ -96,7 +95,7 @@ final class MatrixKernels {
 
     /** Grid of {@link #gemmFew}. */
     static WorkerGrid few(int outputs, int groups) {
-        return grid(Math.ceilDiv(outputs, FEW_OUTPUTS), groups);
+        return Grids.of(Math.ceilDiv(outputs, FEW_OUTPUTS), groups);
     }
 
     /**
@@ -105,13 +104,7 @@ final class MatrixKernels {
      * @param entries most entries of all groups together
      */
     static WorkerGrid many(int outputs, int entries, int groups) {
-        return grid(Math.ceilDiv(outputs, TILE_OUTPUTS), Math.ceilDiv(entries, TILE_ENTRIES) + groups);
-    }
-
-    private static WorkerGrid grid(int x, int y) {
-        WorkerGrid grid = new WorkerGrid2D(x * GROUP, y);
-        grid.setLocalWork(GROUP, 1, 1);
-        return grid;
+        return Grids.of(Math.ceilDiv(outputs, TILE_OUTPUTS), Math.ceilDiv(entries, TILE_ENTRIES) + groups);
     }
 
     /** Groups of 1 to {@link #FEW} entries; see the class. */

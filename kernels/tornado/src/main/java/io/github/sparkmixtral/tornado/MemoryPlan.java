@@ -9,11 +9,10 @@ import io.github.sparkmixtral.model.ModelException;
  * How a device's memory is shared out: weights and workspace as they must be, the rest to the key/value cache.
  *
  * @param blocks blocks of the key/value cache
- * @param positions longest sequence, which the cache bounds
  * @param capacity of the workspace
  * @param bytes of everything together
  */
-record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long bytes) {
+record MemoryPlan(int blocks, Workspace.Capacity capacity, long bytes) {
 
     /** Tokens that go through the layers together: enough to be bound by arithmetic, not by memory. */
     static final int MAX_CHUNK_TOKENS = 2048;
@@ -23,9 +22,6 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
 
     /** The part of a device's memory, in hundredths, that is shared out: the driver and other processes need some, too. */
     private static final int USABLE = 92;
-
-    /** Tokens per sequence that the cache is sized for where no size is given; longer ones share with shorter ones. */
-    private static final int TOKENS_PER_SEQUENCE = 4096;
 
     private static final int BLOCK = BackendOptions.BLOCK_SIZE;
 
@@ -61,7 +57,7 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
                                     mebibytes(usable)));
         }
         int blocks = blocks(config, options, device, free);
-        return new MemoryPlan(blocks, positions, capacity, weights + workspace + blocks * blockBytes);
+        return new MemoryPlan(blocks, capacity, weights + workspace + blocks * blockBytes);
     }
 
     private static void limit(String what, int count, int most) {
@@ -91,8 +87,7 @@ record MemoryPlan(int blocks, int positions, Workspace.Capacity capacity, long b
 
     private static int blocks(ModelConfig config, BackendOptions options, String device, long free) {
         long blockBytes = KeyValueCache.blockBytes(config);
-        long wanted = options.maxSequences()
-                * (long) Math.ceilDiv(Math.min(config.maxPositions(), TOKENS_PER_SEQUENCE), BLOCK);
+        long wanted = options.usualCacheBlocks(config.maxPositions());
         if (options.kvCacheBytes() > 0) {
             wanted = options.kvCacheBytes() / blockBytes;
             if (options.kvCacheBytes() > free) {

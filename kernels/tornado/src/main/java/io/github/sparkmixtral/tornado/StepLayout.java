@@ -10,9 +10,6 @@ package io.github.sparkmixtral.tornado;
  */
 record StepLayout(int maxTokens, int maxItems) {
 
-    /** Threads per work-group of every kernel. */
-    static final int GROUP = 128;
-
     /** Index of the number of tokens, n. */
     static final int TOKENS = 0;
 

@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
+import static io.github.sparkmixtral.tornado.Grids.GROUP;
+
 import java.util.stream.IntStream;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.WorkerGrid;
@@ -26,7 +28,6 @@ final class TensorCoreKernels {
     /** The most work-groups of {@link #gemmMma}: some for each processor of a large GPU, several times over. */
     private static final int WORK_GROUPS = 1024;
 
-    private static final int GROUP = 128;
     private static final int WARP = 32;
 
     /** Entries of one tile of {@code y}: four products high. Each warp takes all of them. */

@@ -62,8 +62,8 @@ final class TornadoBackend implements Backend {
                 memory.blocks(),
                 BackendOptions.BLOCK_SIZE);
         try {
-            DeviceWeights weights =
-                    DeviceWeights.of(config, model.weights(), memory.positions(), arrays, line -> LOG.info("{}", line));
+            DeviceWeights weights = DeviceWeights.of(
+                    config, model.weights(), config.maxPositions(), arrays, line -> LOG.info("{}", line));
             List<KeyValueCache> caches = Stream.generate(() -> KeyValueCache.of(config, memory.blocks(), arrays))
                     .limit(config.layers())
                     .toList();
@@ -85,6 +85,9 @@ final class TornadoBackend implements Backend {
         try {
             plan.layers(token, layer -> LOG.info("compiled and uploaded {} of {} layers", layer, config.layers()));
             plan.top(zero, 0, 1, new TopLogits(1, new int[1], new float[1], new float[1]), 0);
+        } catch (Error e) {
+            close();
+            throw e;
         } catch (RuntimeException e) {
             close();
             throw new ModelException("TornadoVM cannot run the model on this device: " + e, e);
