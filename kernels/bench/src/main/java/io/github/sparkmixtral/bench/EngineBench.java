@@ -1,7 +1,8 @@
 package io.github.sparkmixtral.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.github.sparkmixtral.bench.Measurement.Kind;
+import io.github.sparkmixtral.bench.Limits.Limit;
+import io.github.sparkmixtral.bench.Measurement.What;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -9,9 +10,6 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelException;
-import io.github.sparkmixtral.model.ModelLoader;
-import io.github.sparkmixtral.model.Quantization;
-import io.github.sparkmixtral.model.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,11 +17,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.DoubleSupplier;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Measures a backend end to end, without Spark, and prints a table: prompt tokens per second, and tokens per second of decoding. */
+/**
+ * Measures a backend end to end, without Spark, and prints tables: prompt tokens per second, tokens per second of decoding, whole
+ * jobs, and what the machine can do at most.
+ */
 @Command(
         name = "EngineBench",
         mixinStandardHelpOptions = true,
@@ -31,20 +35,13 @@ import picocli.CommandLine.Option;
         sortOptions = false)
 public final class EngineBench implements Callable<Integer> {
 
-    /** Shapes of synthetic models. */
-    enum Shape {
-        MIXTRAL_8X7B,
-        SMALL,
-        TINY;
+    /** Most sequences and most tokens in a step of a job that does not say otherwise. */
+    private static final int JOB_SEQUENCES = 64;
 
-        ModelConfig config(int layers) {
-            return switch (this) {
-                case MIXTRAL_8X7B -> SyntheticModel.mixtral8x7b(layers);
-                case SMALL -> SyntheticModel.small(layers);
-                case TINY -> SyntheticModel.tiny(layers);
-            };
-        }
-    }
+    private static final int JOB_TOKENS = 2048;
+
+    /** Rounds of the limits between two measurements. */
+    private static final int LIMIT_ROUNDS = 3;
 
     @Option(
             names = "--backend",
@@ -52,46 +49,30 @@ public final class EngineBench implements Callable<Integer> {
             description = "The backend to measure (default: ${DEFAULT-VALUE}).")
     private String backend;
 
-    @Option(names = "--model", description = "A model to load; without it, random weights of --shape.")
-    private Path model;
-
-    @Option(
-            names = "--shape",
-            defaultValue = "SMALL",
-            description = "Shape of random weights: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-    private Shape shape;
-
-    @Option(
-            names = "--layers",
-            defaultValue = "8",
-            description = "Layers of random weights (default: ${DEFAULT-VALUE}).")
-    private int layers;
-
-    @Option(
-            names = "--weights",
-            defaultValue = "Q8_0",
-            description = "Type of random weights: F32, BF16, Q8_0 or Q4_0 (default: ${DEFAULT-VALUE}).")
-    private TensorType weights;
+    @Mixin
+    private ModelOptions modelOptions;
 
     @Option(
             names = "--prefill",
             split = ",",
             defaultValue = "512",
-            description = "Lengths of prompts to take in (default: ${DEFAULT-VALUE}).")
+            description = "Lengths of prompts to take in, 0 for none (default: ${DEFAULT-VALUE}).")
     private List<Integer> prefills;
 
     @Option(
             names = "--batch",
             split = ",",
             defaultValue = "1,8,32",
-            description = "Numbers of sequences to decode together (default: ${DEFAULT-VALUE}).")
+            description = "Numbers of sequences to decode together, 0 for none (default: ${DEFAULT-VALUE}).")
     private List<Integer> batches;
 
     @Option(
             names = "--context",
+            split = ",",
             defaultValue = "128",
-            description = "Tokens of each sequence before decoding begins (default: ${DEFAULT-VALUE}).")
-    private int context;
+            description =
+                    "Tokens of each sequence before decoding begins; each with every --batch (default: ${DEFAULT-VALUE}).")
+    private List<Integer> contexts;
 
     @Option(
             names = "--steps",
@@ -113,9 +94,35 @@ public final class EngineBench implements Callable<Integer> {
 
     @Option(
             names = "--threads",
+            split = ",",
             defaultValue = "0",
-            description = "Worker threads of the CPU backend; 0 for all processors (default: ${DEFAULT-VALUE}).")
-    private int threads;
+            description =
+                    "Worker threads of the CPU backend, 0 for all processors; several measure all again (default: ${DEFAULT-VALUE}).")
+    private List<Integer> threadCounts;
+
+    @Option(
+            names = "--job",
+            paramLabel = "PROMPTSxINxOUT",
+            description =
+                    "A job to run through the engine, such as 32x128x64: prompts, tokens of each, new tokens for each.")
+    private String job;
+
+    @Option(
+            names = "--shared-prefix",
+            split = ",",
+            defaultValue = "0",
+            description =
+                    "Leading tokens that all prompts of the job share; several run it again (default: ${DEFAULT-VALUE}).")
+    private List<Integer> sharedPrefixes;
+
+    @Option(
+            names = "--limits",
+            description =
+                    "Also measure, before, between and after the rest, how fast this machine reads memory and multiplies; adds each figure's share of it.")
+    private boolean limits;
+
+    @Option(names = "--plot", description = "Also draw tokens per second against --batch, as a Mermaid diagram.")
+    private boolean plot;
 
     @Option(
             names = "--bandwidth",
@@ -123,11 +130,24 @@ public final class EngineBench implements Callable<Integer> {
                     "Bytes per second that the device's memory copies, measured beside this; adds each figure's share of it.")
     private Double bandwidth;
 
+    @Option(
+            names = "--start",
+            description =
+                    "Instead: measure how soon this process answers with the given --model, and how soon at full speed.")
+    private boolean start;
+
+    @Option(names = "--write", paramLabel = "FILE", description = "Instead: write the random weights as a GGUF file.")
+    private Path write;
+
     @Option(names = "--json", description = "File for the figures as JSON lines.")
     private Path json;
 
     /** Runs it; exits with 0, with 2 for wrong options and with 1 where it fails. */
     public static void main(String[] args) {
+        System.exit(commandLine().execute(args));
+    }
+
+    static CommandLine commandLine() {
         CommandLine command = new CommandLine(new EngineBench()).setCaseInsensitiveEnumValuesAllowed(true);
         command.setExecutionExceptionHandler((failure, line, _) -> {
             if (failure instanceof ModelException
@@ -138,84 +158,227 @@ public final class EngineBench implements Callable<Integer> {
             }
             throw failure;
         });
-        System.exit(command.execute(args));
+        return command;
     }
 
     @Override
     public Integer call() throws IOException {
+        checkOptions();
+        if (write != null) {
+            writeModel();
+            return 0;
+        }
         BackendProvider provider = Backends.find(backend);
-        int longest = prefills.stream().mapToInt(Integer::intValue).max().orElse(1);
-        int widest = batches.stream().mapToInt(Integer::intValue).max().orElse(1);
-        List<Measurement> results = new ArrayList<>();
-        long start = System.nanoTime();
-        try (Model loaded = load()) {
-            BackendOptions options = new BackendOptions(
-                    widest, Math.max(longest, widest), cacheBytes(loaded.config(), longest, widest), threads);
-            try (Backend opened = provider.open(loaded, options)) {
-                System.out.printf(
-                        Locale.ROOT,
-                        "%s, %s, %d layers of %d x %d, ready after %.1f s%n%n",
-                        opened.name(),
-                        loaded.description().format(),
-                        loaded.config().layers(),
-                        loaded.config().hiddenSize(),
-                        loaded.config().intermediateSize(),
-                        (System.nanoTime() - start) / 1e9);
-                System.out.println(Measurement.header());
-                Workload workload = new Workload(opened, loaded);
-                for (int length : prefills) {
-                    results.add(measure(workload, Kind.PREFILL, length));
-                }
-                for (int sequences : batches) {
-                    results.add(measure(workload, Kind.DECODE, sequences));
+        List<Job> jobs = job == null
+                ? List.of()
+                : sharedPrefixes.stream().map(shared -> Job.parse(job, shared)).toList();
+        if (start) {
+            startOnly(provider);
+            return 0;
+        }
+        List<Measurement> stepResults = new ArrayList<>();
+        List<Job.Result> jobResults = new ArrayList<>();
+        List<Limit> limitResults = List.of();
+        try (Model model = modelOptions.load();
+                Limits machine = limits ? new Limits(threadsToLimit()) : null) {
+            for (int threads : threadCounts) {
+                try (Backend opened = open(provider, model, jobs, threads)) {
+                    measureSteps(new Workload(opened, model), threads, machine, stepResults);
+                    for (Job each : jobs) {
+                        measure(machine);
+                        jobResults.add(Job.Result.of(each, threads, rounds(() -> each.run(opened, model))));
+                        tell(jobResults.getLast());
+                    }
                 }
             }
-        }
-        if (json != null) {
-            ObjectMapper mapper = new ObjectMapper();
-            try (var out = Files.newBufferedWriter(json)) {
-                for (Measurement result : results) {
-                    out.write(mapper.writeValueAsString(result));
-                    out.newLine();
-                }
+            if (machine != null) {
+                measure(machine);
+                limitResults = machine.limits();
+                stepResults.replaceAll(step -> step.within(machine.of(processors(step.threads()))));
             }
         }
+        if (bandwidth != null) {
+            stepResults.replaceAll(step -> step.within(bandwidth));
+        }
+        print(Limits.HEADER, limitResults);
+        print(Measurement.HEADER, stepResults);
+        print(Job.Result.HEADER, jobResults);
+        if (plot) {
+            Plot.ofBatches(stepResults).forEach(System.out::println);
+        }
+        writeJson(Stream.of(limitResults, stepResults, jobResults)
+                .flatMap(List::stream)
+                .toList());
         return 0;
     }
 
-    private Model load() {
-        return model == null
-                ? SyntheticModel.of(shape.config(layers), weights, 42)
-                : ModelLoader.load(model, Quantization.NONE, _ -> {});
+    private void checkOptions() {
+        atLeast(0, "--prefill", prefills);
+        atLeast(0, "--batch", batches);
+        atLeast(1, "--context", contexts);
+        atLeast(0, "--threads", threadCounts);
+        atLeast(1, "--steps", List.of(steps));
+        atLeast(1, "--rounds", List.of(rounds));
+        atLeast(0, "--warm-up", List.of(warmUp));
     }
 
-    /** Room for what is measured, whatever the backend takes for a key or a value: at most a float. */
-    private long cacheBytes(ModelConfig config, int longest, int widest) {
-        long blocks = Math.max(
-                Math.ceilDiv(longest, BackendOptions.BLOCK_SIZE),
-                (long) widest * Math.ceilDiv(context + steps + 1, BackendOptions.BLOCK_SIZE));
-        return 2
+    private static void atLeast(int least, String option, List<Integer> values) {
+        for (int value : values) {
+            if (value < least) {
+                throw new IllegalArgumentException(option + " must be at least " + least + ", not " + value);
+            }
+        }
+    }
+
+    private void writeModel() throws IOException {
+        if (!modelOptions.random()) {
+            throw new IllegalArgumentException("--write writes random weights: leave out --model");
+        }
+        try (Model model = modelOptions.load()) {
+            GgufWriter.write(
+                    write, model, SyntheticModel.vocabulary(model.config().vocabularySize()));
+        }
+    }
+
+    private void startOnly(BackendProvider provider) throws IOException {
+        if (modelOptions.random()) {
+            throw new IllegalArgumentException("--start needs a --model, which --write makes");
+        }
+        BackendOptions options = new BackendOptions(1, JOB_TOKENS, 0, threadCounts.getFirst());
+        List<Start> results = List.of(Start.measure(modelOptions::load, provider, options));
+        print(Start.HEADER, results);
+        writeJson(results);
+    }
+
+    private Backend open(BackendProvider provider, Model model, List<Job> jobs, int threads) {
+        long begin = System.nanoTime();
+        Backend opened = provider.open(model, options(model.config(), jobs, threads));
+        System.out.printf(
+                Locale.ROOT,
+                "%s, %s, %d layers of %d x %d, backend ready after %.1f s%n%n",
+                opened.name(),
+                model.description().format(),
+                model.config().layers(),
+                model.config().hiddenSize(),
+                model.config().intermediateSize(),
+                (System.nanoTime() - begin) / 1e9);
+        return opened;
+    }
+
+    private static int processors(int threads) {
+        return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    }
+
+    private List<Integer> threadsToLimit() {
+        return Stream.concat(Stream.of(1), threadCounts.stream().map(EngineBench::processors))
+                .distinct()
+                .toList();
+    }
+
+    /** A backend as a job has it where nothing else is said, or larger where a measurement needs it; its cache holds what is measured. */
+    private BackendOptions options(ModelConfig config, List<Job> jobs, int threads) {
+        int widest = Math.max(largest(batches), jobs.isEmpty() ? 1 : JOB_SEQUENCES);
+        int longest = largest(prefills);
+        long blocks = blocks(longest);
+        blocks = Math.max(blocks, (long) largest(batches) * blocks(largest(contexts) + steps));
+        for (Job each : jobs) {
+            blocks = Math.max(blocks, (long) Math.min(each.prompts(), JOB_SEQUENCES) * blocks(each.length()));
+        }
+        // Whatever the backend takes for a key or a value: at most a float.
+        long bytes = 2
                 * (blocks + 1)
                 * BackendOptions.BLOCK_SIZE
                 * config.layers()
                 * config.kvHeads()
                 * (config.headDimension() + 1L)
                 * Float.BYTES;
+        return new BackendOptions(widest, Math.max(JOB_TOKENS, Math.max(longest, widest)), bytes, threads);
     }
 
-    private Measurement measure(Workload workload, Kind kind, int size) {
-        double[] seconds = new double[rounds];
-        for (int round = -warmUp; round < rounds; round++) {
-            double taken = switch (kind) {
-                case PREFILL -> workload.prefill(size);
-                case DECODE -> workload.decode(size, context, steps);
-            };
-            if (round >= 0) {
-                seconds[round] = taken;
+    private static int blocks(int tokens) {
+        return Math.ceilDiv(tokens, BackendOptions.BLOCK_SIZE);
+    }
+
+    private static int largest(List<Integer> sizes) {
+        return sizes.stream().mapToInt(Integer::intValue).max().orElse(0);
+    }
+
+    private void measureSteps(Workload workload, int threads, Limits machine, List<Measurement> results) {
+        for (int length : prefills) {
+            if (length > 0) {
+                measure(machine);
+                List<Double> seconds = rounds(() -> workload.prefill(length));
+                results.add(Measurement.of(
+                        What.PREFILL,
+                        length,
+                        0,
+                        threads,
+                        seconds,
+                        workload.operations(length, 1),
+                        workload.bytesRead(length)));
+                tell(results.getLast());
             }
         }
-        Measurement result = Measurement.of(kind, size, seconds, workload.bytesRead(size), bandwidth);
-        System.out.println(result.line());
-        return result;
+        for (int context : contexts) {
+            for (int batch : batches) {
+                if (batch > 0) {
+                    measure(machine);
+                    List<Double> all = workload.decode(batch, context, steps, warmUp + rounds);
+                    List<Double> seconds = all.subList(warmUp, all.size());
+                    results.add(Measurement.of(
+                            What.DECODE,
+                            batch,
+                            context,
+                            threads,
+                            seconds,
+                            workload.operations(batch, batch),
+                            workload.bytesRead(batch)));
+                    tell(results.getLast());
+                }
+            }
+        }
+    }
+
+    private List<Double> rounds(DoubleSupplier measured) {
+        List<Double> seconds = new ArrayList<>();
+        for (int round = -warmUp; round < rounds; round++) {
+            double taken = measured.getAsDouble();
+            if (round >= 0) {
+                seconds.add(taken);
+            }
+        }
+        return seconds;
+    }
+
+    private static void measure(Limits machine) {
+        for (int round = 0; machine != null && round < LIMIT_ROUNDS; round++) {
+            machine.round();
+        }
+    }
+
+    /** What is known before the tables are, which come last: shares need all rounds of the limits. */
+    private static void tell(Figure figure) {
+        System.err.println(figure.line());
+    }
+
+    private static void print(String header, List<? extends Figure> figures) {
+        if (!figures.isEmpty()) {
+            System.out.println(header);
+            figures.forEach(figure -> System.out.println(figure.line()));
+            System.out.println();
+        }
+    }
+
+    private void writeJson(List<? extends Figure> figures) throws IOException {
+        if (json == null) {
+            return;
+        }
+        ObjectMapper mapper = new ObjectMapper();
+        try (var out = Files.newBufferedWriter(json)) {
+            for (Figure figure : figures) {
+                out.write(mapper.writeValueAsString(figure));
+                out.newLine();
+            }
+        }
     }
 }

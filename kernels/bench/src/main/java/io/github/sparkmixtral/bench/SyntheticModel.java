@@ -7,6 +7,8 @@ import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.TensorType;
 import io.github.sparkmixtral.model.Weights;
+import io.github.sparkmixtral.tokenizer.Tokenizer;
+import io.github.sparkmixtral.tokenizer.Vocabulary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,11 +19,17 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /**
- * Models of real shapes with random weights: for speed, not for sense. All layers read the same memory, so that a model with
- * many layers takes the host no more than one with one; a backend that packs or uploads weights still does so layer by layer. It has no
- * tokenizer.
+ * Models of real shapes with random weights and a vocabulary of made-up words: for speed, not for sense. Each layer has weights of
+ * its own, as no cache may hold what a real model's would not; but where that would take more than {@value #OWN_LAYERS_BYTES} bytes,
+ * all layers read the same memory, so that a device with little beside it can be measured; a backend that packs or uploads weights
+ * still does so layer by layer.
  */
-final class SyntheticModel {
+public final class SyntheticModel {
+
+    private static final ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final long OWN_LAYERS_BYTES = 4L << 30;
+    private static final int FIRST_BYTE = 3;
+    private static final int BYTES = 256;
 
     private final ModelConfig config;
     private final TensorType type;
@@ -52,15 +60,43 @@ final class SyntheticModel {
                 256, 512, layers, 8, 2, 32, 8, 2, 1000, 4096, 1e6, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
     }
 
-    static Model of(ModelConfig config, TensorType type, long seed) {
+    /**
+     * A model of that shape; the caller closes it.
+     *
+     * @throws IllegalArgumentException for types that it cannot make
+     */
+    public static Model of(ModelConfig config, TensorType type, long seed) {
         return new SyntheticModel(config, type, seed).model();
     }
 
     private Model model() {
         ModelConfig c = config;
+        Weights.Layer first = layer();
+        boolean own = c.layers() * layerBytes(first) <= OWN_LAYERS_BYTES;
+        Weights weights = new Weights(
+                matrix("embedding", type, c.vocabularySize(), c.hiddenSize()),
+                IntStream.range(0, c.layers())
+                        .mapToObj(layer -> layer > 0 && own ? layer() : first)
+                        .toList(),
+                ones("output norm"),
+                matrix("head", type, c.vocabularySize(), c.hiddenSize()));
+        return new Model(
+                new ModelDescription(
+                        Path.of("synthetic"),
+                        "synthetic " + type,
+                        0,
+                        bytes(weights),
+                        c,
+                        Tokenizer.of(vocabulary(c.vocabularySize()))),
+                weights,
+                arena);
+    }
+
+    private Weights.Layer layer() {
+        ModelConfig c = config;
         int queries = c.heads() * c.headDimension();
         int keys = c.kvHeads() * c.headDimension();
-        Weights.Layer layer = new Weights.Layer(
+        return new Weights.Layer(
                 ones("attention norm"),
                 matrix("query", type, queries, c.hiddenSize()),
                 matrix("key", type, keys, c.hiddenSize()),
@@ -75,25 +111,37 @@ final class SyntheticModel {
                                 matrix("up", type, c.intermediateSize(), c.hiddenSize()),
                                 matrix("down", type, c.hiddenSize(), c.intermediateSize())))
                         .toList());
-        Weights weights = new Weights(
-                matrix("embedding", type, c.vocabularySize(), c.hiddenSize()),
-                IntStream.range(0, c.layers()).mapToObj(_ -> layer).toList(),
-                ones("output norm"),
-                matrix("head", type, c.vocabularySize(), c.hiddenSize()));
-        return new Model(
-                new ModelDescription(Path.of("synthetic"), "synthetic " + type, 0, bytes(weights), c, null),
-                weights,
-                arena);
+    }
+
+    /** Control tokens, bytes and numbered words; of the bytes none where the vocabulary has no room for all. */
+    static Vocabulary vocabulary(int size) {
+        int firstWord = size >= FIRST_BYTE + BYTES ? FIRST_BYTE + BYTES : FIRST_BYTE;
+        String[] pieces = new String[size];
+        float[] scores = new float[size];
+        int[] types = new int[size];
+        for (int id = 0; id < size; id++) {
+            scores[id] = -id;
+            if (id < FIRST_BYTE) {
+                pieces[id] = List.of("<unk>", "<s>", "</s>").get(id);
+                types[id] = id == 0 ? 2 : 3;
+            } else if (id < firstWord) {
+                pieces[id] = "<0x%02X>".formatted(id - FIRST_BYTE);
+                types[id] = 6;
+            } else {
+                pieces[id] = "\u2581w" + id;
+                types[id] = 1;
+            }
+        }
+        return new Vocabulary("synthetic", pieces, scores, types, 0, 1, 2, true);
     }
 
     private long bytes(Weights weights) {
         return weights.embedding().data().byteSize()
                 + weights.head().data().byteSize()
-                + config.layers() * layerBytes(weights);
+                + config.layers() * layerBytes(weights.layers().getFirst());
     }
 
-    private static long layerBytes(Weights weights) {
-        Weights.Layer layer = weights.layers().getFirst();
+    private static long layerBytes(Weights.Layer layer) {
         return attentionBytes(layer)
                 + layer.experts().stream()
                         .mapToLong(SyntheticModel::expertBytes)
@@ -137,16 +185,28 @@ final class SyntheticModel {
             case BF16 -> {
                 for (long i = 0; i < (long) rows * columns; i++) {
                     float weight = (float) ((random.nextDouble() * 2 - 1) * 1.7 * deviation);
-                    data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2 * i, (short)
-                            (Float.floatToRawIntBits(weight) >>> 16));
+                    data.set(HALF, 2 * i, (short) (Float.floatToRawIntBits(weight) >>> 16));
+                }
+            }
+            case F16 -> {
+                for (long i = 0; i < (long) rows * columns; i++) {
+                    float weight = (float) ((random.nextDouble() * 2 - 1) * 1.7 * deviation);
+                    data.set(HALF, 2 * i, Float.floatToFloat16(weight));
                 }
             }
             // Uniform integers in [-128, 127] deviate by 74, in [-8, 7] by 4.6: the scale makes up for it.
             case Q8_0 -> blocks(data, type.blockBytes(), Float.floatToFloat16((float) (deviation / 74)));
             case Q4_0 -> blocks(data, type.blockBytes(), Float.floatToFloat16((float) (deviation / 4.6)));
-            case F16, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K ->
+            // 4-bit q times 6-bit s, less 7.5 times 6-bit m, deviates by 258 around 0.
+            case Q4_K -> {
+                blocks(data, type.blockBytes(), Float.floatToFloat16((float) (deviation / 258)));
+                for (long at = 0; at < data.byteSize(); at += type.blockBytes()) {
+                    data.set(HALF, at + 2, Float.floatToFloat16((float) (7.5 * deviation / 258)));
+                }
+            }
+            case Q4_1, Q5_0, Q5_1, Q5_K, Q6_K ->
                 throw new IllegalArgumentException(
-                        "no random weights of type " + type + "; take F32, BF16, Q8_0 or Q4_0");
+                        "no random weights of type " + type + "; take F32, F16, BF16, Q8_0, Q4_0 or Q4_K");
         }
         return new Tensor(name, type, rows, columns, data.asReadOnly());
     }
@@ -158,7 +218,7 @@ final class SyntheticModel {
             data.set(word, at, random.nextLong());
         }
         for (long at = 0; at < data.byteSize(); at += blockBytes) {
-            data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), at, scale);
+            data.set(HALF, at, scale);
         }
     }
 }

@@ -8,9 +8,11 @@ import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Weights;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Random;
+import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** Runs prompts and decoding steps straight on a backend, and counts what they must read. */
 final class Workload {
@@ -27,46 +29,86 @@ final class Workload {
 
     /** Seconds that a prompt of that length takes up to its first token. */
     double prefill(int length) {
-        int[] tokens =
-                new Random(length).ints(length, 0, config.vocabularySize()).toArray();
+        int[][] tokens = {prompt(0, length)};
         long start = System.nanoTime();
-        best(backend.top(batch(new int[][] {tokens}, 0, blocks(length)), 1), 0);
+        best(backend.top(batch(tokens, 0, blocks(length), 0), 1), 0);
         return (System.nanoTime() - start) / 1e9;
     }
 
-    /** Seconds per step of greedy decoding that many sequences together, each after a prompt of its own. */
-    double decode(int sequences, int context, int steps) {
+    /**
+     * Seconds per step of greedy decoding that many sequences together, each after a prompt of its own: the prompts are taken in
+     * once, and the same steps after them run in each round.
+     */
+    List<Double> decode(int sequences, int context, int steps, int rounds) {
         int blocks = blocks(context + steps);
-        int[][] tokens = new int[sequences][];
-        for (int sequence = 0; sequence < sequences; sequence++) {
-            tokens[sequence] = new Random(sequence)
-                    .ints(context, 0, config.vocabularySize())
-                    .toArray();
+        int[] first = intake(sequences, context, blocks);
+        List<Double> seconds = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            int[] next = first.clone();
+            long start = System.nanoTime();
+            for (int step = 0; step < steps; step++) {
+                int[][] one =
+                        IntStream.of(next).mapToObj(token -> new int[] {token}).toArray(int[][]::new);
+                Logits logits = backend.top(batch(one, context + step, blocks, 0), 1);
+                for (int sequence = 0; sequence < sequences; sequence++) {
+                    next[sequence] = best(logits, sequence);
+                }
+            }
+            seconds.add((System.nanoTime() - start) / 1e9 / steps);
         }
+        return seconds;
+    }
+
+    /** Takes in a prompt for each sequence, as many tokens in a step as the backend allows; the likeliest token after each. */
+    private int[] intake(int sequences, int context, int blocks) {
         int[] next = new int[sequences];
         int together = Math.max(1, backend.maxBatchTokens() / context);
-        if (context > backend.maxBatchTokens()) {
-            throw new IllegalArgumentException("--context " + context + " is longer than the longest --prefill");
-        }
+        int piece = Math.min(context, backend.maxBatchTokens());
         for (int from = 0; from < sequences; from += together) {
-            int[][] part = Arrays.copyOfRange(tokens, from, Math.min(from + together, sequences));
-            Logits logits = backend.top(batch(part, 0, blocks, from), 1);
-            for (int i = 0; i < part.length; i++) {
-                next[from + i] = best(logits, i);
+            int to = Math.min(from + together, sequences);
+            int[][] prompts = IntStream.range(from, to)
+                    .mapToObj(sequence -> prompt(sequence, context))
+                    .toArray(int[][]::new);
+            for (int position = 0; position < context; position += piece) {
+                int at = position;
+                int end = Math.min(position + piece, context);
+                int[][] part = Stream.of(prompts)
+                        .map(prompt -> Arrays.copyOfRange(prompt, at, end))
+                        .toArray(int[][]::new);
+                Logits logits = backend.top(batch(part, position, blocks, from), 1);
+                for (int i = 0; i < part.length; i++) {
+                    next[from + i] = best(logits, i);
+                }
             }
         }
-        long start = System.nanoTime();
-        for (int step = 0; step < steps; step++) {
-            int[][] one = new int[sequences][];
-            for (int sequence = 0; sequence < sequences; sequence++) {
-                one[sequence] = new int[] {next[sequence]};
-            }
-            Logits logits = backend.top(batch(one, context + step, blocks), 1);
-            for (int sequence = 0; sequence < sequences; sequence++) {
-                next[sequence] = best(logits, sequence);
-            }
+        return next;
+    }
+
+    private int[] prompt(int number, int length) {
+        return Prompts.tokens(number, length, config.bosTokenId(), config.vocabularySize());
+    }
+
+    /**
+     * Floating-point operations of the matrix products of a step: two for each weight that a token meets in attention, router
+     * and the experts that it goes to, and in the head for rows whose logits are wanted. Attention scores are left out.
+     */
+    double operations(int tokens, int logitRows) {
+        double weightsPerToken = 0;
+        for (Weights.Layer layer : weights.layers()) {
+            Weights.Expert expert = layer.experts().getFirst();
+            weightsPerToken += layer.query().elements()
+                    + layer.key().elements()
+                    + layer.value().elements()
+                    + layer.output().elements()
+                    + layer.router().elements();
+            weightsPerToken += config.expertsPerToken()
+                    * (double) (expert.gate().elements()
+                            + expert.up().elements()
+                            + expert.down().elements());
         }
-        return (System.nanoTime() - start) / 1e9 / steps;
+        return 2
+                * (tokens * weightsPerToken
+                        + (double) logitRows * weights.head().elements());
     }
 
     /**
@@ -102,10 +144,6 @@ final class Workload {
 
     private int blocks(int tokens) {
         return Math.ceilDiv(tokens, backend.blockSize());
-    }
-
-    private Batch batch(int[][] tokens, int position, int blocks) {
-        return batch(tokens, position, blocks, 0);
     }
 
     /** The next tokens of sequences {@code first} on, each with {@code blocks} blocks of its own; the last one's logits are wanted. */
