@@ -7,6 +7,7 @@ import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelException;
+import java.lang.foreign.Arena;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +28,7 @@ final class CpuBackend implements Backend {
     private final KeyValueCache cache;
     private final WorkerPool pool;
     private final MixtralLayers layers;
+    private final Arena memory = Arena.ofShared();
     private float[] logits = {};
 
     /**
@@ -42,11 +44,21 @@ final class CpuBackend implements Backend {
         this.options = options;
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options));
-        this.pool = new WorkerPool("spark-mixtral-cpu", threads);
+        long free = KeyValueCacheSize.freeMemory();
+        long packed = kernels.packed() ? PackedWeights.bytes(model.weights()) : 0;
+        if (packed > free) {
+            throw new ModelException(
+                    "the weights need " + (packed >> 20) + " MiB of memory beside the model's file, but only "
+                            + (free >> 20) + " MiB are free; take a machine with more, or a model of fewer bits");
+        }
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
+        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, free - packed));
+        this.pool = new WorkerPool("spark-mixtral-cpu", threads);
         try {
-            this.layers = new MixtralLayers(config, model.weights(), kernels, cache, pool, chunk);
+            PackedWeights weights = kernels.packed()
+                    ? PackedWeights.pack(model.weights(), HugePages.allocate(packed, memory), pool)
+                    : PackedWeights.plain(model.weights());
+            this.layers = new MixtralLayers(config, model.weights(), weights, kernels, cache, pool, chunk);
         } catch (OutOfMemoryError e) {
             close();
             throw new ModelException(
@@ -54,6 +66,9 @@ final class CpuBackend implements Backend {
                             + (Runtime.getRuntime().maxMemory() >> 20)
                             + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens",
                     e);
+        } catch (ModelException e) {
+            close();
+            throw e;
         }
         LOG.info(
                 "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
@@ -150,5 +165,8 @@ final class CpuBackend implements Backend {
     public void close() {
         pool.close();
         cache.close();
+        if (memory.scope().isAlive()) {
+            memory.close();
+        }
     }
 }

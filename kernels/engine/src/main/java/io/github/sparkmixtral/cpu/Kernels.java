@@ -1,7 +1,5 @@
 package io.github.sparkmixtral.cpu;
 
-import io.github.sparkmixtral.model.Tensor;
-
 /**
  * The arithmetic of a decoder layer. Every method works on one thread, on the rows and columns it is told, so that callers
  * may split the work as they like.
@@ -22,9 +20,12 @@ interface Kernels {
      */
     void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon);
 
+    /** Whether {@link #gemm} reads panels; if not, tensors alone will do. */
+    boolean packed();
+
     /**
-     * {@code out[i, o] = sum over c of in[inRows[i], c] * weights[o, c]}, for {@code i} in {@code [fromRow, toRow)} and
-     * {@code o} in {@code [fromOutput, toOutput)}. The weights stay in their format: a few of their rows are decoded at a time.
+     * {@code out[i, o] = sum over c of in[inRows[i], c] * weights[o, c]}, for {@code i} in {@code [fromRow, toRow)} and the outputs
+     * {@code o} of one panel.
      */
     void gemm(
             Matrix out,
@@ -32,9 +33,8 @@ interface Kernels {
             int[] inRows,
             int fromRow,
             int toRow,
-            Tensor weights,
-            int fromOutput,
-            int toOutput,
+            PackedMatrix weights,
+            int panel,
             Workspace workspace);
 
     /**

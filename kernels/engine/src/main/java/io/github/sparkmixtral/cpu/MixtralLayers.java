@@ -5,6 +5,7 @@ import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.Weights;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -17,7 +18,8 @@ final class MixtralLayers {
     private static final int ROWS_PER_TASK = 8;
 
     private final ModelConfig config;
-    private final Weights weights;
+    private final Tensor embedding;
+    private final PackedWeights weights;
     private final Kernels kernels;
     private final KeyValueCache cache;
     private final WorkerPool pool;
@@ -28,6 +30,7 @@ final class MixtralLayers {
     private final float[][] expertNorms;
     private final float[] outputNorm;
     private final int[] everyRow;
+    private final Span[] current;
     private final int maxTokens;
 
     private final Matrix hidden;
@@ -44,16 +47,24 @@ final class MixtralLayers {
     private final Matrix up;
     private final Matrix down;
 
+    /** @param packed the matrices of {@code weights} */
     MixtralLayers(
-            ModelConfig config, Weights weights, Kernels kernels, KeyValueCache cache, WorkerPool pool, int maxTokens) {
+            ModelConfig config,
+            Weights weights,
+            PackedWeights packed,
+            Kernels kernels,
+            KeyValueCache cache,
+            WorkerPool pool,
+            int maxTokens) {
         this.config = config;
-        this.weights = weights;
+        this.embedding = weights.embedding();
+        this.weights = packed;
         this.kernels = kernels;
         this.cache = cache;
         this.pool = pool;
         this.maxTokens = maxTokens;
         workspaces = new Workspace[pool.threads()];
-        Arrays.setAll(workspaces, i -> new Workspace(config));
+        Arrays.setAll(workspaces, i -> new Workspace(config, maxTokens));
         rotary = new RotaryEmbedding(config);
         routing = new Routing(maxTokens, config.experts(), config.expertsPerToken());
         attentionNorms = weights.layers().stream()
@@ -63,6 +74,7 @@ final class MixtralLayers {
                 .map(layer -> vector(layer.expertNorm()))
                 .toArray(float[][]::new);
         outputNorm = vector(weights.outputNorm());
+        current = new Span[maxTokens];
         int entries = maxTokens * config.expertsPerToken();
         everyRow = IntStream.range(0, entries).toArray();
         hidden = Matrix.zeros(maxTokens, config.hiddenSize());
@@ -100,33 +112,53 @@ final class MixtralLayers {
     void forward(Batch batch, Span[] spans, int from, int to, Matrix logits, int firstWanted, int endWanted) {
         int rows = to - from;
         eachRow(rows, row -> {
-            Tensor embedding = weights.embedding();
             long at = batch.tokens()[from + row] * embedding.rowBytes();
             embedding.type().decode(embedding.data(), at, hidden.data(), hidden.offset(row), config.hiddenSize());
             rotary.angles(cosines, sines, row, batch.positions()[from + row]);
+            current[row] = spans[from + row];
         });
         for (int layer = 0; layer < config.layers(); layer++) {
-            attention(layer, batch, spans, from, rows);
+            keysAndValues(layer, batch, from, rows);
+            if (layer == config.layers() - 1) {
+                rows = keep(batch.logitRows(), from, firstWanted, endWanted);
+            }
+            attention(layer, rows);
             experts(layer, rows);
         }
-        int wanted = endWanted - firstWanted;
-        if (wanted > 0) {
-            head(batch, from, logits, firstWanted, wanted);
-        }
+        head(logits, firstWanted, rows);
     }
 
-    private void attention(int layer, Batch batch, Span[] spans, int from, int rows) {
-        Weights.Layer w = weights.layers().get(layer);
+    private void keysAndValues(int layer, Batch batch, int from, int rows) {
+        PackedWeights.Layer w = weights.layers().get(layer);
         eachRow(rows, row -> norm(normed, row, row, attentionNorms[layer]));
-        multiply(
-                new Product(query, normed, rows, w.query()),
-                new Product(key, normed, rows, w.key()),
-                new Product(value, normed, rows, w.value()));
+        multiply(new Product(key, normed, rows, w.key()), new Product(value, normed, rows, w.value()));
         eachRow(rows, row -> {
-            rotary.rotate(query, cosines, sines, row);
             rotary.rotate(key, cosines, sines, row);
             cache.store(layer, batch.kvSlots()[from + row], key, value, row);
         });
+    }
+
+    /**
+     * Moves the rows whose logits are wanted to the front: once the last layer's keys and values are stored, no other row matters.
+     *
+     * @return how many these are
+     */
+    private int keep(int[] logitRows, int from, int firstWanted, int endWanted) {
+        for (int i = firstWanted; i < endWanted; i++) {
+            int row = logitRows[i] - from;
+            int to = i - firstWanted;
+            for (Matrix matrix : List.of(hidden, normed, cosines, sines)) {
+                System.arraycopy(matrix.data(), matrix.offset(row), matrix.data(), matrix.offset(to), matrix.columns());
+            }
+            current[to] = current[row];
+        }
+        return endWanted - firstWanted;
+    }
+
+    private void attention(int layer, int rows) {
+        PackedWeights.Layer w = weights.layers().get(layer);
+        multiply(new Product(query, normed, rows, w.query()));
+        eachRow(rows, row -> rotary.rotate(query, cosines, sines, row));
         int kvHeads = config.kvHeads();
         pool.run(
                 rows * kvHeads,
@@ -137,14 +169,14 @@ final class MixtralLayers {
                         cache,
                         layer,
                         i % kvHeads,
-                        spans[from + i / kvHeads],
+                        current[i / kvHeads],
                         workspaces[worker]));
         multiply(new Product(delta, attended, rows, w.output()));
         eachRow(rows, row -> kernels.accumulate(hidden, row, 1, delta, row));
     }
 
     private void experts(int layer, int rows) {
-        Weights.Layer w = weights.layers().get(layer);
+        PackedWeights.Layer w = weights.layers().get(layer);
         eachRow(rows, row -> norm(normed, row, row, expertNorms[layer]));
         multiply(new Product(routerLogits, normed, rows, w.router()));
         routing.route(routerLogits, rows);
@@ -152,24 +184,17 @@ final class MixtralLayers {
         int[] active = IntStream.range(0, config.experts())
                 .filter(expert -> routing.start(expert) < routing.end(expert))
                 .toArray();
-        int inner = panels(config.intermediateSize());
+        int inner = w.experts().getFirst().gate().panelCount();
         pool.run(active.length * inner, (worker, i) -> {
             int expert = active[i / inner];
             gateAndUp(w.experts().get(expert), expert, i % inner, workspaces[worker]);
         });
-        int outer = panels(config.hiddenSize());
+        int outer = w.experts().getFirst().down().panelCount();
         pool.run(active.length * outer, (worker, i) -> {
             int expert = active[i / outer];
-            Tensor projection = w.experts().get(expert).down();
-            panel(
-                    down,
-                    gate,
-                    everyRow,
-                    routing.start(expert),
-                    routing.end(expert),
-                    projection,
-                    i % outer,
-                    workspaces[worker]);
+            PackedMatrix projection = w.experts().get(expert).down();
+            int start = routing.start(expert);
+            kernels.gemm(down, gate, everyRow, start, routing.end(expert), projection, i % outer, workspaces[worker]);
         });
         eachRow(rows, row -> {
             for (int choice = 0; choice < config.expertsPerToken(); choice++) {
@@ -179,25 +204,24 @@ final class MixtralLayers {
     }
 
     /** One panel of an expert's inner columns, for all of its tokens. */
-    private void gateAndUp(Weights.Expert weights, int expert, int panel, Workspace workspace) {
+    private void gateAndUp(PackedWeights.Expert weights, int expert, int panel, Workspace workspace) {
         int start = routing.start(expert);
         int end = routing.end(expert);
-        panel(gate, normed, routing.tokens(), start, end, weights.gate(), panel, workspace);
-        panel(up, normed, routing.tokens(), start, end, weights.up(), panel, workspace);
-        int first = panel * Workspace.PANEL_ROWS;
-        int last = Math.min(first + Workspace.PANEL_ROWS, config.intermediateSize());
+        kernels.gemm(gate, normed, routing.tokens(), start, end, weights.gate(), panel, workspace);
+        kernels.gemm(up, normed, routing.tokens(), start, end, weights.up(), panel, workspace);
+        int first = panel * PackedMatrix.WIDTH;
+        int last = first + weights.gate().outputs(panel);
         for (int row = start; row < end; row++) {
             kernels.swiGlu(gate, up, row, first, last);
         }
     }
 
-    private void head(Batch batch, int from, Matrix logits, int firstWanted, int wanted) {
-        eachRow(wanted, i -> norm(normed, i, batch.logitRows()[firstWanted + i] - from, outputNorm));
+    private void head(Matrix logits, int firstWanted, int wanted) {
+        eachRow(wanted, row -> norm(normed, row, row, outputNorm));
         int[] inRows = IntStream.range(-firstWanted, wanted).toArray();
-        int panels = panels(config.vocabularySize());
         pool.run(
-                panels,
-                (worker, i) -> panel(
+                weights.head().panelCount(),
+                (worker, i) -> kernels.gemm(
                         logits,
                         normed,
                         inRows,
@@ -213,23 +237,23 @@ final class MixtralLayers {
     }
 
     /** {@code out = in * weights^T} over the first {@code rows} rows. */
-    private record Product(Matrix out, Matrix in, int rows, Tensor weights) {}
+    private record Product(Matrix out, Matrix in, int rows, PackedMatrix weights) {}
 
     /** Several products of one step, their panels shared out together. */
     private void multiply(Product... products) {
         int total = 0;
         for (Product product : products) {
-            total += panels(product.weights().rows());
+            total += product.weights().panelCount();
         }
         pool.run(total, (worker, i) -> {
             int panel = i;
             int which = 0;
-            while (panel >= panels(products[which].weights().rows())) {
-                panel -= panels(products[which].weights().rows());
+            while (panel >= products[which].weights().panelCount()) {
+                panel -= products[which].weights().panelCount();
                 which++;
             }
             Product product = products[which];
-            panel(
+            kernels.gemm(
                     product.out(),
                     product.in(),
                     everyRow,
@@ -239,24 +263,6 @@ final class MixtralLayers {
                     panel,
                     workspaces[worker]);
         });
-    }
-
-    private static int panels(int outputs) {
-        return Math.ceilDiv(outputs, Workspace.PANEL_ROWS);
-    }
-
-    private void panel(
-            Matrix out,
-            Matrix in,
-            int[] inRows,
-            int fromRow,
-            int toRow,
-            Tensor weights,
-            int panel,
-            Workspace workspace) {
-        int first = panel * Workspace.PANEL_ROWS;
-        int last = Math.min(first + Workspace.PANEL_ROWS, weights.rows());
-        kernels.gemm(out, in, inRows, fromRow, toRow, weights, first, last, workspace);
     }
 
     @FunctionalInterface

@@ -2,7 +2,6 @@ package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.model.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 
 /** The formulas as they are written, accumulated in double: what every other implementation is held to. */
 final class ScalarKernels implements Kernels {
@@ -28,32 +27,32 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public boolean packed() {
+        return false;
+    }
+
+    @Override
     public void gemm(
             Matrix out,
             Matrix in,
             int[] inRows,
             int fromRow,
             int toRow,
-            Tensor weights,
-            int fromOutput,
-            int toOutput,
+            PackedMatrix weights,
+            int panel,
             Workspace workspace) {
-        double[] sums = new double[toRow - fromRow];
-        for (int output = fromOutput; output < toOutput; output++) {
-            Arrays.fill(sums, 0);
-            for (int column = 0; column < weights.columns(); column += Workspace.PANEL_COLUMNS) {
-                int columns = Math.min(Workspace.PANEL_COLUMNS, weights.columns() - column);
-                long at = output * weights.rowBytes() + weights.type().bytes(column);
-                weights.type().decode(weights.data(), at, workspace.panel, 0, columns);
-                for (int row = fromRow; row < toRow; row++) {
-                    int x = in.offset(inRows[row]) + column;
-                    for (int c = 0; c < columns; c++) {
-                        sums[row - fromRow] += (double) in.data()[x + c] * workspace.panel[c];
-                    }
-                }
-            }
+        Tensor tensor = weights.tensor();
+        float[] decoded = new float[tensor.columns()];
+        int first = panel * PackedMatrix.WIDTH;
+        for (int output = first; output < first + weights.outputs(panel); output++) {
+            tensor.type().decode(tensor.data(), output * tensor.rowBytes(), decoded, 0, decoded.length);
             for (int row = fromRow; row < toRow; row++) {
-                out.data()[out.offset(row) + output] = (float) sums[row - fromRow];
+                int x = in.offset(inRows[row]);
+                double sum = 0;
+                for (int c = 0; c < decoded.length; c++) {
+                    sum += (double) in.data()[x + c] * decoded[c];
+                }
+                out.data()[out.offset(row) + output] = (float) sum;
             }
         }
     }

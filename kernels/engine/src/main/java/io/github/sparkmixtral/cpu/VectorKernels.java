@@ -2,7 +2,6 @@ package io.github.sparkmixtral.cpu;
 
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 
-import io.github.sparkmixtral.model.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -12,10 +11,8 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * Kernels on the JDK's Vector API. Loading this class needs {@code --add-modules jdk.incubator.vector}.
  *
- * <p>A dot product is always the same sum: its inputs are cut into runs of {@link Workspace#PANEL_COLUMNS}; in a run, lane
- * {@code j} of {@link Matrix#LANES} adds up the inputs {@code j, j + 16, …} in ascending order with fused multiply-adds, and the
- * lanes are added by {@link VectorMath#sum}; the runs are added in ascending order. Narrower vectors take the lanes in several
- * passes, so that all machines agree.
+ * <p>A product with weights adds the inputs up in ascending order, with fused multiply-adds into one float; lanes are neighbouring
+ * outputs. A weight is decoded with the same operations wherever that happens.
  *
  * <p>The innermost loops keep to eight accumulators: with more, the compiler stops inlining vector calls and allocates.
  */
@@ -25,8 +22,8 @@ final class VectorKernels implements Kernels {
     private static final int LANES = Matrix.LANES;
     private static final int BLOCK = KeyValueCache.BLOCK;
 
-    /** Rows of weights decoded at a time for a few tokens: they stay in the first-level cache. */
-    private static final int FEW_ROWS = 8;
+    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
+    private static final int WIDTH = PackedMatrix.WIDTH;
 
     @Override
     public String name() {
@@ -55,181 +52,37 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public boolean packed() {
+        return true;
+    }
+
+    @Override
     public void gemm(
             Matrix out,
             Matrix in,
             int[] inRows,
             int fromRow,
             int toRow,
-            Tensor weights,
-            int fromOutput,
-            int toOutput,
+            PackedMatrix weights,
+            int panel,
             Workspace workspace) {
-        int rowsAtOnce = toRow - fromRow < 4 ? FEW_ROWS : Workspace.PANEL_ROWS;
-        for (int output = fromOutput; output < toOutput; output += rowsAtOnce) {
-            int outputs = Math.min(rowsAtOnce, toOutput - output);
-            for (int column = 0; column < weights.columns(); column += Workspace.PANEL_COLUMNS) {
-                int columns = Math.min(Workspace.PANEL_COLUMNS, weights.columns() - column);
-                decode(weights, output, outputs, column, columns, workspace.panel);
-                int row = fromRow;
-                for (; row + 4 <= toRow; row += 4) {
-                    fourRows(out, row, in, inRows, output, outputs, column, columns, workspace);
-                }
-                for (; row < toRow; row++) {
-                    oneRow(out, row, in, inRows[row], output, outputs, column, columns, workspace);
-                }
+        float[] products = workspace.products;
+        int rows = toRow - fromRow;
+        Arrays.fill(products, 0, rows * WIDTH, 0);
+        for (int column = 0; column < weights.columns(); column += Workspace.COLUMNS) {
+            int columns = Math.min(Workspace.COLUMNS, weights.columns() - column);
+            if (rows <= QuantizedTiles.ROWS && weights.type().isQuantized()) {
+                QuantizedTiles.multiply(in, inRows, fromRow, rows, weights, panel, column, columns, workspace);
+            } else {
+                PanelDecoder.decode(weights, panel, column, columns, workspace);
+                PanelTiles.multiply(in, inRows, fromRow, rows, column, columns, workspace);
             }
         }
-    }
-
-    /** Decodes a panel of weights, its rows {@link Workspace#PANEL_COLUMNS} apart and padded with zeros. */
-    private static void decode(Tensor weights, int output, int outputs, int column, int columns, float[] panel) {
-        long at = output * weights.rowBytes() + weights.type().bytes(column);
-        int padded = Matrix.padded(columns);
-        for (int o = 0; o < outputs; o++) {
-            int to = o * Workspace.PANEL_COLUMNS;
-            VectorDecoder.decode(weights.type(), weights.data(), at + o * weights.rowBytes(), panel, to, columns);
-            Arrays.fill(panel, to + columns, to + padded, 0);
+        int width = weights.outputs(panel);
+        for (int row = 0; row < rows; row++) {
+            int to = out.offset(fromRow + row) + panel * WIDTH;
+            System.arraycopy(products, row * WIDTH, out.data(), to, width);
         }
-    }
-
-    private static void fourRows(
-            Matrix out,
-            int row,
-            Matrix in,
-            int[] inRows,
-            int output,
-            int outputs,
-            int column,
-            int columns,
-            Workspace workspace) {
-        int x0 = in.offset(inRows[row]) + column;
-        int x1 = in.offset(inRows[row + 1]) + column;
-        int x2 = in.offset(inRows[row + 2]) + column;
-        int x3 = in.offset(inRows[row + 3]) + column;
-        float[] lanes = workspace.lanes;
-        for (int o = 0; o < outputs; o += 2) {
-            int w0 = o * Workspace.PANEL_COLUMNS;
-            int w1 = Math.min(o + 1, outputs - 1) * Workspace.PANEL_COLUMNS;
-            for (int part = 0; part < LANES; part += STEP) {
-                tile4x2(in.data(), x0, x1, x2, x3, workspace.panel, w0, w1, part, columns, lanes);
-            }
-            int to = out.offset(row) + output + o;
-            int width = Math.min(2, outputs - o);
-            for (int i = 0; i < 4; i++) {
-                for (int j = 0; j < width; j++) {
-                    add(out.data(), to + i * out.stride() + j, column, lanes, 2 * i + j);
-                }
-            }
-        }
-    }
-
-    private static void oneRow(
-            Matrix out,
-            int row,
-            Matrix in,
-            int inRow,
-            int output,
-            int outputs,
-            int column,
-            int columns,
-            Workspace workspace) {
-        int x = in.offset(inRow) + column;
-        float[] lanes = workspace.lanes;
-        for (int o = 0; o < outputs; o += 8) {
-            int width = Math.min(8, outputs - o);
-            int to = out.offset(row) + output + o;
-            for (int part = 0; part < LANES; part += STEP) {
-                tile1x8(in.data(), x, workspace.panel, o * Workspace.PANEL_COLUMNS, part, columns, lanes);
-            }
-            for (int j = 0; j < width; j++) {
-                add(out.data(), to + j, column, lanes, j);
-            }
-        }
-    }
-
-    private static void add(float[] out, int at, int column, float[] lanes, int sum) {
-        float run = VectorMath.sum(lanes, sum * LANES);
-        out[at] = column == 0 ? run : out[at] + run;
-    }
-
-    /** Dot products of four rows of activations with two of weights; row i with weights j goes to lanes 2i + j. */
-    private static void tile4x2(
-            float[] x,
-            int x0,
-            int x1,
-            int x2,
-            int x3,
-            float[] w,
-            int w0,
-            int w1,
-            int part,
-            int columns,
-            float[] lanes) {
-        FloatVector s00 = FloatVector.zero(FLOATS);
-        FloatVector s01 = FloatVector.zero(FLOATS);
-        FloatVector s10 = FloatVector.zero(FLOATS);
-        FloatVector s11 = FloatVector.zero(FLOATS);
-        FloatVector s20 = FloatVector.zero(FLOATS);
-        FloatVector s21 = FloatVector.zero(FLOATS);
-        FloatVector s30 = FloatVector.zero(FLOATS);
-        FloatVector s31 = FloatVector.zero(FLOATS);
-        for (int c = part; c < columns; c += LANES) {
-            FloatVector v0 = FloatVector.fromArray(FLOATS, w, w0 + c);
-            FloatVector v1 = FloatVector.fromArray(FLOATS, w, w1 + c);
-            FloatVector u = FloatVector.fromArray(FLOATS, x, x0 + c);
-            s00 = u.fma(v0, s00);
-            s01 = u.fma(v1, s01);
-            u = FloatVector.fromArray(FLOATS, x, x1 + c);
-            s10 = u.fma(v0, s10);
-            s11 = u.fma(v1, s11);
-            u = FloatVector.fromArray(FLOATS, x, x2 + c);
-            s20 = u.fma(v0, s20);
-            s21 = u.fma(v1, s21);
-            u = FloatVector.fromArray(FLOATS, x, x3 + c);
-            s30 = u.fma(v0, s30);
-            s31 = u.fma(v1, s31);
-        }
-        s00.intoArray(lanes, part);
-        s01.intoArray(lanes, part + LANES);
-        s10.intoArray(lanes, part + 2 * LANES);
-        s11.intoArray(lanes, part + 3 * LANES);
-        s20.intoArray(lanes, part + 4 * LANES);
-        s21.intoArray(lanes, part + 5 * LANES);
-        s30.intoArray(lanes, part + 6 * LANES);
-        s31.intoArray(lanes, part + 7 * LANES);
-    }
-
-    /** Dot products of one row of activations with eight neighbouring rows of a panel. */
-    private static void tile1x8(float[] x, int x0, float[] w, int w0, int part, int columns, float[] lanes) {
-        int stride = Workspace.PANEL_COLUMNS;
-        FloatVector s0 = FloatVector.zero(FLOATS);
-        FloatVector s1 = FloatVector.zero(FLOATS);
-        FloatVector s2 = FloatVector.zero(FLOATS);
-        FloatVector s3 = FloatVector.zero(FLOATS);
-        FloatVector s4 = FloatVector.zero(FLOATS);
-        FloatVector s5 = FloatVector.zero(FLOATS);
-        FloatVector s6 = FloatVector.zero(FLOATS);
-        FloatVector s7 = FloatVector.zero(FLOATS);
-        for (int c = part; c < columns; c += LANES) {
-            FloatVector u = FloatVector.fromArray(FLOATS, x, x0 + c);
-            s0 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + c), s0);
-            s1 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + stride + c), s1);
-            s2 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + 2 * stride + c), s2);
-            s3 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + 3 * stride + c), s3);
-            s4 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + 4 * stride + c), s4);
-            s5 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + 5 * stride + c), s5);
-            s6 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + 6 * stride + c), s6);
-            s7 = u.fma(FloatVector.fromArray(FLOATS, w, w0 + 7 * stride + c), s7);
-        }
-        s0.intoArray(lanes, part);
-        s1.intoArray(lanes, part + LANES);
-        s2.intoArray(lanes, part + 2 * LANES);
-        s3.intoArray(lanes, part + 3 * LANES);
-        s4.intoArray(lanes, part + 4 * LANES);
-        s5.intoArray(lanes, part + 5 * LANES);
-        s6.intoArray(lanes, part + 6 * LANES);
-        s7.intoArray(lanes, part + 7 * LANES);
     }
 
     @Override

@@ -13,7 +13,7 @@ final class VectorMath {
             ? FloatVector.SPECIES_PREFERRED
             : FloatVector.SPECIES_512;
 
-    private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
+    static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
 
     private static final float LOG2_E = 1.442695041f;
     /** ln 2 in two floats, the first with few bits, so that a small integer times it is exact. */

@@ -1,10 +1,12 @@
 package io.github.sparkmixtral.cpu;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A fixed crew of daemon threads that works off numbered tasks together with the caller. Idle workers park: executors share
+ * A fixed crew of daemon threads that works off numbered tasks together with the caller. Each begins with a run of neighbouring
+ * tasks of its own, which for products with weights is a stream of memory of its own, and then helps the others out. Idle workers park: executors share
  * cores with others, and a worker that spins takes the core from the one that it waits for.
  *
  * <p>{@link #run} and {@link #close} belong to one thread at a time.
@@ -26,8 +28,13 @@ final class WorkerPool implements AutoCloseable {
     /** Looks at the generation before a worker parks: a few microseconds, the gap between two products of a layer. */
     private static final int SPINS = 200;
 
+    private static final int APART = 32;
+
     private final Thread[] workers;
-    private final AtomicInteger next = new AtomicInteger();
+
+    /** The next task of each one's run; {@link #APART} entries apart, so that they do not share cache lines. */
+    private final AtomicIntegerArray next;
+
     private final AtomicInteger working = new AtomicInteger();
 
     /** Written by the caller before {@link #generation}, whose volatile write publishes them. */
@@ -50,6 +57,7 @@ final class WorkerPool implements AutoCloseable {
             throw new IllegalArgumentException("threads must be at least 1, not " + threads);
         }
         workers = new Thread[threads - 1];
+        next = new AtomicIntegerArray(threads * APART);
         for (int i = 0; i < workers.length; i++) {
             int worker = i + 1;
             workers[i] = Thread.ofPlatform().daemon().name(name + "-" + worker).start(() -> work(worker));
@@ -79,7 +87,9 @@ final class WorkerPool implements AutoCloseable {
         this.tasks = tasks;
         caller = Thread.currentThread();
         failure = null;
-        next.set(0);
+        for (int worker = 0; worker < threads(); worker++) {
+            next.setPlain(worker * APART, start(worker));
+        }
         working.set(workers.length);
         generation++;
         for (Thread worker : workers) {
@@ -135,12 +145,22 @@ final class WorkerPool implements AutoCloseable {
         }
     }
 
+    /** First task of a worker's run, which ends where the next one's begins. */
+    private int start(int worker) {
+        return (int) ((long) tasks * worker / threads());
+    }
+
     private void drain(int worker) {
         Task current = task;
-        int end = tasks;
         try {
-            for (int i = next.getAndIncrement(); i < end && failure == null; i = next.getAndIncrement()) {
-                current.run(worker, i);
+            for (int turn = 0; turn < threads(); turn++) {
+                int run = (worker + turn) % threads();
+                int end = start(run + 1);
+                for (int i = next.getAndIncrement(run * APART);
+                        i < end && failure == null;
+                        i = next.getAndIncrement(run * APART)) {
+                    current.run(worker, i);
+                }
             }
         } catch (Throwable thrown) {
             failure = thrown;

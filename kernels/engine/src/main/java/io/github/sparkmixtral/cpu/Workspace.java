@@ -1,21 +1,32 @@
 package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.model.ModelConfig;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 
 /** Scratch memory of one worker thread. */
 final class Workspace {
 
-    /** Rows of weights that are decoded at a time. */
-    static final int PANEL_ROWS = 32;
+    /** Inputs of a panel that are multiplied at a time: a multiple of every format's block. */
+    static final int COLUMNS = 1024;
 
-    /** Inputs of such a row that are decoded at a time: a multiple of every format's block. */
-    static final int PANEL_COLUMNS = 1024;
+    /** Blocks of inputs that share a scale, at most, among as many inputs. */
+    private static final int BLOCKS = COLUMNS / 16;
 
-    /** {@code [PANEL_ROWS, PANEL_COLUMNS]} decoded weights. */
-    final float[] panel = new float[PANEL_ROWS * PANEL_COLUMNS];
+    /** {@code [COLUMNS, PackedMatrix.WIDTH]} decoded weights; off the heap, for there it can be made to begin at a cache line. */
+    final MemorySegment panel = Arena.ofAuto().allocate((long) COLUMNS * PackedMatrix.WIDTH * Float.BYTES, 64);
 
-    /** Partial sums of one tile of dot products. */
-    final float[] lanes = new float[8 * Matrix.LANES];
+    /** {@code [BLOCKS, PackedMatrix.WIDTH]} what quants of a block are multiplied by. */
+    final float[] multipliers = new float[BLOCKS * PackedMatrix.WIDTH];
+
+    /** {@code [BLOCKS, PackedMatrix.WIDTH]} what is added then. */
+    final float[] offsets = new float[BLOCKS * PackedMatrix.WIDTH];
+
+    /** {@code [rows, PackedMatrix.WIDTH]} sums of one panel so far; some rows more, for tiles that reach past the last one. */
+    final float[] products;
+
+    /** Where the rows of a tile begin. */
+    final int[] rows = new int[8];
 
     /** {@code [heads per kv head, block]} scores of one block of keys, then their exponentials. */
     final float[] scores;
@@ -29,8 +40,10 @@ final class Workspace {
     /** {@code [heads per kv head]} sum of exponentials so far. */
     final float[] sums;
 
-    Workspace(ModelConfig config) {
+    /** @param rows of activations, at most, that go through a product together */
+    Workspace(ModelConfig config, int rows) {
         int group = config.heads() / config.kvHeads();
+        products = new float[(rows + QuantizedTiles.SPARE_ROWS) * PackedMatrix.WIDTH];
         scores = new float[group * KeyValueCache.BLOCK];
         values = new float[group * Matrix.padded(config.headDimension())];
         maxima = new float[group];

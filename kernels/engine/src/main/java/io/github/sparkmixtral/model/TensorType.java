@@ -38,6 +38,24 @@ public enum TensorType {
         return blockBytes;
     }
 
+    /** Whether elements are small integers with scales. */
+    public boolean isQuantized() {
+        return blockSize > 1;
+    }
+
+    /** Elements that share a scale: 16 or 32, and 1 where the type is not quantized. */
+    public int scaleBlock() {
+        return this == Q6_K ? 16 : Math.min(blockSize, 32);
+    }
+
+    /** Whether a quantized element is an integer that is not negative, times a scale, plus a minimum. */
+    public boolean isAffine() {
+        return switch (this) {
+            case Q4_1, Q5_1, Q4_K, Q5_K -> true;
+            case F32, F16, BF16, Q4_0, Q5_0, Q8_0, Q6_K -> false;
+        };
+    }
+
     /** Bytes of {@code elements} elements, which must be a whole number of blocks. */
     public long bytes(long elements) {
         return Math.multiplyExact(elements / blockSize, (long) blockBytes);

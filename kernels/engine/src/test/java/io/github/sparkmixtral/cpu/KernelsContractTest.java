@@ -1,11 +1,15 @@
 package io.github.sparkmixtral.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.model.QuantizedRow;
 import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.TensorType;
 import java.lang.foreign.Arena;
@@ -79,7 +83,7 @@ abstract class KernelsContractTest {
             int[] inRows = random.ints(rows + 1, 0, rows + 2).toArray();
             Tensor weights = random(arena, TensorType.F32, outputs, columns);
             Matrix out = Matrix.zeros(rows + 1, outputs);
-            gemm(out, in, inRows, 1, rows + 1, weights, 0, outputs);
+            gemm(out, in, inRows, 1, rows + 1, weights);
             float[] w = decoded(weights);
             for (int row = 1; row <= rows; row++) {
                 for (int o = 0; o < outputs; o++) {
@@ -103,17 +107,42 @@ abstract class KernelsContractTest {
     @EnumSource(TensorType.class)
     void gemmReadsEveryFormat(TensorType type) {
         try (Arena arena = Arena.ofConfined()) {
-            int columns = type.blockSize() == 1 ? 1061 : 5 * 256;
-            Tensor weights = random(arena, type, 5, columns);
-            Tensor plain = plain(arena, weights);
-            Matrix in = matrix(6, columns);
-            Matrix out = Matrix.zeros(6, 5);
-            Matrix expected = Matrix.zeros(6, 5);
-            int[] rows = IntStream.range(0, 6).toArray();
-            gemm(out, in, rows, 0, 6, weights, 0, 5);
-            gemm(expected, in, rows, 0, 6, plain, 0, 5);
-            // The same values in another format are the same product, bit for bit.
-            assertThat(out.data()).isEqualTo(expected.data());
+            int columns = type.isQuantized() ? 5 * 256 : 1061;
+            for (int rows : new int[] {1, 3, 7, 21}) {
+                Tensor weights = random(arena, type, 37, columns);
+                Tensor plain = plain(arena, weights);
+                Matrix in = matrix(rows, columns);
+                Matrix out = Matrix.zeros(rows, 37);
+                Matrix expected = Matrix.zeros(rows, 37);
+                gemm(out, in, IntStream.range(0, rows).toArray(), 0, rows, weights);
+                gemm(expected, in, IntStream.range(0, rows).toArray(), 0, rows, plain);
+                if (type.isAffine()) {
+                    assertAffine(out, expected, in, weights);
+                } else {
+                    // The same values in another format are the same product, bit for bit.
+                    assertThat(out.data()).isEqualTo(expected.data());
+                }
+            }
+        }
+    }
+
+    /** Kernels may move a minimum by 2^4 or 2^8 scales and back, each element then being off by a unit of that size at most. */
+    private static void assertAffine(Matrix out, Matrix expected, Matrix in, Tensor weights) {
+        int block = weights.type().scaleBlock();
+        double unit =
+                EPSILON * (weights.type().blockBytes() * 8 / weights.type().blockSize() < 5 ? 32 : 512);
+        QuantizedRow row = new QuantizedRow(weights);
+        for (int o = 0; o < out.columns(); o++) {
+            row.read(o);
+            for (int r = 0; r < out.data().length / out.stride(); r++) {
+                double bound = 0;
+                for (int c = 0; c < weights.columns(); c++) {
+                    double size = unit * Math.abs(row.scale(c / block)) + EPSILON * Math.abs(row.minimum(c / block));
+                    bound += Math.abs(at(in, r, c)) * size;
+                }
+                double sums = EPSILON * weights.columns() * Math.abs(at(expected, r, o));
+                assertThat((double) at(out, r, o)).isCloseTo(at(expected, r, o), within(bound + sums));
+            }
         }
     }
 
@@ -121,21 +150,49 @@ abstract class KernelsContractTest {
     @ValueSource(ints = {1, 13, 31, 207, 1500})
     void gemmOfOneRowIsTheSameInAnyCompany(int columns) {
         try (Arena arena = Arena.ofConfined()) {
-            int rows = 37;
-            int outputs = 41;
-            Matrix in = matrix(rows, columns);
-            Tensor weights = random(arena, TensorType.F32, outputs, columns);
-            Matrix together = Matrix.zeros(rows, outputs);
-            gemm(together, in, IntStream.range(0, rows).toArray(), 0, rows, weights, 0, outputs);
-            for (int row : new int[] {0, 1, 17, 35, 36}) {
-                Matrix alone = Matrix.zeros(3, outputs);
-                gemm(alone, in, new int[] {9, 9, row}, 2, 3, weights, 0, outputs);
-                assertThat(row(alone, 2)).isEqualTo(row(together, row));
-                Matrix inParts = Matrix.zeros(3, outputs);
-                for (int o = 0; o < outputs; o += 7) {
-                    gemm(inParts, in, new int[] {row, row, row}, 0, 3, weights, o, Math.min(o + 7, outputs));
-                }
-                assertThat(row(inParts, 1)).isEqualTo(row(together, row));
+            assertSameInAnyCompany(random(arena, TensorType.F32, 41, columns));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(TensorType.class)
+    void gemmOfOneRowIsTheSameInAnyCompany(TensorType type) {
+        try (Arena arena = Arena.ofConfined()) {
+            assertSameInAnyCompany(random(arena, type, 41, 5 * 256));
+        }
+    }
+
+    private void assertSameInAnyCompany(Tensor weights) {
+        int rows = 37;
+        Matrix in = matrix(rows, weights.columns());
+        Matrix together = Matrix.zeros(rows, weights.rows());
+        gemm(together, in, IntStream.range(0, rows).toArray(), 0, rows, weights);
+        for (int row : new int[] {0, 1, 17, 35, 36}) {
+            for (int company = 0; company < 18; company++) {
+                int[] inRows = IntStream.rangeClosed(0, company + 2)
+                        .map(i -> i == 2 ? row : 9)
+                        .toArray();
+                Matrix few = Matrix.zeros(company + 3, weights.rows());
+                gemm(few, in, inRows, 2, company + 3, weights);
+                assertThat(row(few, 2)).isEqualTo(row(together, row));
+            }
+        }
+    }
+
+    @Test
+    void aNumberThatIsNotFiniteIsRefusedByName() {
+        assumeThat(kernels.packed()).isTrue();
+        try (Arena arena = Arena.ofConfined()) {
+            for (TensorType type : new TensorType[] {TensorType.F16, TensorType.Q8_0, TensorType.Q4_K}) {
+                Tensor weights = random(arena, type, 40, 256);
+                long at = 33 * weights.rowBytes();
+                weights.data()
+                        .set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), at, (short) 0xFC00);
+                Matrix in = matrix(1, 256);
+                assertThatExceptionOfType(ModelException.class)
+                        .isThrownBy(() -> gemm(Matrix.zeros(1, 40), in, new int[1], 0, 1, weights))
+                        .withMessage("row 33 of tensor w (" + type
+                                + ") holds a number that is infinite or not a number; the file is damaged");
             }
         }
     }
@@ -150,7 +207,7 @@ abstract class KernelsContractTest {
             float[] first = null;
             for (int call = 0; call < 3000; call++) {
                 Matrix out = Matrix.zeros(5, 11);
-                gemm(out, in, rows, 0, 5, weights, 0, 11);
+                gemm(out, in, rows, 0, 5, weights);
                 kernels.swiGlu(out, out, 0, 0, 11);
                 kernels.rmsNorm(out, 1, out, 2, new float[16], 1e-5);
                 first = first == null ? out.data() : first;
@@ -173,7 +230,8 @@ abstract class KernelsContractTest {
             Matrix query = matrix(3, CONFIG.heads() * size);
             Matrix out = Matrix.zeros(3, CONFIG.heads() * size);
             for (int kvHead = 0; kvHead < CONFIG.kvHeads(); kvHead++) {
-                kernels.attend(out, query, 1, cache, 1, kvHead, new Span(blocks, 2, from, to), new Workspace(CONFIG));
+                kernels.attend(
+                        out, query, 1, cache, 1, kvHead, new Span(blocks, 2, from, to), new Workspace(CONFIG, 1));
             }
             for (int head = 0; head < CONFIG.heads(); head++) {
                 double[] expected = attention(query, head, keys, values, head / group, from, to);
@@ -201,7 +259,7 @@ abstract class KernelsContractTest {
             Matrix before = Matrix.zeros(1, query.columns());
             Matrix after = Matrix.zeros(1, query.columns());
             Span span = new Span(blocks, 0, 5, 44);
-            kernels.attend(before, query, 0, cache, 1, 0, span, new Workspace(CONFIG));
+            kernels.attend(before, query, 0, cache, 1, 0, span, new Workspace(CONFIG, 1));
             for (int position = 0; position < 64; position++) {
                 if (position < span.from() || position >= span.to()) {
                     Arrays.fill(keys.data(), keys.offset(position), keys.offset(position) + width, Float.NaN);
@@ -209,7 +267,7 @@ abstract class KernelsContractTest {
                 }
             }
             fill(cache, blocks, keys, values);
-            kernels.attend(after, query, 0, cache, 1, 0, span, new Workspace(CONFIG));
+            kernels.attend(after, query, 0, cache, 1, 0, span, new Workspace(CONFIG, 1));
             assertThat(after.data()).isEqualTo(before.data());
             assertThat(before.data()[0]).isNotZero().isFinite();
         }
@@ -229,7 +287,7 @@ abstract class KernelsContractTest {
             Arrays.fill(keys.data(), keys.offset(20), keys.offset(20) + width, 30);
             fill(cache, blocks, keys, values);
             Matrix out = Matrix.zeros(1, query.columns());
-            kernels.attend(out, query, 0, cache, 1, 0, new Span(blocks, 0, 0, 32), new Workspace(CONFIG));
+            kernels.attend(out, query, 0, cache, 1, 0, new Span(blocks, 0, 0, 32), new Workspace(CONFIG, 1));
             assertThat(at(out, 0, 0)).isEqualTo(at(values, 20, 0));
         }
     }
@@ -268,11 +326,16 @@ abstract class KernelsContractTest {
         assertPaddingIsZero(sum);
     }
 
-    private void gemm(
-            Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights, int fromOutput, int toOutput) {
-        for (int o = fromOutput; o < toOutput; o += Workspace.PANEL_ROWS) {
-            int end = Math.min(o + Workspace.PANEL_ROWS, toOutput);
-            kernels.gemm(out, in, inRows, fromRow, toRow, weights, o, end, new Workspace(CONFIG));
+    private void gemm(Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
+        try (Arena arena = Arena.ofConfined()) {
+            PackedMatrix packed = new PackedMatrix(
+                    weights, kernels.packed() ? arena.allocate(PackedMatrix.bytes(weights), 64) : MemorySegment.NULL);
+            for (int panel = 0; kernels.packed() && panel < packed.panelCount(); panel++) {
+                packed.pack(panel);
+            }
+            for (int panel = 0; panel < packed.panelCount(); panel++) {
+                kernels.gemm(out, in, inRows, fromRow, toRow, packed, panel, new Workspace(CONFIG, toRow - fromRow));
+            }
         }
     }
 

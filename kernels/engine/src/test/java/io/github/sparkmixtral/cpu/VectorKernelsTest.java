@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,39 +38,19 @@ class VectorKernelsTest extends KernelsContractTest {
         Random random = new Random(columns);
         Matrix in = Matrix.zeros(1, columns);
         float[] w = new float[columns];
+        float expected = 0;
         for (int c = 0; c < columns; c++) {
             in.data()[c] = (float) random.nextGaussian();
             w[c] = (float) random.nextGaussian();
-        }
-        float expected = 0;
-        for (int run = 0; run < columns; run += Workspace.PANEL_COLUMNS) {
-            float[] lanes = new float[Matrix.LANES];
-            for (int c = run; c < Math.min(run + Workspace.PANEL_COLUMNS, columns); c++) {
-                int lane = (c - run) % Matrix.LANES;
-                lanes[lane] = Math.fma(in.data()[c], w[c], lanes[lane]);
-            }
-            for (int half = Matrix.LANES / 2; half > 0; half /= 2) {
-                for (int i = 0; i < half; i++) {
-                    lanes[i] += lanes[i + half];
-                }
-            }
-            expected = run == 0 ? lanes[0] : expected + lanes[0];
+            expected = Math.fma(in.data()[c], w[c], expected);
         }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, w);
+            Tensor tensor = new Tensor("w", TensorType.F32, 1, columns, arena.allocateFrom(ValueLayout.JAVA_FLOAT, w));
+            PackedMatrix weights = new PackedMatrix(tensor, arena.allocate(PackedMatrix.bytes(tensor), 64));
+            weights.pack(0);
             Matrix out = Matrix.zeros(1, 1);
-            Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES));
-            kernels()
-                    .gemm(
-                            out,
-                            in,
-                            new int[1],
-                            0,
-                            1,
-                            new Tensor("w", TensorType.F32, 1, columns, data),
-                            0,
-                            1,
-                            workspace);
+            Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 1);
+            kernels().gemm(out, in, new int[1], 0, 1, weights, 0, workspace);
             assertThat(out.data()[0]).isEqualTo(expected);
         }
     }
@@ -100,23 +81,29 @@ class VectorKernelsTest extends KernelsContractTest {
     /** Multiplies by weights of one type until that allocates nothing any more, or for a minute. */
     static final class Products {
 
+        /** One for each kind of tile. */
+        private static final int[] ROWS = {1, 2, 4, 8, 23};
+
         private Products() {}
 
         public static void main(String[] arguments) {
             TensorType type = TensorType.valueOf(arguments[0]);
             ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
             Kernels kernels = new VectorKernels();
-            Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES));
-            Tensor weights = new Tensor("w", type, 32, 1024, Arena.global().allocate(type.bytes(32 * 1024)));
-            Matrix in = Matrix.zeros(7, 1024);
-            Matrix out = Matrix.zeros(7, 32);
-            int[] rows = {0, 1, 2, 3, 4, 5, 6};
+            Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 23);
+            Tensor tensor = new Tensor("w", type, 32, 1024, Arena.global().allocate(type.bytes(32 * 1024)));
+            PackedMatrix weights = new PackedMatrix(tensor, Arena.global().allocate(PackedMatrix.bytes(tensor), 64));
+            weights.pack(0);
+            Matrix in = Matrix.zeros(23, 1024);
+            Matrix out = Matrix.zeros(23, 32);
+            int[] inRows = IntStream.range(0, 23).toArray();
             long allocated = Long.MAX_VALUE;
             for (long end = System.nanoTime() + 60_000_000_000L; allocated > 1000 && System.nanoTime() < end; ) {
                 long before = threads.getCurrentThreadAllocatedBytes();
                 for (int i = 0; i < 10; i++) {
-                    kernels.gemm(out, in, rows, 0, 7, weights, 0, 32, workspace);
-                    kernels.gemm(out, in, rows, 0, 1, weights, 0, 32, workspace);
+                    for (int rows : ROWS) {
+                        kernels.gemm(out, in, inRows, 0, rows, weights, 0, workspace);
+                    }
                     kernels.swiGlu(in, in, i % 7, 0, 1024);
                 }
                 allocated = threads.getCurrentThreadAllocatedBytes() - before;
@@ -128,16 +115,26 @@ class VectorKernelsTest extends KernelsContractTest {
     @Test
     void halvesOfEveryKindAreDecodedExactly() {
         float[] expected = new float[1 << 16];
-        float[] actual = new float[1 << 16];
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment data = arena.allocate(2 << 16);
             for (int bits = 0; bits < 1 << 16; bits++) {
-                data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * bits, (short) bits);
+                short finite = (bits & 0x7C00) == 0x7C00 ? 0 : (short) bits;
+                data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * bits, finite);
             }
             TensorType.F16.decode(data, 0, expected, 0, expected.length);
-            VectorDecoder.decode(TensorType.F16, data, 0, actual, 0, actual.length);
+            Tensor tensor = new Tensor("w", TensorType.F16, 128, 512, data);
+            PackedMatrix weights = new PackedMatrix(tensor, arena.allocate(PackedMatrix.bytes(tensor), 64));
+            Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 1);
+            for (int panel = 0; panel < weights.panelCount(); panel++) {
+                weights.pack(panel);
+                PanelDecoder.decode(weights, panel, 0, 512, workspace);
+                for (int i = 0; i < 512 * PackedMatrix.WIDTH; i++) {
+                    int output = panel * PackedMatrix.WIDTH + i % PackedMatrix.WIDTH;
+                    assertThat(workspace.panel.getAtIndex(ValueLayout.JAVA_FLOAT, i))
+                            .isEqualTo(expected[output * 512 + i / PackedMatrix.WIDTH]);
+                }
+            }
         }
-        assertThat(actual).isEqualTo(expected);
     }
 
     @Test

@@ -1,0 +1,92 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.model.Weights;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * All matrices of a model as kernels read them. The embedding, of which a step takes single rows, stays as it is in its file.
+ *
+ * @param layers one per decoder layer
+ * @param head {@code [vocabulary, hidden]}
+ */
+record PackedWeights(List<Layer> layers, PackedMatrix head) {
+
+    /** See {@link Weights.Layer}. */
+    record Layer(
+            PackedMatrix query,
+            PackedMatrix key,
+            PackedMatrix value,
+            PackedMatrix output,
+            PackedMatrix router,
+            List<Expert> experts) {}
+
+    /** See {@link Weights.Expert}. */
+    record Expert(PackedMatrix gate, PackedMatrix up, PackedMatrix down) {}
+
+    /** The tensors alone, for kernels that take nothing packed. */
+    static PackedWeights plain(Weights weights) {
+        return map(weights, tensor -> new PackedMatrix(tensor, MemorySegment.NULL));
+    }
+
+    /** Bytes that {@link #pack} needs. */
+    static long bytes(Weights weights) {
+        long[] total = {0};
+        map(weights, tensor -> {
+            total[0] += PackedMatrix.bytes(tensor);
+            return new PackedMatrix(tensor, MemorySegment.NULL);
+        });
+        return total[0];
+    }
+
+    /**
+     * Packs all matrices, with all workers.
+     *
+     * @param memory {@link #bytes} bytes, zero
+     * @throws io.github.sparkmixtral.model.ModelException where a tensor holds what cannot be
+     */
+    static PackedWeights pack(Weights weights, MemorySegment memory, WorkerPool pool) {
+        List<PackedMatrix> matrices = new ArrayList<>();
+        long[] taken = {0};
+        PackedWeights packed = map(weights, tensor -> {
+            long bytes = PackedMatrix.bytes(tensor);
+            PackedMatrix matrix = new PackedMatrix(tensor, memory.asSlice(taken[0], bytes));
+            taken[0] += bytes;
+            matrices.add(matrix);
+            return matrix;
+        });
+        int[] starts = new int[matrices.size() + 1];
+        for (int i = 0; i < matrices.size(); i++) {
+            starts[i + 1] = starts[i] + matrices.get(i).panelCount();
+        }
+        pool.run(starts[matrices.size()], (worker, i) -> {
+            int found = Arrays.binarySearch(starts, i);
+            int matrix = found >= 0 ? found : -found - 2;
+            matrices.get(matrix).pack(i - starts[matrix]);
+        });
+        return packed;
+    }
+
+    private static PackedWeights map(Weights weights, Function<Tensor, PackedMatrix> pack) {
+        return new PackedWeights(
+                weights.layers().stream()
+                        .map(layer -> new Layer(
+                                pack.apply(layer.query()),
+                                pack.apply(layer.key()),
+                                pack.apply(layer.value()),
+                                pack.apply(layer.output()),
+                                pack.apply(layer.router()),
+                                layer.experts().stream()
+                                        .map(expert -> new Expert(
+                                                pack.apply(expert.gate()),
+                                                pack.apply(expert.up()),
+                                                pack.apply(expert.down())))
+                                        .toList()))
+                        .toList(),
+                pack.apply(weights.head()));
+    }
+}
