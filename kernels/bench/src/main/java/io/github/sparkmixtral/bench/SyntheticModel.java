@@ -57,7 +57,7 @@ public final class SyntheticModel {
     /** A shape that any machine runs through in a moment, to try the benchmark itself. */
     static ModelConfig tiny(int layers) {
         return new ModelConfig(
-                256, 512, layers, 8, 2, 32, 8, 2, 1000, 4096, 1e6, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
+                256, 512, layers, 8, 2, 32, 8, 2, 1000, 8192, 1e6, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
     }
 
     /**
