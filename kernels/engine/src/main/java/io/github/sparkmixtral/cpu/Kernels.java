@@ -56,7 +56,8 @@ interface Kernels {
             Workspace workspace);
 
     /**
-     * {@code gate = silu(gate) * up} (Shazeer 2020) on a part of one row; {@code silu(x) = x / (1 + exp(-x))}.
+     * {@code gate = silu(gate) * up} (Shazeer 2020) on a part of one row; {@code silu(x) = x / (1 + exp(-x))}. What was in
+     * {@code up} may be gone then.
      *
      * @param fromColumn multiple of {@link Matrix#LANES}
      * @param toColumn multiple of {@link Matrix#LANES}, or the end of the row

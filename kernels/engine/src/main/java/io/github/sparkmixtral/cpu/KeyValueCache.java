@@ -63,7 +63,7 @@ final class KeyValueCache implements AutoCloseable {
         int slab = block / blocksPerSlab;
         if (slabs[slab] == null) {
             int held = Math.min(blocksPerSlab, blocks - slab * blocksPerSlab);
-            slabs[slab] = arena.allocate(held * blockBytes, 64);
+            slabs[slab] = HugePages.allocate(held * blockBytes, arena);
         }
     }
 

@@ -6,7 +6,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Kernels on the JDK's Vector API. Loading this class needs {@code --add-modules jdk.incubator.vector}.
@@ -21,6 +20,9 @@ final class VectorKernels implements Kernels {
     private static final int STEP = FLOATS.length();
     private static final int LANES = Matrix.LANES;
     private static final int BLOCK = KeyValueCache.BLOCK;
+
+    /** Positions whose scores are turned into weights together: the exponentials' overhead is per span, not per block. */
+    private static final int SPAN = Workspace.SPAN;
 
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int WIDTH = PackedMatrix.WIDTH;
@@ -103,21 +105,27 @@ final class VectorKernels implements Kernels {
         Arrays.fill(workspace.maxima, Float.NEGATIVE_INFINITY);
         Arrays.fill(workspace.sums, 0);
         Arrays.fill(workspace.values, 0);
-        for (int first = span.from() / BLOCK * BLOCK; first < span.to(); first += BLOCK) {
+        for (int first = span.from() / SPAN * SPAN; first < span.to(); first += SPAN) {
             int from = Math.max(span.from() - first, 0);
-            int to = Math.min(span.to() - first, BLOCK);
-            int block = span.block(first / BLOCK);
-            MemorySegment slab = cache.slab(block);
-            long keys = cache.keys(layer, block, kvHead);
-            long values = cache.values(layer, block, kvHead);
-            for (int head = 0; head < group; head += 4) {
-                scores(query.data(), firstQuery, size, scale, head, group, slab, keys, workspace.scores);
+            int end = Math.min(span.to() - first, SPAN);
+            for (int at = from / BLOCK * BLOCK; at < end; at += BLOCK) {
+                int block = span.block((first + at) / BLOCK);
+                long keys = cache.keys(layer, block, kvHead);
+                for (int head = 0; head < group; head += 4) {
+                    scores(query.data(), firstQuery, size, scale, head, group, cache.slab(block), keys, at, workspace);
+                }
             }
             for (int head = 0; head < group; head++) {
-                soften(head, from, to, stride, workspace);
+                soften(head, from, end, stride, workspace);
             }
-            for (int head = 0; head < group; head += 4) {
-                addValues(head, group, from, to, stride, slab, values, workspace);
+            for (int at = from / BLOCK * BLOCK; at < end; at += BLOCK) {
+                int block = span.block((first + at) / BLOCK);
+                long values = cache.values(layer, block, kvHead);
+                int fromToken = Math.max(from - at, 0);
+                int toToken = Math.min(end - at, BLOCK);
+                for (int head = 0; head < group; head += 4) {
+                    addValues(head, group, at, fromToken, toToken, stride, cache.slab(block), values, workspace);
+                }
             }
         }
         int to = out.offset(row) + kvHead * group * size;
@@ -128,7 +136,7 @@ final class VectorKernels implements Kernels {
         }
     }
 
-    /** Scores of a block's tokens for up to four heads of the group, {@code [group, BLOCK]}. */
+    /** Scores of a block's tokens for up to four heads of the group, at {@code at} of each one's {@code SPAN}. */
     private static void scores(
             float[] query,
             int firstQuery,
@@ -138,7 +146,9 @@ final class VectorKernels implements Kernels {
             int group,
             MemorySegment slab,
             long keys,
-            float[] scores) {
+            int at,
+            Workspace workspace) {
+        float[] scores = workspace.scores;
         int last = group - 1;
         int h1 = Math.min(head + 1, last);
         int h2 = Math.min(head + 2, last);
@@ -149,41 +159,36 @@ final class VectorKernels implements Kernels {
             FloatVector s2 = FloatVector.zero(FLOATS);
             FloatVector s3 = FloatVector.zero(FLOATS);
             for (int d = 0; d < size; d++) {
-                FloatVector key = load(slab, keys + ((long) d * BLOCK + part) * Float.BYTES);
+                FloatVector key = FloatVector.fromMemorySegment(
+                        FLOATS, slab, keys + ((long) d * BLOCK + part) * Float.BYTES, ORDER);
                 s0 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + head * size + d]), s0);
                 s1 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + h1 * size + d]), s1);
                 s2 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + h2 * size + d]), s2);
                 s3 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + h3 * size + d]), s3);
             }
-            s0.mul(scale).intoArray(scores, head * BLOCK + part);
-            s1.mul(scale).intoArray(scores, h1 * BLOCK + part);
-            s2.mul(scale).intoArray(scores, h2 * BLOCK + part);
-            s3.mul(scale).intoArray(scores, h3 * BLOCK + part);
+            s0.mul(scale).intoArray(scores, head * SPAN + at + part);
+            s1.mul(scale).intoArray(scores, h1 * SPAN + at + part);
+            s2.mul(scale).intoArray(scores, h2 * SPAN + at + part);
+            s3.mul(scale).intoArray(scores, h3 * SPAN + at + part);
         }
     }
 
     /**
-     * Turns one head's scores of a block into exponentials relative to the largest score so far, those outside of
-     * {@code [from, to)} into zeros, and scales what was summed before to that maximum.
+     * Turns one head's scores into exponentials relative to the largest score so far, those outside of {@code [from, to)} into
+     * zeros, and scales what was summed before to that maximum.
      */
     private static void soften(int head, int from, int to, int stride, Workspace workspace) {
         float[] scores = workspace.scores;
-        int at = head * BLOCK;
+        int at = head * SPAN;
+        int last = at + Math.ceilDiv(to, LANES) * LANES;
         Arrays.fill(scores, at, at + from, Float.NEGATIVE_INFINITY);
-        Arrays.fill(scores, at + to, at + BLOCK, Float.NEGATIVE_INFINITY);
+        Arrays.fill(scores, at + to, last, Float.NEGATIVE_INFINITY);
         float before = workspace.maxima[head];
-        float maximum = before;
-        for (int part = 0; part < BLOCK; part += STEP) {
-            float largest = FloatVector.fromArray(FLOATS, scores, at + part).reduceLanes(VectorOperators.MAX);
-            maximum = Math.max(maximum, largest);
-        }
-        for (int part = 0; part < BLOCK; part += STEP) {
-            FloatVector score = FloatVector.fromArray(FLOATS, scores, at + part);
-            VectorMath.exp(score.sub(maximum)).intoArray(scores, at + part);
-        }
+        float maximum = Math.max(before, VectorMath.maximum(scores, at, last));
+        VectorMath.exp(scores, at, last, maximum);
         Arrays.fill(scores, at, at + from, 0);
-        Arrays.fill(scores, at + to, at + BLOCK, 0);
-        float sum = VectorMath.sum(scores, at);
+        Arrays.fill(scores, at + to, last, 0);
+        float sum = VectorMath.sum(scores, at, last, workspace.lanes);
         if (maximum != before) {
             float rescale = VectorMath.exp(before - maximum);
             workspace.sums[head] = Math.fma(workspace.sums[head], rescale, sum);
@@ -198,7 +203,15 @@ final class VectorKernels implements Kernels {
 
     /** Adds the values of a block's tokens {@code [from, to)}, weighted, for up to four heads of the group. */
     private static void addValues(
-            int head, int group, int from, int to, int stride, MemorySegment slab, long values, Workspace workspace) {
+            int head,
+            int group,
+            int at,
+            int from,
+            int to,
+            int stride,
+            MemorySegment slab,
+            long values,
+            Workspace workspace) {
         float[] weights = workspace.scores;
         float[] sums = workspace.values;
         int last = group - 1;
@@ -211,11 +224,12 @@ final class VectorKernels implements Kernels {
             FloatVector s2 = FloatVector.fromArray(FLOATS, sums, h2 * stride + d);
             FloatVector s3 = FloatVector.fromArray(FLOATS, sums, h3 * stride + d);
             for (int token = from; token < to; token++) {
-                FloatVector value = load(slab, values + ((long) token * stride + d) * Float.BYTES);
-                s0 = value.fma(FloatVector.broadcast(FLOATS, weights[head * BLOCK + token]), s0);
-                s1 = value.fma(FloatVector.broadcast(FLOATS, weights[h1 * BLOCK + token]), s1);
-                s2 = value.fma(FloatVector.broadcast(FLOATS, weights[h2 * BLOCK + token]), s2);
-                s3 = value.fma(FloatVector.broadcast(FLOATS, weights[h3 * BLOCK + token]), s3);
+                FloatVector value = FloatVector.fromMemorySegment(
+                        FLOATS, slab, values + ((long) token * stride + d) * Float.BYTES, ORDER);
+                s0 = value.fma(FloatVector.broadcast(FLOATS, weights[head * SPAN + at + token]), s0);
+                s1 = value.fma(FloatVector.broadcast(FLOATS, weights[h1 * SPAN + at + token]), s1);
+                s2 = value.fma(FloatVector.broadcast(FLOATS, weights[h2 * SPAN + at + token]), s2);
+                s3 = value.fma(FloatVector.broadcast(FLOATS, weights[h3 * SPAN + at + token]), s3);
             }
             s0.intoArray(sums, head * stride + d);
             s1.intoArray(sums, h1 * stride + d);
@@ -224,18 +238,20 @@ final class VectorKernels implements Kernels {
         }
     }
 
-    private static FloatVector load(MemorySegment segment, long at) {
-        return FloatVector.fromMemorySegment(FLOATS, segment, at, ByteOrder.LITTLE_ENDIAN);
-    }
-
     @Override
     public void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn) {
         int g = gate.offset(row);
         int u = up.offset(row);
         for (int c = fromColumn; c < toColumn; c += STEP) {
             FloatVector x = FloatVector.fromArray(FLOATS, gate.data(), g + c);
-            FloatVector y = FloatVector.fromArray(FLOATS, up.data(), u + c);
-            x.div(VectorMath.exp(x.neg()).add(1)).mul(y).intoArray(gate.data(), g + c);
+            x.mul(FloatVector.fromArray(FLOATS, up.data(), u + c)).intoArray(up.data(), u + c);
+            x.neg().intoArray(gate.data(), g + c);
+        }
+        VectorMath.exp(gate.data(), g + fromColumn, g + toColumn, 0);
+        for (int c = fromColumn; c < toColumn; c += STEP) {
+            FloatVector product = FloatVector.fromArray(FLOATS, up.data(), u + c);
+            product.div(FloatVector.fromArray(FLOATS, gate.data(), g + c).add(1))
+                    .intoArray(gate.data(), g + c);
         }
     }
 }

@@ -38,25 +38,56 @@ final class VectorMath {
     private VectorMath() {}
 
     /**
-     * {@code e^x} to 2 units in the last place, for {@code x} clamped to [-87, 88] where it neither overflows nor becomes
-     * subnormal. The library's own exponential is another function when interpreted than when compiled.
+     * Replaces each {@code x} of {@code [from, to)}, and of the rest of the last vector, by {@code e^(x - shift)} to 2 units in the
+     * last place, the exponent clamped to [-87, 88] where that neither overflows nor becomes subnormal. The library's own
+     * exponential is another function when interpreted than when compiled.
      */
-    static FloatVector exp(FloatVector x) {
-        FloatVector clamped = x.max(SMALLEST).min(LARGEST);
-        FloatVector shifted =
-                clamped.fma(FloatVector.broadcast(FLOATS, LOG2_E), FloatVector.broadcast(FLOATS, ROUNDER));
-        FloatVector n = shifted.sub(ROUNDER);
-        FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -LN2_HIGH), clamped);
-        r = n.fma(FloatVector.broadcast(FLOATS, -LN2_LOW), r);
-        FloatVector sum = r.fma(FloatVector.broadcast(FLOATS, C7), FloatVector.broadcast(FLOATS, C6));
-        sum = sum.fma(r, FloatVector.broadcast(FLOATS, C5));
-        sum = sum.fma(r, FloatVector.broadcast(FLOATS, C4));
-        sum = sum.fma(r, FloatVector.broadcast(FLOATS, C3));
-        sum = sum.fma(r, FloatVector.broadcast(FLOATS, C2));
-        sum = sum.fma(r, FloatVector.broadcast(FLOATS, 1));
-        sum = sum.fma(r, FloatVector.broadcast(FLOATS, 1));
-        IntVector exponent = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-        return sum.reinterpretAsInts().add(exponent).reinterpretAsFloats();
+    static void exp(float[] data, int from, int to, float shift) {
+        FloatVector c5 = FloatVector.broadcast(FLOATS, C5);
+        FloatVector c4 = FloatVector.broadcast(FLOATS, C4);
+        FloatVector c3 = FloatVector.broadcast(FLOATS, C3);
+        FloatVector c2 = FloatVector.broadcast(FLOATS, C2);
+        FloatVector one = FloatVector.broadcast(FLOATS, 1);
+        for (int i = from; i < to; i += FLOATS.length()) {
+            FloatVector x = FloatVector.fromArray(FLOATS, data, i)
+                    .sub(shift)
+                    .max(SMALLEST)
+                    .min(LARGEST);
+            FloatVector shifted = x.fma(FloatVector.broadcast(FLOATS, LOG2_E), FloatVector.broadcast(FLOATS, ROUNDER));
+            FloatVector n = shifted.sub(ROUNDER);
+            FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -LN2_HIGH), x);
+            r = n.fma(FloatVector.broadcast(FLOATS, -LN2_LOW), r);
+            FloatVector sum = r.fma(FloatVector.broadcast(FLOATS, C7), FloatVector.broadcast(FLOATS, C6));
+            sum = sum.fma(r, c5).fma(r, c4).fma(r, c3).fma(r, c2).fma(r, one).fma(r, one);
+            IntVector exponent = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+            sum.reinterpretAsInts().add(exponent).reinterpretAsFloats().intoArray(data, i);
+        }
+    }
+
+    /** The largest of {@code [from, to)}, a whole number of {@link Matrix#LANES}. */
+    static float maximum(float[] data, int from, int to) {
+        FloatVector largest = FloatVector.fromArray(FLOATS, data, from);
+        for (int i = from + FLOATS.length(); i < to; i += FLOATS.length()) {
+            largest = largest.max(FloatVector.fromArray(FLOATS, data, i));
+        }
+        return largest.reduceLanes(VectorOperators.MAX);
+    }
+
+    /**
+     * The sum of {@code [from, to)}, a whole number of {@link Matrix#LANES}: each lane's in ascending order, then {@link #sum(float[],
+     * int)}.
+     *
+     * @param lanes scratch, {@code [Matrix.LANES]}
+     */
+    static float sum(float[] data, int from, int to, float[] lanes) {
+        for (int part = 0; part < Matrix.LANES; part += FLOATS.length()) {
+            FloatVector sum = FloatVector.fromArray(FLOATS, data, from + part);
+            for (int i = from + part + Matrix.LANES; i < to; i += Matrix.LANES) {
+                sum = sum.add(FloatVector.fromArray(FLOATS, data, i));
+            }
+            sum.intoArray(lanes, part);
+        }
+        return sum(lanes, 0);
     }
 
     /** The same function, bit for bit, of one float. */

@@ -13,6 +13,9 @@ final class Workspace {
     /** Blocks of inputs that share a scale, at most, among as many inputs. */
     private static final int BLOCKS = COLUMNS / 16;
 
+    /** Positions whose scores are held at a time. */
+    static final int SPAN = 4 * KeyValueCache.BLOCK;
+
     /** {@code [COLUMNS, PackedMatrix.WIDTH]} decoded weights; off the heap, for there it can be made to begin at a cache line. */
     final MemorySegment panel = Arena.ofAuto().allocate((long) COLUMNS * PackedMatrix.WIDTH * Float.BYTES, 64);
 
@@ -28,7 +31,10 @@ final class Workspace {
     /** Where the rows of a tile begin. */
     final int[] rows = new int[8];
 
-    /** {@code [heads per kv head, block]} scores of one block of keys, then their exponentials. */
+    /** Partial sums of one vector. */
+    final float[] lanes = new float[Matrix.LANES];
+
+    /** {@code [heads per kv head, SPAN]} scores of some blocks of keys, then their exponentials. */
     final float[] scores;
 
     /** {@code [heads per kv head, padded head dimension]} weighted values so far. */
@@ -44,7 +50,7 @@ final class Workspace {
     Workspace(ModelConfig config, int rows) {
         int group = config.heads() / config.kvHeads();
         products = new float[(rows + QuantizedTiles.SPARE_ROWS) * PackedMatrix.WIDTH];
-        scores = new float[group * KeyValueCache.BLOCK];
+        scores = new float[group * SPAN];
         values = new float[group * Matrix.padded(config.headDimension())];
         maxima = new float[group];
         sums = new float[group];

@@ -37,6 +37,9 @@ abstract class KernelsContractTest {
      */
     private static final double EPSILON = 0x1p-24;
 
+    /** Of a sequence: more than kernels take at a time, and no multiple of that. */
+    private static final int POSITIONS = 9 * KeyValueCache.BLOCK;
+
     private static final ModelConfig CONFIG = RandomModel.config(0, RopeLayout.HALVES);
 
     private final Random random = new Random(42);
@@ -217,15 +220,18 @@ abstract class KernelsContractTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, 1", "0, 16", "0, 17", "0, 31", "3, 20", "16, 40", "5, 6", "37, 58", "0, 60"})
+    @CsvSource({
+        "0, 1", "0, 16", "0, 17", "0, 31", "3, 20", "16, 40", "5, 6", "37, 58", "0, 64", "20, 64", "0, 65", "63, 129",
+        "70, 144"
+    })
     void attentionIsItsFormula(int from, int to) {
         int size = CONFIG.headDimension();
         int group = CONFIG.heads() / CONFIG.kvHeads();
-        try (KeyValueCache cache = new KeyValueCache(CONFIG, 9)) {
-            int[] blocks = {99, 99, 7, 0, 4, 8};
-            IntStream.range(2, 6).forEach(i -> cache.reserve(blocks[i]));
-            Matrix keys = matrix(64, CONFIG.kvHeads() * size);
-            Matrix values = matrix(64, CONFIG.kvHeads() * size);
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 12)) {
+            int[] blocks = {99, 99, 7, 0, 4, 8, 11, 3, 2, 10, 1};
+            IntStream.range(2, blocks.length).forEach(i -> cache.reserve(blocks[i]));
+            Matrix keys = matrix(POSITIONS, CONFIG.kvHeads() * size);
+            Matrix values = matrix(POSITIONS, CONFIG.kvHeads() * size);
             fill(cache, blocks, keys, values);
             Matrix query = matrix(3, CONFIG.heads() * size);
             Matrix out = Matrix.zeros(3, CONFIG.heads() * size);
@@ -249,18 +255,18 @@ abstract class KernelsContractTest {
     @Test
     void attentionSeesNothingOutsideOfItsSpan() {
         int width = CONFIG.kvHeads() * CONFIG.headDimension();
-        try (KeyValueCache cache = new KeyValueCache(CONFIG, 4)) {
-            int[] blocks = {2, 1, 3, 0};
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 9)) {
+            int[] blocks = {2, 1, 3, 0, 8, 7, 6, 5, 4};
             IntStream.of(blocks).forEach(cache::reserve);
-            Matrix keys = matrix(64, width);
-            Matrix values = matrix(64, width);
+            Matrix keys = matrix(POSITIONS, width);
+            Matrix values = matrix(POSITIONS, width);
             fill(cache, blocks, keys, values);
             Matrix query = matrix(1, CONFIG.heads() * CONFIG.headDimension());
             Matrix before = Matrix.zeros(1, query.columns());
             Matrix after = Matrix.zeros(1, query.columns());
-            Span span = new Span(blocks, 0, 5, 44);
+            Span span = new Span(blocks, 0, 5, 100);
             kernels.attend(before, query, 0, cache, 1, 0, span, new Workspace(CONFIG, 1));
-            for (int position = 0; position < 64; position++) {
+            for (int position = 0; position < POSITIONS; position++) {
                 if (position < span.from() || position >= span.to()) {
                     Arrays.fill(keys.data(), keys.offset(position), keys.offset(position) + width, Float.NaN);
                     Arrays.fill(values.data(), values.offset(position), values.offset(position) + width, Float.NaN);
@@ -276,19 +282,19 @@ abstract class KernelsContractTest {
     @Test
     void attentionSurvivesLargeScores() {
         int width = CONFIG.kvHeads() * CONFIG.headDimension();
-        try (KeyValueCache cache = new KeyValueCache(CONFIG, 4)) {
-            int[] blocks = {0, 1, 2, 3};
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 9)) {
+            int[] blocks = {0, 1, 2, 3, 4, 5, 6, 7, 8};
             IntStream.of(blocks).forEach(cache::reserve);
-            Matrix keys = Matrix.zeros(64, width);
-            Matrix values = matrix(64, width);
+            Matrix keys = Matrix.zeros(POSITIONS, width);
+            Matrix values = matrix(POSITIONS, width);
             Matrix query = Matrix.zeros(1, CONFIG.heads() * CONFIG.headDimension());
             Arrays.fill(query.data(), 0, query.columns(), 30);
-            // Position 20 outweighs all others by far; those before it were summed first.
-            Arrays.fill(keys.data(), keys.offset(20), keys.offset(20) + width, 30);
+            // Position 80 outweighs all others by far; those before it were summed first.
+            Arrays.fill(keys.data(), keys.offset(80), keys.offset(80) + width, 30);
             fill(cache, blocks, keys, values);
             Matrix out = Matrix.zeros(1, query.columns());
-            kernels.attend(out, query, 0, cache, 1, 0, new Span(blocks, 0, 0, 32), new Workspace(CONFIG, 1));
-            assertThat(at(out, 0, 0)).isEqualTo(at(values, 20, 0));
+            kernels.attend(out, query, 0, cache, 1, 0, new Span(blocks, 0, 0, 144), new Workspace(CONFIG, 1));
+            assertThat(at(out, 0, 0)).isEqualTo(at(values, 80, 0));
         }
     }
 
@@ -300,12 +306,13 @@ abstract class KernelsContractTest {
         gate.data()[0] = -95;
         gate.data()[gate.offset(1)] = 120;
         float[] x = gate.data().clone();
+        float[] y = up.data().clone();
         kernels.swiGlu(gate, up, 0, 0, columns);
         kernels.swiGlu(gate, up, 1, 0, columns);
         for (int row = 0; row < 2; row++) {
             for (int c = 0; c < columns; c++) {
                 double in = x[gate.offset(row) + c];
-                double expected = in / (1 + Math.exp(-in)) * at(up, row, c);
+                double expected = in / (1 + Math.exp(-in)) * y[up.offset(row) + c];
                 // Two units for the exponential, one each for sum, quotient and product; below -87 it is cut off.
                 assertThat((double) at(gate, row, c))
                         .isCloseTo(expected, within(Math.abs(expected) * EPSILON * 8 + 1e-30));
@@ -360,10 +367,10 @@ abstract class KernelsContractTest {
         return result;
     }
 
-    /** Stores row p of keys and values as position p of layer 1; the last blocks of the table are the sequence's. */
+    /** Stores row p of keys and values as position p of layer 1; the last nine blocks of the table are the sequence's. */
     private static void fill(KeyValueCache cache, int[] blocks, Matrix keys, Matrix values) {
-        int table = blocks.length - 4;
-        for (int position = 0; position < 64; position++) {
+        int table = blocks.length - POSITIONS / KeyValueCache.BLOCK;
+        for (int position = 0; position < POSITIONS; position++) {
             int slot = blocks[table + position / KeyValueCache.BLOCK] * KeyValueCache.BLOCK
                     + position % KeyValueCache.BLOCK;
             cache.store(1, slot, keys, values, position);
