@@ -14,9 +14,9 @@ import java.nio.ByteOrder;
  *
  * <p>A panel of a quantized type holds one after another, each {@code [.., WIDTH]}: for each block of the type a number in half
  * precision; the same for the minima of an affine type; where the parts of a block have factors of their own, these as bytes, and
- * those of the minima; and last the quants, {@code [WIDTH / LANES, columns * bits / 32, LANES]}, as non-negative integers of 4 or 8
- * bits, of neighbouring inputs in an int. The first of them has the int's lowest bits, and then the int is turned to the left until
- * they lie at the top of a float's fraction. Types of 5 and 6 bits take 8. Other types are held as they are, {@code [columns, WIDTH]}.
+ * those of the minima; and last the quants, as non-negative integers of 4 or 8 bits, those of {@code 32 / bits} neighbouring inputs
+ * in an int. The first of them has the int's lowest bits, and then the int is turned to the left until they lie at the top of a
+ * float's fraction. Types of 5 and 6 bits take 8. Other types are held as they are, {@code [columns, WIDTH]}.
  *
  * @param tensor the weights as their file has them; all there is where nothing was packed
  * @param bits of an element: 4, 8, 16 or 32
@@ -26,9 +26,6 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
 
     /** Outputs of a panel. */
     static final int WIDTH = 32;
-
-    /** Neighbouring outputs whose quants lie together: all that one vector can take. */
-    static final int LANES = Matrix.LANES;
 
     /** Bits below a float's exponent. */
     static final int FRACTION = 23;
@@ -114,8 +111,8 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
 
     /** Byte offset from there of an output's quants of the inputs from {@code column}, which begins a block. */
     long quants(int column, int output) {
-        int words = (output / LANES * columns() + column) * bits / Integer.SIZE;
-        return (long) (words * LANES + output % LANES) * Integer.BYTES;
+        int words = column * bits / Integer.SIZE;
+        return (long) (words * WIDTH + output) * Integer.BYTES;
     }
 
     /** Bytes from one panel to the next. */
@@ -149,8 +146,7 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
         for (int output = 0; output < outputs(panel); output++) {
             row.read(panel * WIDTH + output);
             byte[] quants = row.quants();
-            int at = output / LANES * (words.length * LANES / WIDTH) + output % LANES;
-            for (int i = 0; i < quants.length; i += perWord, at += LANES) {
+            for (int i = 0, at = output; i < quants.length; i += perWord, at += WIDTH) {
                 int word = 0;
                 for (int j = 0; j < perWord; j++) {
                     word |= quants[i + j] + zero << bits * j;

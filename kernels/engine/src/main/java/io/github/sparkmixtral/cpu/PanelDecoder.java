@@ -151,7 +151,7 @@ final class PanelDecoder {
             int scale = (c >> shift) * WIDTH + lane;
             FloatVector multiplier = FloatVector.fromArray(FLOATS, workspace.multipliers, scale);
             FloatVector offset = FloatVector.fromArray(FLOATS, workspace.offsets, scale);
-            long word = at + (long) (c * bits >> 5) * PackedMatrix.LANES * Integer.BYTES;
+            long word = at + (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
             IntVector quants =
                     IntVector.fromMemorySegment(INTS, data, word, ORDER).lanewise(VectorOperators.ROR, c * bits);
             for (int i = 0; i < 4; i++) {

@@ -140,7 +140,7 @@ final class QuantizedTiles {
             FloatVector offsetV = FloatVector.fromArray(FLOATS, offsets, scale);
             FloatVector offsetW = FloatVector.fromArray(FLOATS, offsets, scale + STEP);
             for (int c = first; c < first + block; c++) {
-                long word = (long) (c * bits >> 5) * PackedMatrix.LANES * Integer.BYTES;
+                long word = (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
                 FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
                         .lanewise(VectorOperators.ROR, c * bits)
                         .and(mask)
@@ -232,7 +232,7 @@ final class QuantizedTiles {
             FloatVector offsetV = FloatVector.fromArray(FLOATS, offsets, scale);
             FloatVector offsetW = FloatVector.fromArray(FLOATS, offsets, scale + STEP);
             for (int c = first; c < first + block; c++) {
-                long word = (long) (c * bits >> 5) * PackedMatrix.LANES * Integer.BYTES;
+                long word = (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
                 FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
                         .lanewise(VectorOperators.ROR, c * bits)
                         .and(mask)
@@ -298,7 +298,7 @@ final class QuantizedTiles {
             FloatVector offsetV = FloatVector.fromArray(FLOATS, offsets, scale);
             FloatVector offsetW = FloatVector.fromArray(FLOATS, offsets, scale + STEP);
             for (int c = first; c < first + block; c++) {
-                long word = (long) (c * bits >> 5) * PackedMatrix.LANES * Integer.BYTES;
+                long word = (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
                 FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
                         .lanewise(VectorOperators.ROR, c * bits)
                         .and(mask)
@@ -325,7 +325,7 @@ final class QuantizedTiles {
         b1.intoArray(products, to + WIDTH + STEP);
     }
 
-    /** See {@link #eight}. */
+    /** See {@link #eight}; the one that memory holds up, so that it reads each int but once. */
     private static void one(
             float[] x,
             int x0,
@@ -343,33 +343,32 @@ final class QuantizedTiles {
         float[] products = workspace.products;
         IntVector mask = IntVector.broadcast(INTS, (1 << bits) - 1 << PackedMatrix.FRACTION - bits);
         IntVector one = IntVector.broadcast(INTS, PanelDecoder.ONE);
-        FloatVector a0 = FloatVector.fromArray(FLOATS, products, to);
-        FloatVector b0 = FloatVector.fromArray(FLOATS, products, to + STEP);
-        for (int first = 0, scale = lane; first < columns; first += block, scale += WIDTH) {
+        FloatVector a = FloatVector.fromArray(FLOATS, products, to);
+        FloatVector b = FloatVector.fromArray(FLOATS, products, to + STEP);
+        int perWord = Integer.SIZE / bits;
+        int words = block * bits / Integer.SIZE;
+        int all = columns * bits / Integer.SIZE;
+        for (int first = 0, scale = lane; first < all; first += words, scale += WIDTH) {
             FloatVector multiplierV = FloatVector.fromArray(FLOATS, multipliers, scale);
             FloatVector multiplierW = FloatVector.fromArray(FLOATS, multipliers, scale + STEP);
             FloatVector offsetV = FloatVector.fromArray(FLOATS, offsets, scale);
             FloatVector offsetW = FloatVector.fromArray(FLOATS, offsets, scale + STEP);
-            for (int c = first; c < first + block; c++) {
-                long word = (long) (c * bits >> 5) * PackedMatrix.LANES * Integer.BYTES;
-                FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
-                        .and(mask)
-                        .or(one)
-                        .reinterpretAsFloats()
-                        .fma(multiplierV, offsetV);
-                FloatVector w = IntVector.fromMemorySegment(INTS, data, atW + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
-                        .and(mask)
-                        .or(one)
-                        .reinterpretAsFloats()
-                        .fma(multiplierW, offsetW);
-                FloatVector u = FloatVector.broadcast(FLOATS, x[x0 + c]);
-                a0 = u.fma(v, a0);
-                b0 = u.fma(w, b0);
+            for (int word = first; word < first + words; word++) {
+                long offset = (long) word * WIDTH * Integer.BYTES;
+                IntVector quantsV = IntVector.fromMemorySegment(INTS, data, atV + offset, ORDER);
+                IntVector quantsW = IntVector.fromMemorySegment(INTS, data, atW + offset, ORDER);
+                for (int i = 0; i < perWord; i++) {
+                    FloatVector u = FloatVector.broadcast(FLOATS, x[x0 + word * perWord + i]);
+                    FloatVector v = quantsV.and(mask).or(one).reinterpretAsFloats();
+                    a = v.fma(multiplierV, offsetV).fma(u, a);
+                    FloatVector w = quantsW.and(mask).or(one).reinterpretAsFloats();
+                    b = w.fma(multiplierW, offsetW).fma(u, b);
+                    quantsV = quantsV.lanewise(VectorOperators.ROR, bits);
+                    quantsW = quantsW.lanewise(VectorOperators.ROR, bits);
+                }
             }
         }
-        a0.intoArray(products, to);
-        b0.intoArray(products, to + STEP);
+        a.intoArray(products, to);
+        b.intoArray(products, to + STEP);
     }
 }
