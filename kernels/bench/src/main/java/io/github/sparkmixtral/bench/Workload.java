@@ -90,25 +90,26 @@ final class Workload {
 
     /**
      * Floating-point operations of the matrix products of a step: two for each weight that a token meets in attention, router
-     * and the experts that it goes to, and in the head for rows whose logits are wanted. Attention scores are left out.
+     * and the experts that it goes to, and in the head for rows whose logits are wanted; for others, the last layer's keys and values are
+     * all that is needed of it. Attention scores are left out.
      */
     double operations(int tokens, int logitRows) {
-        double weightsPerToken = 0;
-        for (Weights.Layer layer : weights.layers()) {
+        double products = (double) logitRows * weights.head().elements();
+        for (int i = 0; i < weights.layers().size(); i++) {
+            Weights.Layer layer = weights.layers().get(i);
             Weights.Expert expert = layer.experts().getFirst();
-            weightsPerToken += layer.query().elements()
-                    + layer.key().elements()
-                    + layer.value().elements()
+            double keysAndValues = layer.key().elements() + layer.value().elements();
+            double rest = layer.query().elements()
                     + layer.output().elements()
-                    + layer.router().elements();
-            weightsPerToken += config.expertsPerToken()
-                    * (double) (expert.gate().elements()
-                            + expert.up().elements()
-                            + expert.down().elements());
+                    + layer.router().elements()
+                    + config.expertsPerToken()
+                            * (double) (expert.gate().elements()
+                                    + expert.up().elements()
+                                    + expert.down().elements());
+            boolean last = i == weights.layers().size() - 1;
+            products += tokens * keysAndValues + (last ? logitRows : tokens) * rest;
         }
-        return 2
-                * (tokens * weightsPerToken
-                        + (double) logitRows * weights.head().elements());
+        return 2 * products;
     }
 
     /**

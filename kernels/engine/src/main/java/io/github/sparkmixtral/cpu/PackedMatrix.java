@@ -7,6 +7,7 @@ import io.github.sparkmixtral.model.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * A matrix of weights in panels of {@value #WIDTH} outputs: what belongs to the same input of a panel's outputs lies side by side,
@@ -32,6 +33,7 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
 
     private static final long ALIGNMENT = 64;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -182,21 +184,36 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
             MemorySegment.copy(elements, 0, panels, INT, at, elements.length);
             return;
         }
-        short[] row = new short[columns()];
-        short[] elements = new short[columns() * WIDTH];
-        for (int output = 0; output < outputs(panel); output++) {
-            long from = (panel * WIDTH + output) * tensor.rowBytes();
-            MemorySegment.copy(tensor.data(), SHORT, from, row, 0, row.length);
-            switch (tensor.type()) {
-                case F16 -> interleave(row, elements, output, panel);
-                default -> {
-                    for (int i = 0; i < row.length; i++) {
-                        elements[i * WIDTH + output] = row[i];
-                    }
-                }
+        // Four outputs at a time: stores to distant cache lines are what this takes its time for.
+        short[][] rows = new short[4][columns()];
+        long[] elements = new long[columns() * WIDTH / 4];
+        for (int output = 0; output < outputs(panel); output += 4) {
+            for (int i = 0; i < 4; i++) {
+                readHalves(panel, output + i, rows[i]);
             }
+            interleave(rows[0], rows[1], rows[2], rows[3], elements, output / 4);
         }
-        MemorySegment.copy(elements, 0, panels, SHORT, at, elements.length);
+        MemorySegment.copy(elements, 0, panels, LONG, at, elements.length);
+    }
+
+    private void readHalves(int panel, int output, short[] row) {
+        if (output >= outputs(panel)) {
+            Arrays.fill(row, (short) 0);
+            return;
+        }
+        long from = (panel * WIDTH + output) * tensor.rowBytes();
+        MemorySegment.copy(tensor.data(), SHORT, from, row, 0, row.length);
+        if (type() == TensorType.F16) {
+            requireFinite(row, panel, output);
+        }
+    }
+
+    private static void interleave(short[] first, short[] second, short[] third, short[] fourth, long[] to, int at) {
+        for (int i = 0; i < first.length; i++) {
+            int low = first[i] & 0xFFFF | second[i] << 16;
+            int high = third[i] & 0xFFFF | fourth[i] << 16;
+            to[i * (WIDTH / 4) + at] = low & 0xFFFFFFFFL | (long) high << 32;
+        }
     }
 
     private static void interleave(byte[] from, byte[] to, int output) {
@@ -205,12 +222,17 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
         }
     }
 
-    /** Numbers in half precision, all of them finite. */
     private void interleave(short[] from, short[] to, int output, int panel) {
-        int largest = 0;
+        requireFinite(from, panel, output);
         for (int i = 0; i < from.length; i++) {
             to[i * WIDTH + output] = from[i];
-            largest = Math.max(largest, from[i] & 0x7FFF);
+        }
+    }
+
+    private void requireFinite(short[] halves, int panel, int output) {
+        int largest = 0;
+        for (short half : halves) {
+            largest = Math.max(largest, half & 0x7FFF);
         }
         if (largest >= 0x7C00) {
             throw new ModelException("row " + (panel * WIDTH + output) + " of tensor " + tensor.name() + " ("
