@@ -1,0 +1,104 @@
+package io.github.sparkmixtral.cpu;
+
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.openjdk.jmh.profile.GCProfiler;
+import org.openjdk.jmh.results.Result;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+
+/**
+ * Runs {@link KernelBenchmark} with the options of JMH's own command line, and prints the scalar and the vector kernel beside each
+ * other. Fails where a kernel is wrong, and where a vector kernel allocates: a vector that is not kept in a register is an object.
+ */
+public final class KernelBench {
+
+    /** A scratch array in a call is no vector in a loop. */
+    private static final double MOST_BYTES_PER_CALL = 1024;
+
+    private KernelBench() {}
+
+    /** Exits with 0, or with 1 where a kernel is wrong or allocates. */
+    public static void main(String[] arguments) throws CommandLineOptionException, RunnerException {
+        CommandLineOptions line = new CommandLineOptions(arguments);
+        OptionsBuilder options = new OptionsBuilder();
+        options.parent(line).addProfiler(GCProfiler.class).shouldFailOnError(true);
+        if (line.getIncludes().isEmpty()) {
+            options.include(KernelBenchmark.class.getName());
+        }
+        Collection<RunResult> results = new Runner(options.build()).run();
+        System.out.println();
+        System.out.print(table(results));
+        List<String> allocating = results.stream()
+                .filter(result -> "vector".equals(result.getParams().getParam("kernels")))
+                .filter(result -> allocated(result) > MOST_BYTES_PER_CALL)
+                .map(result -> "%s allocates %.0f bytes a call".formatted(name(result), allocated(result)))
+                .toList();
+        allocating.forEach(System.err::println);
+        System.exit(allocating.isEmpty() ? 0 : 1);
+    }
+
+    private static String table(Collection<RunResult> results) {
+        Map<String, Map<String, RunResult>> kernels = new LinkedHashMap<>();
+        for (RunResult result : results) {
+            kernels.computeIfAbsent(name(result), _ -> new TreeMap<>())
+                    .put(result.getParams().getParam("kernels"), result);
+        }
+        StringBuilder table = new StringBuilder("""
+                | kernel | scalar, GFLOP/s | vector, GFLOP/s | scalar, GB/s | vector, GB/s | vector, bytes allocated a call |
+                |---|---:|---:|---:|---:|---:|
+                """);
+        kernels.forEach((name, each) -> {
+            RunResult scalar = each.get("scalar");
+            RunResult vector = each.get("vector");
+            table.append(String.format(
+                    Locale.ROOT,
+                    "| %s | %s | %s | %s | %s | %s |%n",
+                    name,
+                    figure(scalar, "gigaflops"),
+                    figure(vector, "gigaflops"),
+                    figure(scalar, "gigabytes"),
+                    figure(vector, "gigabytes"),
+                    vector == null ? "" : String.format(Locale.ROOT, "%.0f", allocated(vector))));
+        });
+        return table.toString();
+    }
+
+    /** Such as {@code gemm, rows 128, type Q8_0}. */
+    private static String name(RunResult result) {
+        String method = result.getParams().getBenchmark();
+        return result.getParams().getParamsKeys().stream()
+                .filter(key -> !key.equals("kernels"))
+                .sorted(Comparator.naturalOrder())
+                .map(key -> ", " + key + " " + result.getParams().getParam(key))
+                .collect(Collectors.joining("", method.substring(method.lastIndexOf('.') + 1), ""));
+    }
+
+    private static String figure(RunResult result, String counter) {
+        return result == null
+                ? ""
+                : String.format(
+                        Locale.ROOT,
+                        "%.1f",
+                        result.getSecondaryResults().get(counter).getScore());
+    }
+
+    private static double allocated(RunResult result) {
+        return result.getSecondaryResults().entrySet().stream()
+                .filter(entry -> entry.getKey().endsWith("gc.alloc.rate.norm"))
+                .map(Map.Entry::getValue)
+                .mapToDouble(Result::getScore)
+                .max()
+                .orElse(0);
+    }
+}
