@@ -49,7 +49,7 @@ final class Limits implements AutoCloseable {
     private static final long PAGE = 4096;
 
     private static final int WARM_UP = 4;
-    private static final int ACCUMULATORS = 10;
+    private static final int ACCUMULATORS = 12;
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
 
@@ -175,6 +175,8 @@ final class Limits implements AutoCloseable {
         FloatVector h = a.add(7);
         FloatVector i = a.add(8);
         FloatVector j = a.add(9);
+        FloatVector k = a.add(10);
+        FloatVector l = a.add(11);
         for (int step = 0; step < steps; step++) {
             a = x.fma(x, a);
             b = x.fma(x, b);
@@ -186,8 +188,16 @@ final class Limits implements AutoCloseable {
             h = x.fma(x, h);
             i = x.fma(x, i);
             j = x.fma(x, j);
+            k = x.fma(x, k);
+            l = x.fma(x, l);
         }
-        return a.add(b).add(c.add(d)).add(e.add(f)).add(g.add(h)).add(i.add(j)).lane(0);
+        return a.add(b)
+                .add(c.add(d))
+                .add(e.add(f))
+                .add(g.add(h))
+                .add(i.add(j))
+                .add(k.add(l))
+                .lane(0);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
+import java.io.IOException;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -29,8 +30,12 @@ public final class KernelBench {
     private KernelBench() {}
 
     /** Exits with 0, or with 1 where a kernel is wrong or allocates. */
-    public static void main(String[] arguments) throws CommandLineOptionException, RunnerException {
+    public static void main(String[] arguments) throws CommandLineOptionException, IOException, RunnerException {
         CommandLineOptions line = new CommandLineOptions(arguments);
+        if (line.shouldHelp()) {
+            line.showHelp();
+            return;
+        }
         OptionsBuilder options = new OptionsBuilder();
         options.parent(line).addProfiler(GCProfiler.class).shouldFailOnError(true);
         if (line.getIncludes().isEmpty()) {
