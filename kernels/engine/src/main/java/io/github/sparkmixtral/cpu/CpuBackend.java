@@ -34,7 +34,7 @@ final class CpuBackend implements Backend {
     /**
      * Opens the backend; nothing is held where that fails.
      *
-     * @throws io.github.sparkmixtral.model.ModelException where the key/value cache does not fit
+     * @throws ModelException where the weights or the key/value cache do not fit, or a tensor holds what cannot be
      */
     CpuBackend(Model model, BackendOptions options, Kernels kernels) {
         if (options.maxSequences() < 1 || options.maxBatchTokens() < 1) {
@@ -44,28 +44,24 @@ final class CpuBackend implements Backend {
         this.options = options;
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-        long free = KeyValueCacheSize.freeMemory();
         long packed = kernels.packed() ? PackedWeights.bytes(model.weights()) : 0;
-        if (packed > free) {
-            throw new ModelException(
-                    "the weights need " + (packed >> 20) + " MiB of memory beside the model's file, but only "
-                            + (free >> 20) + " MiB are free; take a machine with more, or a model of fewer bits");
-        }
+        long left = leftBeside(packed, KeyValueCacheSize.freeMemory());
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
-        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, free - packed));
+        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
+        String what =
+                "the weights do not fit into memory off the heap; give the process less heap (-Xmx) or the machine more memory";
         try {
             PackedWeights weights = kernels.packed()
                     ? PackedWeights.pack(model.weights(), HugePages.allocate(packed, memory), pool)
                     : PackedWeights.plain(model.weights());
+            what = "the activations of " + chunk + " tokens do not fit into the heap of "
+                    + (Runtime.getRuntime().maxMemory() >> 20)
+                    + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens";
             this.layers = new MixtralLayers(config, model.weights(), weights, kernels, cache, pool, chunk);
         } catch (OutOfMemoryError e) {
             close();
-            throw new ModelException(
-                    "the activations of " + chunk + " tokens do not fit into the heap of "
-                            + (Runtime.getRuntime().maxMemory() >> 20)
-                            + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens",
-                    e);
+            throw new ModelException(what, e);
         } catch (ModelException e) {
             close();
             throw e;
@@ -76,6 +72,20 @@ final class CpuBackend implements Backend {
                 threads,
                 cache.blocks(),
                 KeyValueCache.BLOCK);
+    }
+
+    /**
+     * What is left of free memory beside packed weights.
+     *
+     * @throws ModelException where they do not fit
+     */
+    static long leftBeside(long packed, long free) {
+        if (packed > free) {
+            throw new ModelException("the weights need " + (packed >> 20)
+                    + " MiB of memory beside the model's file, but only " + (free >> 20)
+                    + " MiB are free; take a machine with more, or a model of fewer bits");
+        }
+        return free - packed;
     }
 
     @Override

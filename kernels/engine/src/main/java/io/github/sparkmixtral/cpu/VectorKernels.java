@@ -70,7 +70,7 @@ final class VectorKernels implements Kernels {
             Workspace workspace) {
         float[] products = workspace.products;
         int rows = toRow - fromRow;
-        Arrays.fill(products, 0, rows * WIDTH, 0);
+        Arrays.fill(products, 0, (rows + QuantizedTiles.SPARE_ROWS) * WIDTH, 0);
         for (int column = 0; column < weights.columns(); column += Workspace.COLUMNS) {
             int columns = Math.min(Workspace.COLUMNS, weights.columns() - column);
             if (rows <= QuantizedTiles.ROWS && weights.type().isQuantized()) {
