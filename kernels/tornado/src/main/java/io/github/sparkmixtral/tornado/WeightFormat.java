@@ -18,14 +18,12 @@ record WeightFormat(int bits, int block, boolean affine) {
      * most 2^-16 of the largest element of its block, where BF16's own rounding of that one is of up to 2^-9.
      */
     static WeightFormat of(TensorType type) {
-        return switch (type) {
-            case Q4_0 -> new WeightFormat(4, 32, false);
-            case Q4_1, Q4_K -> new WeightFormat(4, 32, true);
-            case Q5_0, Q8_0 -> new WeightFormat(8, 32, false);
-            case Q5_1, Q5_K -> new WeightFormat(8, 32, true);
-            case Q6_K -> new WeightFormat(8, 16, false);
-            case F32, F16, BF16 -> new WeightFormat(16, 32, false);
+        int bits = switch (type) {
+            case Q4_0, Q4_1, Q4_K -> 4;
+            case Q5_0, Q5_1, Q5_K, Q6_K, Q8_0 -> 8;
+            case F32, F16, BF16 -> 16;
         };
+        return new WeightFormat(bits, type.isQuantized() ? type.scaleBlock() : 32, type.isAffine());
     }
 
     /**
