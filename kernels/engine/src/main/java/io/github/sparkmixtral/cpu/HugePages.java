@@ -10,8 +10,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Memory for weights in the kernel's large pages, where there are any: with pages of 4 KiB every other cache line of a decoding step
- * waits for an address translation. Only a wish is passed to the kernel ({@code madvise(MADV_HUGEPAGE)} of Linux, see madvise(2)),
+ * Memory for weights, keys and values in the kernel's large pages, where there are any: a decoding step streams through all of it, and
+ * with pages of 4 KiB it waits for address translations. Only a wish is passed to the kernel ({@code madvise(MADV_HUGEPAGE)} of Linux, see madvise(2)),
  * before the memory is touched for the first time; where that is not possible, the memory is the same with small pages.
  */
 final class HugePages {
