@@ -6,7 +6,6 @@ import static io.github.sparkmixtral.cpu.VectorMath.INTS;
 import io.github.sparkmixtral.model.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -110,13 +109,14 @@ final class PanelDecoder {
                     group,
                     sign,
                     offsets);
-        } else {
-            Arrays.fill(offsets, 0, (end - block) * WIDTH, 0);
         }
         float shift = -(power + weights.zero()) / power;
         for (int i = 0; i < (end - block) * WIDTH; i += STEP) {
-            FloatVector offset = FloatVector.fromArray(FLOATS, offsets, i);
-            FloatVector.fromArray(FLOATS, multipliers, i).mul(shift).add(offset).intoArray(offsets, i);
+            FloatVector offset = FloatVector.fromArray(FLOATS, multipliers, i).mul(shift);
+            if (type.isAffine()) {
+                offset = offset.add(FloatVector.fromArray(FLOATS, offsets, i));
+            }
+            offset.intoArray(offsets, i);
         }
     }
 
@@ -124,15 +124,17 @@ final class PanelDecoder {
     private static void products(
             MemorySegment data, long halves, long factors, int block, int end, int group, float power, float[] out) {
         int shift = Integer.numberOfTrailingZeros(group);
-        for (int i = block * WIDTH; i < end * WIDTH; i += STEP) {
-            long half = halves + (long) ((i / WIDTH >> shift) * WIDTH + i % WIDTH) * Short.BYTES;
-            IntVector bits = (IntVector)
-                    ShortVector.fromMemorySegment(SHORTS, data, half, ORDER).convertShape(VectorOperators.S2I, INTS, 0);
-            bits.lanewise(VectorOperators.LSHL, 13)
-                    .and(HALF)
-                    .reinterpretAsFloats()
-                    .mul(0x1p112f * power)
-                    .intoArray(out, i - block * WIDTH);
+        for (int b = block, to = 0; b < end; b++) {
+            for (int lane = 0; lane < WIDTH; lane += STEP, to += STEP) {
+                long half = halves + (long) ((b >> shift) * WIDTH + lane) * Short.BYTES;
+                IntVector bits = (IntVector) ShortVector.fromMemorySegment(SHORTS, data, half, ORDER)
+                        .convertShape(VectorOperators.S2I, INTS, 0);
+                bits.lanewise(VectorOperators.LSHL, 13)
+                        .and(HALF)
+                        .reinterpretAsFloats()
+                        .mul(0x1p112f * power)
+                        .intoArray(out, to);
+            }
         }
         for (int i = block * WIDTH; group > 1 && i < end * WIDTH; i += STEP) {
             FloatVector factor = (FloatVector) ByteVector.fromMemorySegment(BYTES, data, factors + i, ORDER)

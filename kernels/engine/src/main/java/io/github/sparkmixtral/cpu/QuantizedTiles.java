@@ -325,7 +325,11 @@ final class QuantizedTiles {
         b1.intoArray(products, to + WIDTH + STEP);
     }
 
-    /** See {@link #eight}; the one that memory holds up, so that it reads each int but once. */
+    /**
+     * See {@link #eight}; the one that memory holds up, so that it reads each int but once. Four inputs at a time, each from the int
+     * as it was read, and the quants' bits are picked by a blend and not by {@code and} and {@code or}: either would cost copies of
+     * registers.
+     */
     private static void one(
             float[] x,
             int x0,
@@ -341,7 +345,7 @@ final class QuantizedTiles {
         float[] multipliers = workspace.multipliers;
         float[] offsets = workspace.offsets;
         float[] products = workspace.products;
-        IntVector mask = IntVector.broadcast(INTS, (1 << bits) - 1 << PackedMatrix.FRACTION - bits);
+        IntVector rest = IntVector.broadcast(INTS, ~((1 << bits) - 1 << PackedMatrix.FRACTION - bits));
         IntVector one = IntVector.broadcast(INTS, PanelDecoder.ONE);
         FloatVector a = FloatVector.fromArray(FLOATS, products, to);
         FloatVector b = FloatVector.fromArray(FLOATS, products, to + STEP);
@@ -357,14 +361,43 @@ final class QuantizedTiles {
                 long offset = (long) word * WIDTH * Integer.BYTES;
                 IntVector quantsV = IntVector.fromMemorySegment(INTS, data, atV + offset, ORDER);
                 IntVector quantsW = IntVector.fromMemorySegment(INTS, data, atW + offset, ORDER);
-                for (int i = 0; i < perWord; i++) {
-                    FloatVector u = FloatVector.broadcast(FLOATS, x[x0 + word * perWord + i]);
-                    FloatVector v = quantsV.and(mask).or(one).reinterpretAsFloats();
+                for (int c = word * perWord; c < (word + 1) * perWord; c += 4) {
+                    FloatVector u = FloatVector.broadcast(FLOATS, x[x0 + c]);
+                    FloatVector v = quantsV.lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
                     a = v.fma(multiplierV, offsetV).fma(u, a);
-                    FloatVector w = quantsW.and(mask).or(one).reinterpretAsFloats();
+                    FloatVector w = quantsW.lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
                     b = w.fma(multiplierW, offsetW).fma(u, b);
-                    quantsV = quantsV.lanewise(VectorOperators.ROR, bits);
-                    quantsW = quantsW.lanewise(VectorOperators.ROR, bits);
+                    u = FloatVector.broadcast(FLOATS, x[x0 + c + 1]);
+                    v = quantsV.lanewise(VectorOperators.ROR, bits)
+                            .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
+                    a = v.fma(multiplierV, offsetV).fma(u, a);
+                    w = quantsW.lanewise(VectorOperators.ROR, bits)
+                            .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
+                    b = w.fma(multiplierW, offsetW).fma(u, b);
+                    u = FloatVector.broadcast(FLOATS, x[x0 + c + 2]);
+                    v = quantsV.lanewise(VectorOperators.ROR, 2 * bits)
+                            .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
+                    a = v.fma(multiplierV, offsetV).fma(u, a);
+                    w = quantsW.lanewise(VectorOperators.ROR, 2 * bits)
+                            .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
+                    b = w.fma(multiplierW, offsetW).fma(u, b);
+                    u = FloatVector.broadcast(FLOATS, x[x0 + c + 3]);
+                    v = quantsV.lanewise(VectorOperators.ROR, 3 * bits)
+                            .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
+                    a = v.fma(multiplierV, offsetV).fma(u, a);
+                    w = quantsW.lanewise(VectorOperators.ROR, 3 * bits)
+                            .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
+                            .reinterpretAsFloats();
+                    b = w.fma(multiplierW, offsetW).fma(u, b);
+                    quantsV = quantsV.lanewise(VectorOperators.ROR, Integer.SIZE / 2);
+                    quantsW = quantsW.lanewise(VectorOperators.ROR, Integer.SIZE / 2);
                 }
             }
         }
