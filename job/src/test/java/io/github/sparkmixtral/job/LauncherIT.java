@@ -6,6 +6,7 @@ import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.sparkmixtral.cpu.Bfloat16BackendProvider;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -194,6 +195,35 @@ class LauncherIT {
         assertThat(Files.readString(flags)).contains("-Djava.library.path=" + sdk + "/lib", "--add-reads=a=b");
         assertThat(launch(environment, "--model", "m", "--backend", "cpu").out())
                 .doesNotContain("tornadovm.args");
+    }
+
+    @Test
+    void theLibraryOfABackendComesBesideTheJarsOfTheUser() throws Exception {
+        Path library = LAUNCHER.resolve("../../target/onednn.jar").normalize();
+        String[] own = {"--jars", "mine.jar", "--", "--model", "m", "--backend", "cpu-bf16"};
+
+        List<String> submitted = launch(fakeSpark(), own).out().lines().toList();
+
+        assertThat(library).isRegularFile();
+        assertThat(submitted).containsSubsequence("--jars", library + ",mine.jar", "--class");
+        assertThat(launch(fakeSpark(), "--model", "m", "--backend", "cpu").out())
+                .doesNotContain("onednn");
+    }
+
+    @Test
+    void aBackendWithALibraryOfItsOwnAnswersTheDemo() throws Exception {
+        assumeThat(new Bfloat16BackendProvider().unavailable().orElse("")).doesNotContain("Linux", "processor");
+        Files.write(directory.resolve("some.jsonl"), prompts(20));
+
+        Run run = launch("demo", "--input", "some.jsonl", "--output", "answers", "--backend", "cpu-bf16");
+
+        assertThat(run.exitCode()).as(String.join("\n", run.err())).isZero();
+        assertThat(SparkFixture.spark()
+                        .read()
+                        .parquet(directory.resolve("answers").toString())
+                        .where("finish_reason = 'stop'")
+                        .count())
+                .isEqualTo(20);
     }
 
     @Test

@@ -19,7 +19,7 @@ import org.openjdk.jmh.runner.options.CommandLineOptions;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 
 /**
- * Runs {@link KernelBenchmark} with the options of JMH's own command line, and prints the scalar and the vector kernel beside each
+ * Runs {@link KernelBenchmark} with the options of JMH's own command line, and prints a kernel's implementations beside each
  * other. Fails where a kernel is wrong, and where a vector kernel allocates: a vector that is not kept in a register is an object.
  */
 public final class KernelBench {
@@ -41,6 +41,10 @@ public final class KernelBench {
         if (line.getIncludes().isEmpty()) {
             options.include(KernelBenchmark.class.getName());
         }
+        if (!line.getParameter("kernels").hasValue()
+                && new Bfloat16BackendProvider().unavailable().isPresent()) {
+            options.param("kernels", "scalar", "vector");
+        }
         Collection<RunResult> results = new Runner(options.build()).run();
         System.out.println();
         System.out.print(table(results));
@@ -60,21 +64,16 @@ public final class KernelBench {
                     .put(result.getParams().getParam("kernels"), result);
         }
         StringBuilder table = new StringBuilder("""
-                | kernel | scalar, GFLOP/s | vector, GFLOP/s | scalar, GB/s | vector, GB/s | vector, bytes allocated a call |
-                |---|---:|---:|---:|---:|---:|
+                | kernel, GFLOP/s (GB/s) | scalar | vector | bfloat16 | vector, bytes allocated a call |
+                |---|---:|---:|---:|---:|
                 """);
         kernels.forEach((name, each) -> {
-            RunResult scalar = each.get("scalar");
+            table.append("| ").append(name);
+            for (String column : List.of("scalar", "vector", "bfloat16")) {
+                table.append(" | ").append(figures(each.get(column)));
+            }
             RunResult vector = each.get("vector");
-            table.append(String.format(
-                    Locale.ROOT,
-                    "| %s | %s | %s | %s | %s | %s |%n",
-                    name,
-                    figure(scalar, "gigaflops"),
-                    figure(vector, "gigaflops"),
-                    figure(scalar, "gigabytes"),
-                    figure(vector, "gigabytes"),
-                    vector == null ? "" : String.format(Locale.ROOT, "%.0f", allocated(vector))));
+            table.append(vector == null ? " | |\n" : String.format(Locale.ROOT, " | %.0f |%n", allocated(vector)));
         });
         return table.toString();
     }
@@ -89,13 +88,14 @@ public final class KernelBench {
                 .collect(Collectors.joining("", method.substring(method.lastIndexOf('.') + 1), ""));
     }
 
-    private static String figure(RunResult result, String counter) {
+    private static String figures(RunResult result) {
         return result == null
                 ? ""
                 : String.format(
                         Locale.ROOT,
-                        "%.1f",
-                        result.getSecondaryResults().get(counter).getScore());
+                        "%.1f (%.1f)",
+                        result.getSecondaryResults().get("gigaflops").getScore(),
+                        result.getSecondaryResults().get("gigabytes").getScore());
     }
 
     private static double allocated(RunResult result) {

@@ -26,7 +26,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Each kernel on one thread, scalar beside vector, at the widths of a small Mixtral. Before it is timed, a kernel's result is held
+ * Each kernel on one thread, scalar beside vector and products in bfloat16, at the widths of a small Mixtral. Before it is timed, a kernel's result is held
  * to the scalar one's; where it is wrong, the benchmark fails.
  */
 @BenchmarkMode(Mode.Throughput)
@@ -44,6 +44,9 @@ public class KernelBenchmark {
     /** Inputs and results deviate by about 1, and no sum has more than 8192 terms. */
     private static final double TOLERANCE = 1e-4;
 
+    /** As many products, each off by 2^-8 at most. */
+    private static final double BFLOAT16_TOLERANCE = 2e-2;
+
     /** What an operation did; JMH divides it by the time. */
     @AuxCounters
     @State(Scope.Thread)
@@ -51,7 +54,7 @@ public class KernelBenchmark {
         /** Billions of floating-point operations. */
         public double gigaflops;
 
-        /** Billions of bytes of weights in their file's format, or of activations. */
+        /** Billions of bytes of weights in their file's format or in bfloat16, or of activations. */
         public double gigabytes;
 
         void add(double flops, double bytes) {
@@ -69,7 +72,7 @@ public class KernelBenchmark {
         @Param({"1", "8", "128"})
         public int rows;
 
-        @Param({"scalar", "vector"})
+        @Param({"scalar", "vector", "bfloat16"})
         public String kernels;
 
         private Model model;
@@ -77,37 +80,36 @@ public class KernelBenchmark {
         private PackedMatrix weights;
         private Kernels measured;
         private Workspace workspace;
-        private Matrix in;
+        private Rows in;
         private Matrix out;
-        private int[] inRows;
         private int panel;
 
         @Setup(Level.Trial)
         public void prepare() {
             model = SyntheticModel.of(CONFIG, type, 7);
             pool = new WorkerPool("pack", 1);
-            weights = PackedWeights.pack(
-                            model.weights(), model.arena().allocate(PackedWeights.bytes(model.weights()), 64), pool)
+            measured = named(kernels);
+            Packing packing = measured.packing();
+            long bytes = PackedWeights.bytes(model.weights(), packing);
+            weights = PackedWeights.pack(model.weights(), packing, model.arena().allocate(bytes, 64), pool)
                     .layers()
                     .getFirst()
                     .experts()
                     .getFirst()
                     .gate();
-            measured = named(kernels);
             workspace = new Workspace(CONFIG, rows);
-            in = gaussian(rows, HIDDEN);
+            in = new Rows(gaussian(rows, HIDDEN), IntStream.range(0, rows).toArray(), 0, rows);
             out = Matrix.zeros(rows, INTERMEDIATE);
-            inRows = IntStream.range(0, rows).toArray();
             Matrix expected = Matrix.zeros(rows, INTERMEDIATE);
             for (int p : new int[] {0, weights.panelCount() - 1}) {
                 multiply(new ScalarKernels(), expected, p);
                 multiply(measured, out, p);
             }
-            check("gemm", expected, out);
+            check("gemm", expected, out, packing == Packing.BFLOAT16 ? BFLOAT16_TOLERANCE : TOLERANCE);
         }
 
         void multiply(Kernels kernels, Matrix to, int panel) {
-            kernels.gemm(to, in, inRows, 0, rows, weights, panel, workspace);
+            kernels.gemm(to, in, weights, panel, workspace);
         }
 
         @TearDown(Level.Trial)
@@ -121,8 +123,9 @@ public class KernelBenchmark {
     public Matrix gemm(Product product, Work work) {
         product.panel = (product.panel + 1) % product.weights.panelCount();
         product.multiply(product.measured, product.out, product.panel);
-        int outputs = product.weights.outputs(product.panel);
-        work.add(2.0 * product.rows * outputs * HIDDEN, product.type.bytes((long) outputs * HIDDEN));
+        long elements = (long) product.weights.outputs(product.panel) * HIDDEN;
+        TensorType held = product.weights.packing() == Packing.BFLOAT16 ? TensorType.BF16 : product.type;
+        work.add(2.0 * product.rows * elements, held.bytes(elements));
         return product.out;
     }
 
@@ -160,7 +163,7 @@ public class KernelBenchmark {
             Matrix expected = Matrix.zeros(1, query.columns());
             attend(new ScalarKernels(), expected);
             attend(measured, out);
-            check("attend", expected, out);
+            check("attend", expected, out, TOLERANCE);
         }
 
         void attend(Kernels kernels, Matrix to) {
@@ -204,14 +207,14 @@ public class KernelBenchmark {
             Matrix expected = Matrix.zeros(1, HIDDEN);
             new ScalarKernels().rmsNorm(expected, 0, in, 0, weight, 1e-5);
             measured.rmsNorm(normed, 0, in, 0, weight, 1e-5);
-            check("rmsNorm", expected, normed);
+            check("rmsNorm", expected, normed, TOLERANCE);
 
             gate = gaussian(1, INTERMEDIATE);
             up = gaussian(1, INTERMEDIATE);
             Matrix activated = new Matrix(gate.data().clone(), gate.columns(), gate.stride());
             new ScalarKernels().swiGlu(activated, up, 0, 0, INTERMEDIATE);
             measured.swiGlu(gate, up, 0, 0, INTERMEDIATE);
-            check("swiGlu", activated, gate);
+            check("swiGlu", activated, gate, TOLERANCE);
         }
     }
 
@@ -231,7 +234,12 @@ public class KernelBenchmark {
     }
 
     private static Kernels named(String kernels) {
-        return kernels.equals("scalar") ? new ScalarKernels() : new VectorKernels();
+        return switch (kernels) {
+            case "scalar" -> new ScalarKernels();
+            case "vector" -> new VectorKernels();
+            case "bfloat16" -> new Bfloat16Kernels();
+            default -> throw new IllegalArgumentException("there are no kernels called " + kernels);
+        };
     }
 
     private static Matrix gaussian(int rows, int columns) {
@@ -246,10 +254,10 @@ public class KernelBenchmark {
     }
 
     /** Throws where a result is not the scalar one, up to rounding. */
-    static void check(String kernel, Matrix expected, Matrix actual) {
+    static void check(String kernel, Matrix expected, Matrix actual, double tolerance) {
         for (int i = 0; i < expected.data().length; i++) {
             // Written so that a NaN fails.
-            if (!(Math.abs(expected.data()[i] - actual.data()[i]) <= TOLERANCE)) {
+            if (!(Math.abs(expected.data()[i] - actual.data()[i]) <= tolerance)) {
                 throw new IllegalStateException(kernel + " is wrong: element " + i % expected.stride() + " of row "
                         + i / expected.stride() + " is " + actual.data()[i] + ", not " + expected.data()[i]);
             }

@@ -23,6 +23,7 @@ final class CpuBackend implements Backend {
 
     private static final Logger LOG = LoggerFactory.getLogger(CpuBackend.class);
 
+    private final String name;
     private final ModelConfig config;
     private final BackendOptions options;
     private final KeyValueCache cache;
@@ -36,15 +37,16 @@ final class CpuBackend implements Backend {
      *
      * @throws ModelException where the weights or the key/value cache do not fit, or a tensor holds what cannot be
      */
-    CpuBackend(Model model, BackendOptions options, Kernels kernels) {
+    CpuBackend(String name, Model model, BackendOptions options, Kernels kernels) {
         if (options.maxSequences() < 1 || options.maxBatchTokens() < 1) {
             throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
         }
+        this.name = name;
         this.config = model.config();
         this.options = options;
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-        long packed = kernels.packed() ? PackedWeights.bytes(model.weights()) : 0;
+        long packed = PackedWeights.bytes(model.weights(), kernels.packing());
         long left = leftBeside(packed, KeyValueCacheSize.freeMemory());
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
         this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
@@ -52,9 +54,8 @@ final class CpuBackend implements Backend {
         String what =
                 "the weights do not fit into memory off the heap; give the process less heap (-Xmx) or the machine more memory";
         try {
-            PackedWeights weights = kernels.packed()
-                    ? PackedWeights.pack(model.weights(), HugePages.allocate(packed, memory), pool)
-                    : PackedWeights.plain(model.weights());
+            PackedWeights weights =
+                    PackedWeights.pack(model.weights(), kernels.packing(), HugePages.allocate(packed, memory), pool);
             what = "the activations of " + chunk + " tokens do not fit into the heap of "
                     + (Runtime.getRuntime().maxMemory() >> 20)
                     + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens";
@@ -90,7 +91,7 @@ final class CpuBackend implements Backend {
 
     @Override
     public String name() {
-        return "cpu";
+        return name;
     }
 
     @Override

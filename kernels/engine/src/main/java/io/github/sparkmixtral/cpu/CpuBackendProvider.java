@@ -32,7 +32,7 @@ public final class CpuBackendProvider implements BackendProvider {
 
     @Override
     public Backend open(Model model, BackendOptions options) {
-        return new CpuBackend(model, options, kernels());
+        return new CpuBackend(name(), model, options, kernels());
     }
 
     /** Names {@link VectorKernels} only where its module is there: without it, loading the class would fail. */

@@ -20,22 +20,14 @@ interface Kernels {
      */
     void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon);
 
-    /** Whether {@link #gemm} reads panels; if not, tensors alone will do. */
-    boolean packed();
+    /** How {@link #gemm} wants its weights. */
+    Packing packing();
 
     /**
-     * {@code out[i, o] = sum over c of in[inRows[i], c] * weights[o, c]}, for {@code i} in {@code [fromRow, toRow)} and the outputs
-     * {@code o} of one panel.
+     * {@code out[i, o] = sum over c of in.matrix()[in.indices()[i], c] * weights[o, c]}, for {@code i} in
+     * {@code [in.from(), in.to())} and the outputs {@code o} of one panel.
      */
-    void gemm(
-            Matrix out,
-            Matrix in,
-            int[] inRows,
-            int fromRow,
-            int toRow,
-            PackedMatrix weights,
-            int panel,
-            Workspace workspace);
+    void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace);
 
     /**
      * Attention of one token's query heads that share a key/value head, over the positions of its span:

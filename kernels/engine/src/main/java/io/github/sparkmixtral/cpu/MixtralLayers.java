@@ -131,7 +131,8 @@ final class MixtralLayers {
     private void keysAndValues(int layer, Batch batch, int from, int rows) {
         PackedWeights.Layer w = weights.layers().get(layer);
         eachRow(rows, row -> norm(normed, row, row, attentionNorms[layer]));
-        multiply(new Product(key, normed, rows, w.key()), new Product(value, normed, rows, w.value()));
+        Rows in = first(normed, rows);
+        multiply(new Product(key, in, w.key()), new Product(value, in, w.value()));
         eachRow(rows, row -> {
             rotary.rotate(key, cosines, sines, row);
             cache.store(layer, batch.kvSlots()[from + row], key, value, row);
@@ -157,7 +158,7 @@ final class MixtralLayers {
 
     private void attention(int layer, int rows) {
         PackedWeights.Layer w = weights.layers().get(layer);
-        multiply(new Product(query, normed, rows, w.query()));
+        multiply(new Product(query, first(normed, rows), w.query()));
         eachRow(rows, row -> rotary.rotate(query, cosines, sines, row));
         int kvHeads = config.kvHeads();
         pool.run(
@@ -171,30 +172,35 @@ final class MixtralLayers {
                         i % kvHeads,
                         current[i / kvHeads],
                         workspaces[worker]));
-        multiply(new Product(delta, attended, rows, w.output()));
+        multiply(new Product(delta, first(attended, rows), w.output()));
         eachRow(rows, row -> kernels.accumulate(hidden, row, 1, delta, row));
     }
 
     private void experts(int layer, int rows) {
         PackedWeights.Layer w = weights.layers().get(layer);
         eachRow(rows, row -> norm(normed, row, row, expertNorms[layer]));
-        multiply(new Product(routerLogits, normed, rows, w.router()));
+        multiply(new Product(routerLogits, first(normed, rows), w.router()));
         routing.route(routerLogits, rows);
 
         int[] active = IntStream.range(0, config.experts())
                 .filter(expert -> routing.start(expert) < routing.end(expert))
                 .toArray();
+        Rows[] inputs = new Rows[config.experts()];
+        Rows[] products = new Rows[config.experts()];
+        for (int expert : active) {
+            inputs[expert] = new Rows(normed, routing.tokens(), routing.start(expert), routing.end(expert));
+            products[expert] = new Rows(gate, everyRow, routing.start(expert), routing.end(expert));
+        }
         int inner = w.experts().getFirst().gate().panelCount();
         pool.run(active.length * inner, (worker, i) -> {
             int expert = active[i / inner];
-            gateAndUp(w.experts().get(expert), expert, i % inner, workspaces[worker]);
+            gateAndUp(inputs[expert], w.experts().get(expert), i % inner, workspaces[worker]);
         });
         int outer = w.experts().getFirst().down().panelCount();
         pool.run(active.length * outer, (worker, i) -> {
             int expert = active[i / outer];
             PackedMatrix projection = w.experts().get(expert).down();
-            int start = routing.start(expert);
-            kernels.gemm(down, gate, everyRow, start, routing.end(expert), projection, i % outer, workspaces[worker]);
+            kernels.gemm(down, products[expert], projection, i % outer, workspaces[worker]);
         });
         eachRow(rows, row -> {
             for (int choice = 0; choice < config.expertsPerToken(); choice++) {
@@ -204,40 +210,32 @@ final class MixtralLayers {
     }
 
     /** One panel of an expert's inner columns, for all of its tokens. */
-    private void gateAndUp(PackedWeights.Expert weights, int expert, int panel, Workspace workspace) {
-        int start = routing.start(expert);
-        int end = routing.end(expert);
-        kernels.gemm(gate, normed, routing.tokens(), start, end, weights.gate(), panel, workspace);
-        kernels.gemm(up, normed, routing.tokens(), start, end, weights.up(), panel, workspace);
-        int first = panel * PackedMatrix.WIDTH;
+    private void gateAndUp(Rows in, PackedWeights.Expert weights, int panel, Workspace workspace) {
+        kernels.gemm(gate, in, weights.gate(), panel, workspace);
+        kernels.gemm(up, in, weights.up(), panel, workspace);
+        int first = weights.gate().firstOutput(panel);
         int last = first + weights.gate().outputs(panel);
-        for (int row = start; row < end; row++) {
+        for (int row = in.from(); row < in.to(); row++) {
             kernels.swiGlu(gate, up, row, first, last);
         }
     }
 
     private void head(Matrix logits, int firstWanted, int wanted) {
         eachRow(wanted, row -> norm(normed, row, row, outputNorm));
-        int[] inRows = IntStream.range(-firstWanted, wanted).toArray();
-        pool.run(
-                weights.head().panelCount(),
-                (worker, i) -> kernels.gemm(
-                        logits,
-                        normed,
-                        inRows,
-                        firstWanted,
-                        firstWanted + wanted,
-                        weights.head(),
-                        i,
-                        workspaces[worker]));
+        Rows in = new Rows(normed, IntStream.range(-firstWanted, wanted).toArray(), firstWanted, firstWanted + wanted);
+        multiply(new Product(logits, in, weights.head()));
     }
 
     private void norm(Matrix out, int outRow, int inRow, float[] weight) {
         kernels.rmsNorm(out, outRow, hidden, inRow, weight, config.rmsNormEpsilon());
     }
 
-    /** {@code out = in * weights^T} over the first {@code rows} rows. */
-    private record Product(Matrix out, Matrix in, int rows, PackedMatrix weights) {}
+    private Rows first(Matrix matrix, int rows) {
+        return new Rows(matrix, everyRow, 0, rows);
+    }
+
+    /** {@code out = in * weights^T}. */
+    private record Product(Matrix out, Rows in, PackedMatrix weights) {}
 
     /** Several products of one step, their panels shared out together. */
     private void multiply(Product... products) {
@@ -253,15 +251,7 @@ final class MixtralLayers {
                 which++;
             }
             Product product = products[which];
-            kernels.gemm(
-                    product.out(),
-                    product.in(),
-                    everyRow,
-                    0,
-                    product.rows(),
-                    product.weights(),
-                    panel,
-                    workspaces[worker]);
+            kernels.gemm(product.out(), product.in(), product.weights(), panel, workspaces[worker]);
         });
     }
 

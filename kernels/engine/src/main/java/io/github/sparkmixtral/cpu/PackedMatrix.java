@@ -17,52 +17,79 @@ import java.util.Arrays;
  * precision; the same for the minima of an affine type; where the parts of a block have factors of their own, these as bytes, and
  * those of the minima; and last the quants, as non-negative integers of 4 or 8 bits, those of {@code 32 / bits} neighbouring inputs
  * in an int. The first of them has the int's lowest bits, and then the int is turned to the left until they lie at the top of a
- * float's fraction. Types of 5 and 6 bits take 8. Other types are held as they are, {@code [columns, WIDTH]}.
+ * float's fraction. Types of 5 and 6 bits take 8.
  *
- * @param tensor the weights as their file has them; all there is where nothing was packed
- * @param bits of an element: 4, 8, 16 or 32
- * @param panels {@link #bytes} bytes, or empty where nothing was packed
+ * <p>Other types are held as they are, {@code [columns, WIDTH]}.
+ *
+ * <p>For products in bfloat16 all types are held as such, rounded to the nearest, in panels of {@value #BFLOAT16_WIDTH} outputs:
+ * {@code [BFLOAT16_WIDTH / WIDTH, bfloat16Columns / 2, WIDTH, 2]}, two neighbouring inputs side by side, those past the last one zero.
+ *
+ * @param tensor the weights as their file has them; all there is where nothing is packed
+ * @param panels {@link #bytes} bytes, yet to be {@linkplain #pack packed}
  */
-record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
+record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels) {
 
-    /** Outputs of a panel. */
+    /** Outputs of a panel, but for products in bfloat16. */
     static final int WIDTH = 32;
+
+    /** Outputs of a panel in bfloat16: what makes a call of the library worth its while. */
+    static final int BFLOAT16_WIDTH = 4 * WIDTH;
 
     /** Bits below a float's exponent. */
     static final int FRACTION = 23;
 
+    /** What {@link #bfloat16Columns} is a multiple of. */
+    static final int BFLOAT16_COLUMNS = 32;
+
+    /** Half of the last place of a bfloat16, among the bits of a float: what rounding to the nearest one adds. */
+    static final int BFLOAT16_HALF = 1 << 15;
+
+    private static final int BFLOAT16_INFINITY = 0x7F80;
+
+    // Of four bfloat16 in a long: the exponent of a number that is not finite carries into its sign.
+    private static final long EXPONENTS = 0x7F807F807F807F80L;
+    private static final long LAST_PLACES = 0x0080008000800080L;
+    private static final long SIGNS = 0x8000800080008000L;
+
+    private static final int HALF_INFINITY = 0x7C00;
     private static final long ALIGNMENT = 64;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** @param panels memory for the panels, yet to be {@linkplain #pack packed}, or empty where they are not needed */
-    PackedMatrix(Tensor tensor, MemorySegment panels) {
-        this(
-                tensor,
-                switch (tensor.type()) {
-                    case Q4_0, Q4_1, Q4_K -> 4;
-                    case Q5_0, Q5_1, Q5_K, Q6_K, Q8_0 -> 8;
-                    case F16, BF16 -> 16;
-                    case F32 -> 32;
-                },
-                panels);
+    /** Bytes that the panels of a tensor take: a multiple of {@value #ALIGNMENT}, and none where nothing is packed. */
+    static long bytes(Tensor tensor, Packing packing) {
+        PackedMatrix matrix = new PackedMatrix(tensor, packing, MemorySegment.NULL);
+        return packing == Packing.NONE ? 0 : matrix.panelCount() * matrix.panelBytes();
     }
 
-    /** Bytes that the panels of a tensor take: a multiple of {@value #ALIGNMENT}. */
-    static long bytes(Tensor tensor) {
-        PackedMatrix matrix = new PackedMatrix(tensor, MemorySegment.NULL);
-        return matrix.panelCount() * matrix.panelBytes();
+    /** Bits that an element takes, where it is not held in bfloat16. */
+    int bits() {
+        return switch (tensor.type()) {
+            case Q4_0, Q4_1, Q4_K -> 4;
+            case Q5_0, Q5_1, Q5_K, Q6_K, Q8_0 -> 8;
+            case F16, BF16 -> 16;
+            case F32 -> 32;
+        };
     }
 
     int panelCount() {
-        return Math.ceilDiv(tensor.rows(), WIDTH);
+        return Math.ceilDiv(tensor.rows(), width());
     }
 
-    /** Outputs of a panel that the matrix has: fewer than {@link #WIDTH} in the last one, perhaps. */
+    /** Outputs of a panel. */
+    int width() {
+        return packing == Packing.BFLOAT16 ? BFLOAT16_WIDTH : WIDTH;
+    }
+
+    int firstOutput(int panel) {
+        return panel * width();
+    }
+
+    /** Outputs of a panel that the matrix has: fewer than its width in the last one, perhaps. */
     int outputs(int panel) {
-        return Math.min(WIDTH, tensor.rows() - panel * WIDTH);
+        return Math.min(width(), tensor.rows() - firstOutput(panel));
     }
 
     int columns() {
@@ -80,7 +107,7 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
 
     /** What is added to a quant so that it is not negative. */
     int zero() {
-        return type().isAffine() ? 0 : 1 << bits - 1;
+        return type().isAffine() ? 0 : 1 << bits() - 1;
     }
 
     private long halvesBytes() {
@@ -113,13 +140,20 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
 
     /** Byte offset from there of an output's quants of the inputs from {@code column}, which begins a block. */
     long quants(int column, int output) {
-        int words = column * bits / Integer.SIZE;
+        int words = column * bits() / Integer.SIZE;
         return (long) (words * WIDTH + output) * Integer.BYTES;
+    }
+
+    /** Inputs of a panel in bfloat16, zeros past the last one among them. */
+    int bfloat16Columns() {
+        return Math.ceilDiv(columns(), BFLOAT16_COLUMNS) * BFLOAT16_COLUMNS;
     }
 
     /** Bytes from one panel to the next. */
     long panelBytes() {
-        long bytes = quants() + (long) columns() * WIDTH * bits / Byte.SIZE;
+        long bytes = packing == Packing.BFLOAT16
+                ? (long) bfloat16Columns() * BFLOAT16_WIDTH * Short.BYTES
+                : quants() + (long) columns() * WIDTH * bits() / Byte.SIZE;
         return Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT;
     }
 
@@ -129,15 +163,22 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
      * @throws ModelException where a number in half precision is infinite or not a number: kernels do without that case
      */
     void pack(int panel) {
-        if (type().isQuantized()) {
-            packQuants(panel);
-        } else {
-            packElements(panel);
+        switch (packing) {
+            case NONE -> {}
+            case FLOATS -> {
+                if (type().isQuantized()) {
+                    packQuants(panel);
+                } else {
+                    packElements(panel);
+                }
+            }
+            case BFLOAT16 -> packBfloat16(panel);
         }
     }
 
     private void packQuants(int panel) {
         QuantizedRow row = new QuantizedRow(tensor);
+        int bits = bits();
         int perWord = Integer.SIZE / bits;
         int zero = zero();
         int[] words = new int[columns() / perWord * WIDTH];
@@ -171,7 +212,7 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
 
     private void packElements(int panel) {
         long at = panel * panelBytes();
-        if (bits == 32) {
+        if (type() == TensorType.F32) {
             int[] row = new int[columns()];
             int[] elements = new int[columns() * WIDTH];
             for (int output = 0; output < outputs(panel); output++) {
@@ -196,6 +237,52 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
         MemorySegment.copy(elements, 0, panels, LONG, at, elements.length);
     }
 
+    private void packBfloat16(int panel) {
+        float[] decoded = new float[bfloat16Columns()];
+        short[][] rows = new short[4][bfloat16Columns()];
+        int pairs = bfloat16Columns() / 2;
+        long[] elements = new long[pairs * BFLOAT16_WIDTH / 2];
+        for (int output = 0; output < outputs(panel); output += 4) {
+            for (int i = 0; i < 4; i++) {
+                round(panel, output + i, decoded, rows[i]);
+            }
+            int at = (output / WIDTH * pairs * WIDTH + output % WIDTH) / 2;
+            long overflows = 0;
+            for (int i = 0; i < pairs; i++, at += WIDTH / 2) {
+                long low = pair(rows[0], i) & 0xFFFFFFFFL | (long) pair(rows[1], i) << 32;
+                long high = pair(rows[2], i) & 0xFFFFFFFFL | (long) pair(rows[3], i) << 32;
+                overflows |= (low & EXPONENTS) + LAST_PLACES | (high & EXPONENTS) + LAST_PLACES;
+                elements[at] = low;
+                elements[at + 1] = high;
+            }
+            for (int i = 0; (overflows & SIGNS) != 0 && i < 4; i++) {
+                requireFinite(rows[i], BFLOAT16_INFINITY, panel, output + i);
+            }
+        }
+        MemorySegment.copy(elements, 0, panels, LONG, panel * panelBytes(), elements.length);
+    }
+
+    /** Reads an output's weights as bfloat16, zeros where there is no such output. */
+    private void round(int panel, int output, float[] decoded, short[] rounded) {
+        if (output >= outputs(panel)) {
+            Arrays.fill(rounded, (short) 0);
+            return;
+        }
+        long from = (firstOutput(panel) + output) * tensor.rowBytes();
+        if (type() == TensorType.BF16) {
+            MemorySegment.copy(tensor.data(), SHORT, from, rounded, 0, columns());
+        } else {
+            type().decode(tensor.data(), from, decoded, 0, columns());
+            for (int i = 0; i < rounded.length; i++) {
+                rounded[i] = (short) (Float.floatToRawIntBits(decoded[i]) + BFLOAT16_HALF >> 16);
+            }
+        }
+    }
+
+    private static int pair(short[] row, int i) {
+        return row[2 * i] & 0xFFFF | row[2 * i + 1] << 16;
+    }
+
     private void readHalves(int panel, int output, short[] row) {
         if (output >= outputs(panel)) {
             Arrays.fill(row, (short) 0);
@@ -204,7 +291,7 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
         long from = (panel * WIDTH + output) * tensor.rowBytes();
         MemorySegment.copy(tensor.data(), SHORT, from, row, 0, row.length);
         if (type() == TensorType.F16) {
-            requireFinite(row, panel, output);
+            requireFinite(row, HALF_INFINITY, panel, output);
         }
     }
 
@@ -223,20 +310,22 @@ record PackedMatrix(Tensor tensor, int bits, MemorySegment panels) {
     }
 
     private void interleave(short[] from, short[] to, int output, int panel) {
-        requireFinite(from, panel, output);
+        requireFinite(from, HALF_INFINITY, panel, output);
         for (int i = 0; i < from.length; i++) {
             to[i * WIDTH + output] = from[i];
         }
     }
 
-    private void requireFinite(short[] halves, int panel, int output) {
+    /** @param infinity bits of an infinite number in the elements' format */
+    private void requireFinite(short[] elements, int infinity, int panel, int output) {
         int largest = 0;
-        for (short half : halves) {
-            largest = Math.max(largest, half & 0x7FFF);
+        for (short element : elements) {
+            largest = Math.max(largest, element & 0x7FFF);
         }
-        if (largest >= 0x7C00) {
-            throw new ModelException("row " + (panel * WIDTH + output) + " of tensor " + tensor.name() + " ("
-                    + tensor.type() + ") holds a number that is infinite or not a number; the file is damaged");
+        if (largest < infinity) {
+            return;
         }
+        throw new ModelException("row " + (firstOutput(panel) + output) + " of tensor " + tensor.name() + " ("
+                + tensor.type() + ") holds a number that is infinite or not a number; the file is damaged");
     }
 }

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 
 /**
@@ -28,17 +29,12 @@ record PackedWeights(List<Layer> layers, PackedMatrix head) {
     /** See {@link Weights.Expert}. */
     record Expert(PackedMatrix gate, PackedMatrix up, PackedMatrix down) {}
 
-    /** The tensors alone, for kernels that take nothing packed. */
-    static PackedWeights plain(Weights weights) {
-        return map(weights, tensor -> new PackedMatrix(tensor, MemorySegment.NULL));
-    }
-
     /** Bytes that {@link #pack} needs. */
-    static long bytes(Weights weights) {
+    static long bytes(Weights weights, Packing packing) {
         long[] total = {0};
-        map(weights, tensor -> {
-            total[0] += PackedMatrix.bytes(tensor);
-            return new PackedMatrix(tensor, MemorySegment.NULL);
+        map(weights, packing, (tensor, its) -> {
+            total[0] += PackedMatrix.bytes(tensor, its);
+            return new PackedMatrix(tensor, its, MemorySegment.NULL);
         });
         return total[0];
     }
@@ -49,12 +45,12 @@ record PackedWeights(List<Layer> layers, PackedMatrix head) {
      * @param memory {@link #bytes} bytes, zero
      * @throws io.github.sparkmixtral.model.ModelException where a tensor holds what cannot be
      */
-    static PackedWeights pack(Weights weights, MemorySegment memory, WorkerPool pool) {
+    static PackedWeights pack(Weights weights, Packing packing, MemorySegment memory, WorkerPool pool) {
         List<PackedMatrix> matrices = new ArrayList<>();
         long[] taken = {0};
-        PackedWeights packed = map(weights, tensor -> {
-            long bytes = PackedMatrix.bytes(tensor);
-            PackedMatrix matrix = new PackedMatrix(tensor, memory.asSlice(taken[0], bytes));
+        PackedWeights packed = map(weights, packing, (tensor, its) -> {
+            long bytes = PackedMatrix.bytes(tensor, its);
+            PackedMatrix matrix = new PackedMatrix(tensor, its, memory.asSlice(taken[0], bytes));
             taken[0] += bytes;
             matrices.add(matrix);
             return matrix;
@@ -71,7 +67,11 @@ record PackedWeights(List<Layer> layers, PackedMatrix head) {
         return packed;
     }
 
-    private static PackedWeights map(Weights weights, Function<Tensor, PackedMatrix> pack) {
+    /** The router stays in floats, where rounding could choose another expert; it is small. */
+    private static PackedWeights map(
+            Weights weights, Packing packing, BiFunction<Tensor, Packing, PackedMatrix> packAs) {
+        Function<Tensor, PackedMatrix> pack = tensor -> packAs.apply(tensor, packing);
+        Packing exact = packing == Packing.BFLOAT16 ? Packing.FLOATS : packing;
         return new PackedWeights(
                 weights.layers().stream()
                         .map(layer -> new Layer(
@@ -79,7 +79,7 @@ record PackedWeights(List<Layer> layers, PackedMatrix head) {
                                 pack.apply(layer.key()),
                                 pack.apply(layer.value()),
                                 pack.apply(layer.output()),
-                                pack.apply(layer.router()),
+                                packAs.apply(layer.router(), exact),
                                 layer.experts().stream()
                                         .map(expert -> new Expert(
                                                 pack.apply(expert.gate()),

@@ -27,32 +27,24 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public boolean packed() {
-        return false;
+    public Packing packing() {
+        return Packing.NONE;
     }
 
     @Override
-    public void gemm(
-            Matrix out,
-            Matrix in,
-            int[] inRows,
-            int fromRow,
-            int toRow,
-            PackedMatrix weights,
-            int panel,
-            Workspace workspace) {
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
         Tensor tensor = weights.tensor();
         float[] decoded = new float[tensor.columns()];
-        int first = panel * PackedMatrix.WIDTH;
+        int first = weights.firstOutput(panel);
         for (int output = first; output < first + weights.outputs(panel); output++) {
             tensor.type().decode(tensor.data(), output * tensor.rowBytes(), decoded, 0, decoded.length);
-            for (int row = fromRow; row < toRow; row++) {
-                int x = in.offset(inRows[row]);
+            for (int row = 0; row < in.count(); row++) {
+                int x = in.offset(row);
                 double sum = 0;
                 for (int c = 0; c < decoded.length; c++) {
-                    sum += (double) in.data()[x + c] * decoded[c];
+                    sum += (double) in.matrix().data()[x + c] * decoded[c];
                 }
-                out.data()[out.offset(row) + output] = (float) sum;
+                out.data()[out.offset(in.from() + row) + output] = (float) sum;
             }
         }
     }

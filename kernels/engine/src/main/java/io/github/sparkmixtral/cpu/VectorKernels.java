@@ -54,35 +54,28 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public boolean packed() {
-        return true;
+    public Packing packing() {
+        return Packing.FLOATS;
     }
 
     @Override
-    public void gemm(
-            Matrix out,
-            Matrix in,
-            int[] inRows,
-            int fromRow,
-            int toRow,
-            PackedMatrix weights,
-            int panel,
-            Workspace workspace) {
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
         float[] products = workspace.products;
-        int rows = toRow - fromRow;
+        int rows = in.count();
         Arrays.fill(products, 0, (rows + QuantizedTiles.SPARE_ROWS) * WIDTH, 0);
         for (int column = 0; column < weights.columns(); column += Workspace.COLUMNS) {
             int columns = Math.min(Workspace.COLUMNS, weights.columns() - column);
             if (rows <= QuantizedTiles.ROWS && weights.type().isQuantized()) {
-                QuantizedTiles.multiply(in, inRows, fromRow, rows, weights, panel, column, columns, workspace);
+                QuantizedTiles.multiply(
+                        in.matrix(), in.indices(), in.from(), rows, weights, panel, column, columns, workspace);
             } else {
                 PanelDecoder.decode(weights, panel, column, columns, workspace);
-                PanelTiles.multiply(in, inRows, fromRow, rows, column, columns, workspace);
+                PanelTiles.multiply(in.matrix(), in.indices(), in.from(), rows, column, columns, workspace);
             }
         }
         int width = weights.outputs(panel);
         for (int row = 0; row < rows; row++) {
-            int to = out.offset(fromRow + row) + panel * WIDTH;
+            int to = out.offset(in.from() + row) + panel * WIDTH;
             System.arraycopy(products, row * WIDTH, out.data(), to, width);
         }
     }

@@ -46,6 +46,8 @@ final class Workspace {
     /** {@code [heads per kv head]} sum of exponentials so far. */
     final float[] sums;
 
+    private Bfloat16Products bfloat16Products;
+
     /** @param rows of activations, at most, that go through a product together */
     Workspace(ModelConfig config, int rows) {
         int group = config.heads() / config.kvHeads();
@@ -54,5 +56,13 @@ final class Workspace {
         values = new float[group * Matrix.padded(config.headDimension())];
         maxima = new float[group];
         sums = new float[group];
+    }
+
+    /** What products in bfloat16 need, made at the first of them. */
+    Bfloat16Products bfloat16Products() {
+        if (bfloat16Products == null) {
+            bfloat16Products = new Bfloat16Products();
+        }
+        return bfloat16Products;
     }
 }

@@ -21,11 +21,13 @@ final class BlockDecoder {
 
     /** Decodes {@code elements} elements, a whole number of blocks that lie in the bounds of both {@code data} and {@code out}. */
     static void decode(TensorType type, MemorySegment data, long at, float[] out, int to, int elements) {
+        if (!type.isQuantized()) {
+            plain(type, data, at, out, to, elements);
+            return;
+        }
         for (int end = to + elements; to < end; to += type.blockSize(), at += type.blockBytes()) {
             switch (type) {
-                case F32 -> out[to] = data.get(FLOAT, at);
-                case F16 -> out[to] = half(data, at);
-                case BF16 -> out[to] = Float.intBitsToFloat(data.get(SHORT, at) << 16);
+                case F32, F16, BF16 -> throw new AssertionError();
                 case Q4_0 -> q4(data, at + 2, half(data, at), -8, 0, out, to);
                 case Q4_1 -> q4(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
                 case Q5_0 -> q5(data, at + 2, half(data, at), -16, 0, out, to);
@@ -34,6 +36,25 @@ final class BlockDecoder {
                 case Q4_K -> q45k(data, at, -1, at + 16, out, to);
                 case Q5_K -> q45k(data, at, at + 16, at + 48, out, to);
                 case Q6_K -> q6k(data, at, out, to);
+            }
+        }
+    }
+
+    /** A loop for each type: the compiler makes vectors of them. */
+    private static void plain(TensorType type, MemorySegment data, long at, float[] out, int to, int elements) {
+        if (type == TensorType.F32) {
+            MemorySegment.copy(data, FLOAT, at, out, to, elements);
+            return;
+        }
+        short[] stored = new short[elements];
+        MemorySegment.copy(data, SHORT, at, stored, 0, elements);
+        if (type == TensorType.F16) {
+            for (int i = 0; i < elements; i++) {
+                out[to + i] = Float.float16ToFloat(stored[i]);
+            }
+        } else {
+            for (int i = 0; i < elements; i++) {
+                out[to + i] = Float.intBitsToFloat(stored[i] << 16);
             }
         }
     }

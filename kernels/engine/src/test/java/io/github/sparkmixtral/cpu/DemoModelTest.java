@@ -48,7 +48,7 @@ class DemoModelTest {
     private static Map<String, String> answers(List<JsonNode> prompts) {
         try (Model model = ModelLoader.load(DEMO.resolve("model.gguf"), Quantization.NONE, line -> {});
                 Backend backend =
-                        new CpuBackend(model, new BackendOptions(32, 512, 64 << 20, 2), new VectorKernels())) {
+                        new CpuBackend("cpu", model, new BackendOptions(32, 512, 64 << 20, 2), new VectorKernels())) {
             Engine engine =
                     new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), 0);
             prompts.forEach(prompt -> engine.add(request(prompt, model.tokenizer())));

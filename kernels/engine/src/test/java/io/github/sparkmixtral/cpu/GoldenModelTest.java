@@ -2,6 +2,7 @@ package io.github.sparkmixtral.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
@@ -92,8 +93,20 @@ class GoldenModelTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"gqa-bf16", "wide-head-f32", "window-f16", "gguf-q8_0", "gguf-q4_0", "gguf-q4_k_m"})
+    void productsInBfloat16StayCloseToTransformers(String name) {
+        assumeThat(new Bfloat16BackendProvider().unavailable()).isEmpty();
+        GoldenModel golden = GoldenModel.of(name);
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend backend = open(model, new Bfloat16Kernels())) {
+            double cosine = medianCosine(golden.logits(backend), golden.logits(), backend.vocabularySize());
+            assertThat(cosine).isGreaterThan(0.9999);
+        }
+    }
+
     private static Backend open(Model model, Kernels kernels) {
-        return new CpuBackend(model, new BackendOptions(1, 128, 8 << 20, 2), kernels);
+        return new CpuBackend("cpu", model, new BackendOptions(1, 128, 8 << 20, 2), kernels);
     }
 
     /** Cosine of each position's logits, then the median: rounding may turn the router at single positions. */

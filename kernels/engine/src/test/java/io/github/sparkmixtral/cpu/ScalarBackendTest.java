@@ -9,7 +9,7 @@ class ScalarBackendTest extends BackendContractTest {
 
     @Override
     protected Backend open(Model model, BackendOptions options) {
-        return new CpuBackend(model, options, new ScalarKernels());
+        return new CpuBackend("cpu", model, options, new ScalarKernels());
     }
 
     @Override

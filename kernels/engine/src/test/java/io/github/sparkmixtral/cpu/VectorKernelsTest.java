@@ -46,11 +46,11 @@ class VectorKernelsTest extends KernelsContractTest {
         }
         try (Arena arena = Arena.ofConfined()) {
             Tensor tensor = new Tensor("w", TensorType.F32, 1, columns, arena.allocateFrom(ValueLayout.JAVA_FLOAT, w));
-            PackedMatrix weights = new PackedMatrix(tensor, arena.allocate(PackedMatrix.bytes(tensor), 64));
+            PackedMatrix weights = packed(tensor, arena);
             weights.pack(0);
             Matrix out = Matrix.zeros(1, 1);
             Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 1);
-            kernels().gemm(out, in, new int[1], 0, 1, weights, 0, workspace);
+            kernels().gemm(out, new Rows(in, new int[1], 0, 1), weights, 0, workspace);
             assertThat(out.data()[0]).isEqualTo(expected);
         }
     }
@@ -92,17 +92,20 @@ class VectorKernelsTest extends KernelsContractTest {
             Kernels kernels = new VectorKernels();
             Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 23);
             Tensor tensor = new Tensor("w", type, 32, 1024, Arena.global().allocate(type.bytes(32 * 1024)));
-            PackedMatrix weights = new PackedMatrix(tensor, Arena.global().allocate(PackedMatrix.bytes(tensor), 64));
+            PackedMatrix weights = packed(tensor, Arena.global());
             weights.pack(0);
             Matrix in = Matrix.zeros(23, 1024);
             Matrix out = Matrix.zeros(23, 32);
-            int[] inRows = IntStream.range(0, 23).toArray();
+            int[] indices = IntStream.range(0, 23).toArray();
+            List<Rows> inputs = Arrays.stream(ROWS)
+                    .mapToObj(rows -> new Rows(in, indices, 0, rows))
+                    .toList();
             long allocated = Long.MAX_VALUE;
             for (long end = System.nanoTime() + 60_000_000_000L; allocated > 1000 && System.nanoTime() < end; ) {
                 long before = threads.getCurrentThreadAllocatedBytes();
                 for (int i = 0; i < 10; i++) {
-                    for (int rows : ROWS) {
-                        kernels.gemm(out, in, inRows, 0, rows, weights, 0, workspace);
+                    for (int j = 0; j < ROWS.length; j++) {
+                        kernels.gemm(out, inputs.get(j), weights, 0, workspace);
                     }
                     kernels.swiGlu(in, in, i % 7, 0, 1024);
                 }
@@ -123,7 +126,7 @@ class VectorKernelsTest extends KernelsContractTest {
             }
             TensorType.F16.decode(data, 0, expected, 0, expected.length);
             Tensor tensor = new Tensor("w", TensorType.F16, 128, 512, data);
-            PackedMatrix weights = new PackedMatrix(tensor, arena.allocate(PackedMatrix.bytes(tensor), 64));
+            PackedMatrix weights = packed(tensor, arena);
             Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 1);
             for (int panel = 0; panel < weights.panelCount(); panel++) {
                 weights.pack(panel);
@@ -157,5 +160,10 @@ class VectorKernelsTest extends KernelsContractTest {
         assertThat(VectorMath.exp(Float.NEGATIVE_INFINITY)).isEqualTo(VectorMath.exp(-87));
         assertThat(VectorMath.exp(1000)).isEqualTo(VectorMath.exp(88));
         assertThat(VectorMath.exp(Float.NaN)).isNaN();
+    }
+
+    private static PackedMatrix packed(Tensor tensor, Arena arena) {
+        Packing packing = Packing.FLOATS;
+        return new PackedMatrix(tensor, packing, arena.allocate(PackedMatrix.bytes(tensor, packing), 64));
     }
 }

@@ -1,0 +1,11 @@
+package io.github.sparkmixtral.cpu;
+
+/** How {@link Kernels} want their weights. */
+enum Packing {
+    /** As the tensors are. */
+    NONE,
+    /** In panels, with all that a product in floats needs. */
+    FLOATS,
+    /** In panels of bfloat16, whatever the tensor's type. */
+    BFLOAT16
+}
