@@ -88,14 +88,16 @@ public final class KernelBench {
                 .collect(Collectors.joining("", method.substring(method.lastIndexOf('.') + 1), ""));
     }
 
+    /** Such as {@code 104.8 (0.4)}, or only the bytes of what is no arithmetic to speak of. */
     private static String figures(RunResult result) {
-        return result == null
-                ? ""
-                : String.format(
-                        Locale.ROOT,
-                        "%.1f (%.1f)",
-                        result.getSecondaryResults().get("gigaflops").getScore(),
-                        result.getSecondaryResults().get("gigabytes").getScore());
+        if (result == null) {
+            return "";
+        }
+        double gigaflops = result.getSecondaryResults().get("gigaflops").getScore();
+        double gigabytes = result.getSecondaryResults().get("gigabytes").getScore();
+        return gigaflops == 0
+                ? String.format(Locale.ROOT, "(%.1f)", gigabytes)
+                : String.format(Locale.ROOT, "%.1f (%.1f)", gigaflops, gigabytes);
     }
 
     private static double allocated(RunResult result) {
