@@ -13,17 +13,19 @@ import org.junit.jupiter.api.Test;
 class JobJarIT {
 
     @Test
-    void holdsEveryBackendAndNoneOfTheApiThatTheSdkBrings() throws IOException {
+    void holdsEveryBackendAndNoLibraryThatComesBesideIt() throws IOException {
         try (JarFile jar = new JarFile("target/spark-mixtral.jar")) {
             List<String> entries = jar.stream().map(ZipEntry::getName).toList();
             assertThat(entries)
                     .contains("io/github/sparkmixtral/tornado/LayerKernels.class")
-                    .noneMatch(name -> name.startsWith("uk/ac/manchester"));
+                    .noneMatch(name -> name.startsWith("uk/ac/manchester"))
+                    .noneMatch(name -> name.startsWith("org/bytedeco"));
             ZipEntry services = jar.getEntry("META-INF/services/io.github.sparkmixtral.engine.BackendProvider");
             String providers = new String(jar.getInputStream(services).readAllBytes(), StandardCharsets.UTF_8);
             assertThat(providers.lines())
                     .containsExactlyInAnyOrder(
                             "io.github.sparkmixtral.cpu.CpuBackendProvider",
+                            "io.github.sparkmixtral.cpu.Bfloat16BackendProvider",
                             "io.github.sparkmixtral.tornado.TornadoBackendProvider");
         }
     }

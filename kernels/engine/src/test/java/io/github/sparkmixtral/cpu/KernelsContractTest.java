@@ -155,7 +155,7 @@ abstract class KernelsContractTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 13, 31, 207, 1500})
+    @ValueSource(ints = {1, 13, 31, 207, 1500, 3600})
     void gemmOfOneRowIsTheSameInAnyCompany(int columns) {
         try (Arena arena = Arena.ofConfined()) {
             assertSameInAnyCompany(random(arena, TensorType.F32, 41, columns));
