@@ -25,7 +25,7 @@ class Bfloat16BackendTest extends BackendContractTest {
     /** Rounding the inputs of the router could choose another expert. */
     @Test
     void theRouterAloneStaysInFloats() {
-        try (Model model = RandomModel.of(RandomModel.config(0, RopeLayout.HALVES), TensorType.Q8_0, 1);
+        try (Model model = RandomModel.of(RandomModel.config(0, RopeLayout.HALVES), TensorType.BF16, 1);
                 WorkerPool pool = new WorkerPool("pack", 1);
                 Arena arena = Arena.ofConfined()) {
             long bytes = PackedWeights.bytes(model.weights(), Packing.BFLOAT16);
