@@ -47,7 +47,7 @@ final class CpuBackend implements Backend {
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
         long packed = PackedWeights.bytes(model.weights(), kernels.packing());
-        long left = leftBeside(packed, KeyValueCacheSize.freeMemory());
+        long left = leftBeside(packed, KeyValueCacheSize.freeMemory(), kernels.packing());
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
         this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
@@ -80,11 +80,12 @@ final class CpuBackend implements Backend {
      *
      * @throws ModelException where they do not fit
      */
-    static long leftBeside(long packed, long free) {
+    static long leftBeside(long packed, long free, Packing packing) {
         if (packed > free) {
             throw new ModelException("the weights need " + (packed >> 20)
                     + " MiB of memory beside the model's file, but only " + (free >> 20)
-                    + " MiB are free; take a machine with more, or a model of fewer bits");
+                    + " MiB are free; take a machine with more, or "
+                    + (packing == Packing.BFLOAT16 ? "--backend cpu with a quantized model" : "a model of fewer bits"));
         }
         return free - packed;
     }
