@@ -236,8 +236,8 @@ public class KernelBenchmark {
     private static Kernels named(String kernels) {
         return switch (kernels) {
             case "scalar" -> new ScalarKernels();
-            case "vector" -> new VectorKernels();
-            case "bfloat16" -> new Bfloat16Kernels();
+            case "vector" -> new VectorKernels(Packing.FLOATS);
+            case "bfloat16" -> new VectorKernels(Packing.BFLOAT16);
             default -> throw new IllegalArgumentException("there are no kernels called " + kernels);
         };
     }

@@ -38,7 +38,7 @@ public final class CpuBackendProvider implements BackendProvider {
     /** Names {@link VectorKernels} only where its module is there: without it, loading the class would fail. */
     private static Kernels kernels() {
         if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
-            return new VectorKernels();
+            return new VectorKernels(Packing.FLOATS);
         }
         if (WARNED.compareAndSet(false, true)) {
             LOG.warn("The CPU backend runs on scalar kernels, many times slower than on vector kernels: "

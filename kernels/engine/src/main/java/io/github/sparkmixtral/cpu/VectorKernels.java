@@ -13,7 +13,9 @@ import jdk.incubator.vector.FloatVector;
  * <p>A product with weights adds the inputs up in ascending order, with fused multiply-adds into one float; lanes are neighbouring
  * outputs. A weight is decoded with the same operations wherever that happens.
  *
- * <p>The innermost loops keep to eight accumulators: with more, the compiler stops inlining vector calls and allocates.
+ * <p>Where weights are packed as bfloat16, inputs are rounded to that, too, and {@link OneDnn} makes the product, for the JVM does not
+ * emit the processor's instructions for it. The order of the sum is the library's then: it does not depend on the number of rows, but
+ * on the processor.
  */
 final class VectorKernels implements Kernels {
 
@@ -27,9 +29,23 @@ final class VectorKernels implements Kernels {
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int WIDTH = PackedMatrix.WIDTH;
 
+    private final Packing packing;
+
+    /**
+     * @param packing of weights, the router's apart
+     * @throws IllegalStateException with the reason where there is no library for products in bfloat16 and they are asked for
+     */
+    VectorKernels(Packing packing) {
+        if (packing == Packing.BFLOAT16) {
+            OneDnn.require();
+        }
+        this.packing = packing;
+    }
+
     @Override
     public String name() {
-        return "vector " + FLOATS.vectorBitSize();
+        String name = "vector " + FLOATS.vectorBitSize();
+        return packing == Packing.BFLOAT16 ? name + ", bfloat16 products" : name;
     }
 
     @Override
@@ -55,11 +71,15 @@ final class VectorKernels implements Kernels {
 
     @Override
     public Packing packing() {
-        return Packing.FLOATS;
+        return packing;
     }
 
     @Override
     public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
+        if (weights.packing() == Packing.BFLOAT16) {
+            workspace.bfloat16Products().multiply(out, in, weights, panel);
+            return;
+        }
         float[] products = workspace.products;
         int rows = in.count();
         Arrays.fill(products, 0, (rows + QuantizedTiles.SPARE_ROWS) * WIDTH, 0);

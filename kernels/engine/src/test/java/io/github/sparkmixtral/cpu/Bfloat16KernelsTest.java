@@ -12,7 +12,7 @@ class Bfloat16KernelsTest extends KernelsContractTest {
 
     @Override
     Kernels kernels() {
-        return new Bfloat16Kernels();
+        return new VectorKernels(Packing.BFLOAT16);
     }
 
     @Override

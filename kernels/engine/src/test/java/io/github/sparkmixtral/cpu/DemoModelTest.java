@@ -47,8 +47,8 @@ class DemoModelTest {
     /** All prompts at once, so that prompts and answers share their steps. */
     private static Map<String, String> answers(List<JsonNode> prompts) {
         try (Model model = ModelLoader.load(DEMO.resolve("model.gguf"), Quantization.NONE, line -> {});
-                Backend backend =
-                        new CpuBackend("cpu", model, new BackendOptions(32, 512, 64 << 20, 2), new VectorKernels())) {
+                Backend backend = new CpuBackend(
+                        "cpu", model, new BackendOptions(32, 512, 64 << 20, 2), new VectorKernels(Packing.FLOATS))) {
             Engine engine =
                     new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), 0);
             prompts.forEach(prompt -> engine.add(request(prompt, model.tokenizer())));

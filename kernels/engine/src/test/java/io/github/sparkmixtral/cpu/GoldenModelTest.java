@@ -35,7 +35,8 @@ class GoldenModelTest {
     }
 
     private static Stream<Arguments> withEachKernels(String model) {
-        return Stream.of(new ScalarKernels(), new VectorKernels()).map(kernels -> Arguments.of(model, kernels));
+        return Stream.of(new ScalarKernels(), new VectorKernels(Packing.FLOATS))
+                .map(kernels -> Arguments.of(model, kernels));
     }
 
     @ParameterizedTest
@@ -76,7 +77,7 @@ class GoldenModelTest {
         GoldenModel golden = GoldenModel.of(name);
         float[] expected = GoldenModel.floats(original + "/original.gz");
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
-                Backend backend = open(model, new VectorKernels())) {
+                Backend backend = open(model, new VectorKernels(Packing.FLOATS))) {
             assertThat(medianCosine(golden.logits(backend), expected, backend.vocabularySize()))
                     .isBetween(bound, 1.0);
         }
@@ -87,7 +88,7 @@ class GoldenModelTest {
     void quantizingOnLoadStaysCloseToTheOriginal(Quantization quantization, double bound) {
         GoldenModel golden = GoldenModel.of("gqa-bf16");
         try (Model model = ModelLoader.load(golden.path(), quantization, line -> {});
-                Backend backend = open(model, new VectorKernels())) {
+                Backend backend = open(model, new VectorKernels(Packing.FLOATS))) {
             assertThat(medianCosine(golden.logits(backend), golden.logits(), backend.vocabularySize()))
                     .isBetween(bound, 1.0);
         }
@@ -99,7 +100,7 @@ class GoldenModelTest {
         assumeThat(new Bfloat16BackendProvider().unavailable()).isEmpty();
         GoldenModel golden = GoldenModel.of(name);
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
-                Backend backend = open(model, new Bfloat16Kernels())) {
+                Backend backend = open(model, new VectorKernels(Packing.BFLOAT16))) {
             double cosine = medianCosine(golden.logits(backend), golden.logits(), backend.vocabularySize());
             assertThat(cosine).isGreaterThan(0.9999);
         }

@@ -9,7 +9,7 @@ class VectorBackendTest extends BackendContractTest {
 
     @Override
     protected Backend open(Model model, BackendOptions options) {
-        return new CpuBackend("cpu", model, options, new VectorKernels());
+        return new CpuBackend("cpu", model, options, new VectorKernels(Packing.FLOATS));
     }
 
     @Override

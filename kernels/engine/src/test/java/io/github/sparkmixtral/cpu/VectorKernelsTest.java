@@ -28,7 +28,7 @@ class VectorKernelsTest extends KernelsContractTest {
 
     @Override
     Kernels kernels() {
-        return new VectorKernels();
+        return new VectorKernels(Packing.FLOATS);
     }
 
     /** The order of a dot product as {@link VectorKernels} documents it, in plain Java: the same bits on every machine. */
@@ -89,7 +89,7 @@ class VectorKernelsTest extends KernelsContractTest {
         public static void main(String[] arguments) {
             TensorType type = TensorType.valueOf(arguments[0]);
             ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-            Kernels kernels = new VectorKernels();
+            Kernels kernels = new VectorKernels(Packing.FLOATS);
             Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 23);
             Tensor tensor = new Tensor("w", type, 32, 1024, Arena.global().allocate(type.bytes(32 * 1024)));
             PackedMatrix weights = packed(tensor, Arena.global());
