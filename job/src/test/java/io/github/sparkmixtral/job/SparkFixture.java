@@ -1,5 +1,8 @@
 package io.github.sparkmixtral.job;
 
+import io.github.sparkmixtral.job.cli.Main;
+import io.github.sparkmixtral.job.fault.ExitCode;
+import io.github.sparkmixtral.job.model.FlakyFileSystem;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -13,8 +16,8 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /** One Spark for all tests, and the small model of the demo. */
-final class SparkFixture {
-    static final Path MODEL =
+public final class SparkFixture {
+    public static final Path MODEL =
             Path.of("..", "conf", "demo", "model.gguf").toAbsolutePath().normalize();
 
     private static final SparkSession SPARK = SparkSession.builder()
@@ -33,18 +36,18 @@ final class SparkFixture {
 
     private SparkFixture() {}
 
-    static SparkSession spark() {
+    public static SparkSession spark() {
         return SPARK;
     }
 
     /** How a job ended, and the last line that it printed. */
-    record Outcome(ExitCode exitCode, String lastLine, String out) {}
+    public record Outcome(ExitCode exitCode, String lastLine, String out) {}
 
-    static Outcome run(Object... arguments) {
+    public static Outcome run(Object... arguments) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         String[] texts = Stream.of(arguments).map(Object::toString).toArray(String[]::new);
-        ExitCode code = BatchInferenceJob.execute(
+        ExitCode code = Main.execute(
                 texts,
                 new PrintStream(out, true, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8));
@@ -53,18 +56,18 @@ final class SparkFixture {
     }
 
     /** Runs a job on the demo's model, greedily and briefly. */
-    static Outcome generate(Path input, Path output, Object... more) {
+    public static Outcome generate(Path input, Path output, Object... more) {
         List<Object> arguments = new ArrayList<>(List.of(
                 "--model", MODEL, "--input", input, "--output", output, "--temperature", "0", "--max-tokens", "4"));
         arguments.addAll(List.of(more));
         return run(arguments.toArray());
     }
 
-    static List<Row> rows(Path output) {
+    public static List<Row> rows(Path output) {
         return SPARK.read().parquet(output.toString()).orderBy("custom_id").collectAsList();
     }
 
-    static Path write(Path file, String... lines) throws IOException {
+    public static Path write(Path file, String... lines) throws IOException {
         return Files.writeString(file, String.join("\n", lines) + "\n");
     }
 }

@@ -29,6 +29,16 @@ public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
         return ConversationJson.read(messages, tools);
     }
 
+    /**
+     * The same with tools.
+     *
+     * @param tools as in {@link #ofJson}; null for none
+     * @throws ChatException naming the path of a value of the wrong type
+     */
+    public Conversation withTools(JsonNode tools) {
+        return new Conversation(messages, ConversationJson.tools(tools));
+    }
+
     /** The same with a system message at the beginning; unchanged where there is one already, or the text is empty. */
     public Conversation withSystem(String text) {
         if (text.isEmpty() || messages.stream().anyMatch(message -> message.role() == Role.SYSTEM)) {

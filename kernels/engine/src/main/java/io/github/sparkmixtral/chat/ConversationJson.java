@@ -102,6 +102,10 @@ final class ConversationJson {
         return node.isObject() ? PythonJson.write(node) : text(path, node);
     }
 
+    static List<Tool> tools(JsonNode node) {
+        return tools("tools", node);
+    }
+
     private static List<Tool> tools(String path, JsonNode node) {
         List<Tool> tools = new ArrayList<>();
         if (!isAbsent(node)) {

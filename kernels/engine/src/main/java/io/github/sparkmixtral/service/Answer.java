@@ -7,17 +7,18 @@ import java.util.List;
 /**
  * What a row led to.
  *
+ * @param row the number that it was submitted with
  * @param outcome outputs or an error
  * @param seed the seed that the outputs were drawn with; without meaning where there is an error
  */
-record Answer(String customId, Completion outcome, long seed) {
+record Answer(long row, Completion outcome, long seed) {
 
     boolean failed() {
         return outcome.error() != null;
     }
 
     /** The answer to a row that never became a request. */
-    static Answer invalid(String customId, RequestError error) {
-        return new Answer(customId, new Completion(customId, List.of(), null, error), 0);
+    static Answer invalid(long row, RequestError error) {
+        return new Answer(row, new Completion("", List.of(), null, error), 0);
     }
 }

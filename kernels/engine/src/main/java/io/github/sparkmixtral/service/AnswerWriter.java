@@ -18,7 +18,7 @@ import org.apache.arrow.vector.complex.StructVector;
 /** Writes answers into a batch of {@link RecordSchema#COMPLETIONS}, without boxing a token. */
 final class AnswerWriter {
     private final VectorSchemaRoot root;
-    private final VarCharVector customId;
+    private final BigIntVector number;
     private final ListVector outputs;
     private final StructVector output;
     private final IntVector index;
@@ -44,7 +44,7 @@ final class AnswerWriter {
                     "the batch must have the schema " + RecordSchema.COMPLETIONS + ", not " + root.getSchema());
         }
         this.root = root;
-        customId = (VarCharVector) root.getVector(RecordSchema.CUSTOM_ID);
+        number = (BigIntVector) root.getVector(RecordSchema.ROW);
         outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
         output = (StructVector) outputs.getDataVector();
         index = output.getChild(RecordSchema.INDEX, IntVector.class);
@@ -65,7 +65,7 @@ final class AnswerWriter {
         root.clear();
         for (int row = 0; row < answers.size(); row++) {
             Answer answer = answers.get(row);
-            set(customId, row, answer.customId());
+            number.setSafe(row, answer.row());
             if (answer.failed()) {
                 writeError(row, answer.outcome().error());
             } else {

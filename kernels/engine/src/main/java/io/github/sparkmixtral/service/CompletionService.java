@@ -24,8 +24,7 @@ public final class CompletionService implements AutoCloseable {
 
     private CompletionService(ModelDescription model, Backend backend, ServiceOptions options) {
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
-        engine.checkParameters(options.parameters());
-        requestBuilder = new RequestBuilder(model.tokenizer(), options, engine, wayOut(backend, engine, options));
+        requestBuilder = new RequestBuilder(model.tokenizer(), engine, wayOut(backend, engine, options));
         exchange = new Exchange(options.queueCapacity());
         thread = new Thread(new EngineLoop(backend, engine, exchange), "spark-mixtral-engine");
         thread.setDaemon(true);
@@ -53,17 +52,24 @@ public final class CompletionService implements AutoCloseable {
     }
 
     /**
-     * Opens a session: one task's rows. Any number may be open at once.
+     * Opens a session: one task's rows. Any number may be open at once, with different defaults.
      *
+     * @throws IllegalArgumentException where the defaults do not fit the model, saying which
      * @throws IllegalStateException where the service is closed, or the engine has died
      */
-    public Session open() {
-        return new Session(exchange.open());
+    public Session open(RequestDefaults defaults) {
+        engine.checkParameters(defaults.parameters());
+        return new Session(exchange.open(), defaults);
     }
 
     /** Longest sequence, prompt and answer together, in tokens. */
     public int maxModelLength() {
         return engine.maxModelLength();
+    }
+
+    /** Whether the engine thread has died, so that every call throws. */
+    public boolean hasFailed() {
+        return exchange.hasFailed();
     }
 
     /** What has been done so far; at most one engine step old. */
@@ -94,36 +100,30 @@ public final class CompletionService implements AutoCloseable {
      */
     public final class Session implements AutoCloseable {
         private final Exchange.Mailbox mailbox;
+        private final RequestDefaults defaults;
 
-        private Session(Exchange.Mailbox mailbox) {
+        private Session(Exchange.Mailbox mailbox, RequestDefaults defaults) {
             this.mailbox = mailbox;
+            this.defaults = defaults;
         }
 
         /**
-         * Takes every row of a batch of {@link RecordSchema#REQUESTS}, copying what it needs; columns other than
-         * {@code custom_id} may be missing. Tokenizes on the calling thread, and blocks while the queue is full. A row that
-         * cannot become a request is answered with an error.
+         * Takes a row. Tokenizes on the calling thread, and blocks while the queue is full. A row that cannot become a request is
+         * answered with an error.
          *
-         * @throws IllegalArgumentException where {@code custom_id} is missing or null, or a column is not utf8; no row is then taken
+         * @param row the caller's number for it, which comes back with its answer
          * @throws IllegalStateException where the session or the service is closed, or the engine has died
-         * @throws InterruptedException some rows of the batch may have been taken; close the session
+         * @throws InterruptedException the row may have been taken; close the session
          */
-        public void submit(VectorSchemaRoot requests) throws InterruptedException {
-            RequestRows rows = new RequestRows(requests);
-            for (int index = 0; index < rows.count(); index++) {
-                submit(rows.row(index));
-            }
-        }
-
-        private void submit(Row row) throws InterruptedException {
+        public void submit(long row, RowRequest asked) throws InterruptedException {
             Request request;
             try {
-                request = requestBuilder.build(Long.toString(lastId.incrementAndGet()), row);
+                request = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults);
             } catch (InvalidRowException invalid) {
-                exchange.refuse(mailbox, Answer.invalid(row.customId(), invalid.error()));
+                exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
-            exchange.submit(mailbox, request);
+            exchange.submit(mailbox, row, request);
         }
 
         /**

@@ -65,6 +65,6 @@ final class EngineLoop implements Runnable {
         Request request = ticket.request();
         exchange.deliver(
                 ticket.mailbox(),
-                new Answer(request.customId(), completion, request.parameters().seed()));
+                new Answer(ticket.row(), completion, request.parameters().seed()));
     }
 }

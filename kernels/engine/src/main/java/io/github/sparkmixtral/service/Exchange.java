@@ -27,8 +27,8 @@ final class Exchange {
     private Throwable failure;
     private Counters counters = new Counters(0, 0, 0, 0, 0, 0, 0, 0);
 
-    /** A request and who asked. */
-    record Ticket(Mailbox mailbox, Request request) {}
+    /** A request, who asked, and the number that the row has there. */
+    record Ticket(Mailbox mailbox, long row, Request request) {}
 
     /** The answers of one session. */
     final class Mailbox {
@@ -64,7 +64,7 @@ final class Exchange {
     }
 
     /** Queues a request; waits while the queue is full. */
-    void submit(Mailbox mailbox, Request request) throws InterruptedException {
+    void submit(Mailbox mailbox, long row, Request request) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
@@ -73,7 +73,7 @@ final class Exchange {
                 checkUsable(mailbox);
             }
             mailbox.outstanding++;
-            queue.add(new Ticket(mailbox, request));
+            queue.add(new Ticket(mailbox, row, request));
             work.signal();
         } finally {
             lock.unlock();
@@ -163,6 +163,15 @@ final class Exchange {
         }
         if (mailbox.closed) {
             throw new IllegalStateException("the session is closed");
+        }
+    }
+
+    boolean hasFailed() {
+        lock.lock();
+        try {
+            return failure != null;
+        } finally {
+            lock.unlock();
         }
     }
 

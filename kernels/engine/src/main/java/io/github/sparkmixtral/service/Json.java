@@ -44,6 +44,19 @@ final class Json {
         return shorten(value.toString());
     }
 
+    /** What a value is, in words. */
+    static String kind(JsonNode value) {
+        return switch (value.getNodeType()) {
+            case ARRAY -> "an array";
+            case OBJECT -> "an object";
+            case STRING -> "a string";
+            case NUMBER -> "a number";
+            case BOOLEAN -> "a boolean";
+            case NULL, MISSING -> "null";
+            case BINARY, POJO -> "binary data";
+        };
+    }
+
     static String shorten(String text) {
         return text.length() <= EXCERPT_LENGTH ? text : text.substring(0, EXCERPT_LENGTH) + "…";
     }

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Lays a row's own sampling parameters, a JSON object, over the job's. Names and types are those of vLLM and OpenAI:
+ * Lays a row's own sampling parameters, JSON values by name, over the job's. Names and types are those of vLLM and OpenAI:
  *
  * <ul>
  *   <li>numbers: {@code max_tokens} (also called {@code max_completion_tokens}), {@code min_tokens}, {@code temperature}, {@code
@@ -69,25 +69,20 @@ public final class ParametersReader {
     /**
      * Resolves a row's parameters.
      *
-     * @param json a JSON object; null changes nothing
+     * @param row the row's own, by name; none of them changes nothing
      * @throws IllegalArgumentException naming the field, its value and what is wanted
      */
-    public static SamplingParameters read(String json, SamplingParameters job) {
-        if (json == null) {
+    public static SamplingParameters read(Map<String, JsonNode> row, SamplingParameters job) {
+        if (row.isEmpty()) {
             return job;
         }
-        JsonNode object = Json.parse("parameters", json);
-        if (!object.isObject()) {
-            throw new IllegalArgumentException("parameters must be a JSON object, not " + Json.excerpt(object));
-        }
         Map<String, JsonNode> given = new LinkedHashMap<>();
-        object.properties().forEach(field -> {
-            String name = field.getKey();
+        row.forEach((name, value) -> {
             if (!NAMES.contains(name) && !WITHOUT_EFFECT.contains(name)) {
                 throw new IllegalArgumentException("unknown parameter '" + Json.shorten(name) + "'");
             }
-            if (!field.getValue().isNull()) {
-                given.put(name, field.getValue());
+            if (!value.isNull()) {
+                given.put(name, value);
             }
         });
         return new ParametersReader(given).over(job);

@@ -8,22 +8,13 @@ import org.apache.arrow.vector.types.pojo.FieldType;
 import org.apache.arrow.vector.types.pojo.Schema;
 
 /**
- * The columns of the record batches that go into and come out of a {@link CompletionService}: the one place that names them.
+ * The columns of the record batches that come out of a {@link CompletionService}: the one place that names them.
  *
- * <p>{@link #REQUESTS}: of {@code prompt} and {@code messages} a row has exactly one; {@code messages} is a JSON array of
- * OpenAI's messages, {@code tools} a JSON array of OpenAI's tools, {@code parameters} a JSON object of the row's own sampling
- * parameters (see {@link ParametersReader}), {@code task} the row's own {@link Task} by its text.
- *
- * <p>{@link #COMPLETIONS}: a row has either outputs, usage and seed, or an error. The lists under {@code logprobs} run parallel
- * to the output's {@code token_ids}; {@code logprobs} is null where none were asked for.
+ * <p>A row has either outputs, usage and seed, or an error. The lists under {@code logprobs} run parallel to the output's {@code
+ * token_ids}; {@code logprobs} is null where none were asked for.
  */
 public final class RecordSchema {
-    public static final String CUSTOM_ID = "custom_id";
-    public static final String PROMPT = "prompt";
-    public static final String MESSAGES = "messages";
-    public static final String TOOLS = "tools";
-    public static final String PARAMETERS = "parameters";
-    public static final String TASK = "task";
+    public static final String ROW = "row";
 
     public static final String OUTPUTS = "outputs";
     public static final String INDEX = "index";
@@ -54,23 +45,14 @@ public final class RecordSchema {
     private static final ArrowType FLOAT32 = new ArrowType.FloatingPoint(FloatingPointPrecision.SINGLE);
     private static final ArrowType BOOLEAN = ArrowType.Bool.INSTANCE;
 
-    /** Rows to answer: {@code custom_id} (not null), {@code prompt}, {@code messages}, {@code tools}, {@code parameters}, {@code task}; all utf8. */
-    public static final Schema REQUESTS = new Schema(List.of(
-            required(CUSTOM_ID, UTF8),
-            optional(PROMPT, UTF8),
-            optional(MESSAGES, UTF8),
-            optional(TOOLS, UTF8),
-            optional(PARAMETERS, UTF8),
-            optional(TASK, UTF8)));
-
     /**
-     * Answered rows: {@code custom_id utf8 not null}, {@code outputs list<struct<index int32, text utf8, token_ids list<int32>,
+     * Answered rows: {@code row int64 not null}, the number that the row was submitted with; {@code outputs list<struct<index int32, text utf8, token_ids list<int32>,
      * finish_reason utf8, logprobs struct<token_logprobs list<float32>, top_token_ids list<list<int32>>, top_logprobs
      * list<list<float32>>>>>}, {@code usage struct<prompt_tokens, completion_tokens, total_tokens, cached_tokens: int32>}, {@code
      * seed int64}, {@code error struct<code utf8, message utf8, retryable bool>}.
      */
     public static final Schema COMPLETIONS = new Schema(List.of(
-            required(CUSTOM_ID, UTF8),
+            required(ROW, INT64),
             list(
                     OUTPUTS,
                     struct(

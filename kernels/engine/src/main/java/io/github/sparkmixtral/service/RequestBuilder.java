@@ -1,26 +1,28 @@
 package io.github.sparkmixtral.service;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.github.sparkmixtral.chat.ChatException;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 
 /**
- * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. Error
- * codes: {@code missing_prompt}, {@code ambiguous_prompt}, {@code empty_prompt}, {@code invalid_prompt}, {@code invalid_messages},
- * {@code invalid_tools}, {@code invalid_parameters}, {@code invalid_task}, {@code context_length_exceeded}. May be used by many threads at once.
+ * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. The one
+ * place that checks what a row asks for. Error codes: {@code invalid_prompt}, {@code invalid_messages}, {@code invalid_tools},
+ * {@code invalid_parameters}, {@code context_length_exceeded}. May be used by many threads at once.
  */
 final class RequestBuilder {
     private final Tokenizer tokenizer;
     private final ChatFormat chatFormat;
-    private final ServiceOptions options;
     private final Engine engine;
     private final String wayOut;
 
@@ -28,9 +30,8 @@ final class RequestBuilder {
      * @param engine asked only for its limits, which never change
      * @param wayOut what to do about a prompt that is too long
      */
-    RequestBuilder(Tokenizer tokenizer, ServiceOptions options, Engine engine, String wayOut) {
+    RequestBuilder(Tokenizer tokenizer, Engine engine, String wayOut) {
         this.tokenizer = tokenizer;
-        this.options = options;
         this.engine = engine;
         this.wayOut = wayOut;
         chatFormat = ChatFormat.of(tokenizer);
@@ -41,48 +42,90 @@ final class RequestBuilder {
      *
      * @param id the request's id, unique in the engine
      */
-    Request build(String id, Row row) throws InvalidRowException {
-        checkOnePrompt(row);
-        SamplingParameters parameters = parameters(row);
-        return switch (task(row)) {
+    Request build(String id, RowRequest row, RequestDefaults defaults) throws InvalidRowException {
+        JsonNode messages = array("messages", row.messages());
+        String prompt = messages == null ? prompt(row) : null;
+        JsonNode tools = array("tools", row.tools());
+        Task task = row.task() == null ? defaults.task() : row.task();
+        SamplingParameters parameters = parameters(row, defaults);
+        return switch (task) {
             case CHAT -> {
-                Conversation conversation = conversation(row);
+                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt());
                 int[] tokens = checked(render(conversation));
                 LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
-                yield new Request(id, row.customId(), tokens, parameters, space);
+                yield new Request(id, drawId(row, tokens), tokens, parameters, space);
             }
-            case COMPLETE -> new Request(id, row.customId(), checked(complete(row)), parameters, LeadingSpace.KEEP);
+            case COMPLETE -> {
+                int[] tokens = checked(complete(prompt, messages, tools));
+                yield new Request(id, drawId(row, tokens), tokens, parameters, LeadingSpace.KEEP);
+            }
         };
     }
 
-    private Task task(Row row) throws InvalidRowException {
-        if (row.task() == null) {
-            return options.task();
+    private static String drawId(RowRequest row, int[] tokens) {
+        if (row.customId() != null) {
+            return row.customId();
         }
-        for (Task task : Task.values()) {
-            if (task.text().equals(row.task())) {
-                return task;
+        ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(tokens.length, Integer.BYTES));
+        bytes.asIntBuffer().put(tokens);
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes.array());
+            return HexFormat.of().formatHex(digest, 0, 16);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+
+    /** An array, or JSON text of one; null where there is none. */
+    private static JsonNode array(String kind, Field field) throws InvalidRowException {
+        if (field == null || !field.given()) {
+            return null;
+        }
+        JsonNode value = field.value();
+        if (value.isTextual()) {
+            try {
+                value = Json.parse(field.name(), value.textValue());
+            } catch (IllegalArgumentException invalid) {
+                throw new InvalidRowException("invalid_" + kind, invalid.getMessage());
             }
         }
-        throw new InvalidRowException("invalid_task", "task must be chat or complete, not " + Json.shorten(row.task()));
-    }
-
-    private static void checkOnePrompt(Row row) throws InvalidRowException {
-        if (row.prompt() != null && row.messages() != null) {
+        if (!value.isArray()) {
             throw new InvalidRowException(
-                    "ambiguous_prompt", "the row has both a prompt and messages: leave one of them null");
+                    "invalid_" + kind, field.name() + " must be an array or JSON text of one, not " + Json.kind(value));
         }
-        if (row.prompt() == null && row.messages() == null) {
-            throw new InvalidRowException("missing_prompt", "the row has neither a prompt nor messages");
-        }
-        if (row.prompt() != null && row.prompt().isEmpty()) {
-            throw new InvalidRowException("empty_prompt", "the prompt is empty");
-        }
+        return value;
     }
 
-    private SamplingParameters parameters(Row row) throws InvalidRowException {
+    private static String prompt(RowRequest row) throws InvalidRowException {
+        Field prompt = row.prompt();
+        Field messages = row.messages();
+        if (prompt == null) {
+            throw messages == null
+                    ? new InvalidRowException("invalid_prompt", "the row has neither a prompt nor messages")
+                    : new InvalidRowException("invalid_messages", messages.name() + " is " + absence(messages));
+        }
+        if (!prompt.given()) {
+            String also = messages == null ? "" : ", and so is " + messages.name();
+            throw new InvalidRowException("invalid_prompt", prompt.name() + " is " + absence(prompt) + also);
+        }
+        if (!prompt.value().isTextual()) {
+            throw new InvalidRowException(
+                    "invalid_prompt", prompt.name() + " must be a string, not " + Json.kind(prompt.value()));
+        }
+        String text = prompt.value().textValue();
+        if (text.isEmpty()) {
+            throw new InvalidRowException("invalid_prompt", prompt.name() + " is empty");
+        }
+        return text;
+    }
+
+    private static String absence(Field field) {
+        return field.value() == null ? "missing" : "null";
+    }
+
+    private SamplingParameters parameters(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
         try {
-            SamplingParameters parameters = ParametersReader.read(row.parameters(), options.parameters());
+            SamplingParameters parameters = ParametersReader.read(row.parameters(), defaults.parameters());
             engine.checkParameters(parameters);
             return parameters;
         } catch (IllegalArgumentException invalid) {
@@ -90,38 +133,32 @@ final class RequestBuilder {
         }
     }
 
-    private int[] complete(Row row) throws InvalidRowException {
-        if (row.messages() != null) {
+    private int[] complete(String prompt, JsonNode messages, JsonNode tools) throws InvalidRowException {
+        if (messages != null) {
             throw new InvalidRowException(
                     "invalid_messages", "the task complete takes a prompt, not messages: use the task chat for them");
         }
-        if (row.tools() != null) {
+        if (tools != null) {
             throw new InvalidRowException(
                     "invalid_tools", "the task complete takes no tools: use the task chat for them");
         }
-        int[] text = tokenizer.encode(row.prompt());
+        int[] text = tokenizer.encode(prompt);
         int[] tokens = new int[text.length + 1];
         tokens[0] = tokenizer.bosTokenId();
         System.arraycopy(text, 0, tokens, 1, text.length);
         return tokens;
     }
 
-    private Conversation conversation(Row row) throws InvalidRowException {
-        JsonNode tools = row.tools() == null ? null : json(RecordSchema.TOOLS, row.tools());
-        JsonNode messages =
-                row.messages() == null ? userMessage(row.prompt()) : json(RecordSchema.MESSAGES, row.messages());
+    private static Conversation conversation(String prompt, JsonNode messages, JsonNode tools, String systemPrompt)
+            throws InvalidRowException {
         try {
-            Conversation conversation = Conversation.ofJson(messages, tools);
-            return options.systemPrompt() == null ? conversation : conversation.withSystem(options.systemPrompt());
+            Conversation conversation = messages != null
+                    ? Conversation.ofJson(messages, tools)
+                    : Conversation.ofPrompt(prompt).withTools(tools);
+            return systemPrompt == null ? conversation : conversation.withSystem(systemPrompt);
         } catch (ChatException invalid) {
             throw invalid(invalid);
         }
-    }
-
-    private static JsonNode userMessage(String prompt) {
-        ArrayNode messages = JsonNodeFactory.instance.arrayNode();
-        messages.addObject().put("role", "user").put("content", prompt);
-        return messages;
     }
 
     private int[] render(Conversation conversation) throws InvalidRowException {
@@ -147,17 +184,8 @@ final class RequestBuilder {
         return tokens;
     }
 
-    private static JsonNode json(String column, String text) throws InvalidRowException {
-        try {
-            return Json.parse(column, text);
-        } catch (IllegalArgumentException invalid) {
-            throw new InvalidRowException("invalid_" + column, invalid.getMessage());
-        }
-    }
-
     private static InvalidRowException invalid(ChatException invalid) {
-        String column =
-                invalid.getMessage().startsWith(RecordSchema.TOOLS) ? RecordSchema.TOOLS : RecordSchema.MESSAGES;
-        return new InvalidRowException("invalid_" + column, invalid.getMessage());
+        String kind = invalid.getMessage().startsWith("tools") ? "tools" : "messages";
+        return new InvalidRowException("invalid_" + kind, invalid.getMessage());
     }
 }

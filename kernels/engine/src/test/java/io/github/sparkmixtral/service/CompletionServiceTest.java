@@ -18,21 +18,20 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.arrow.vector.IntVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
-import org.apache.arrow.vector.types.pojo.ArrowType;
-import org.apache.arrow.vector.types.pojo.Field;
-import org.apache.arrow.vector.types.pojo.Schema;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -45,7 +44,10 @@ class CompletionServiceTest {
     });
     private static final Size SMALL = new Size(6, 48, 64, 512);
 
+    private RequestDefaults defaults = new RequestDefaults(Task.CHAT, null, JOB);
     private final BufferAllocator allocator = new RootAllocator();
+    private final Map<Long, String> ids = new ConcurrentHashMap<>();
+    private final AtomicLong lastRow = new AtomicLong();
     private final CountDownLatch gate = new CountDownLatch(1);
 
     /** Stands still until the gate is open. */
@@ -68,25 +70,26 @@ class CompletionServiceTest {
     void everyRowOfEverySessionIsAnsweredOnceAndAsIfAlone() throws Exception {
         int tasks = 8;
         Map<String, Map<?, ?>> expected = new HashMap<>();
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
             for (int task = 0; task < tasks; task++) {
-                for (Row row : taskRows(task)) {
-                    expected.put(task + row.prompt(), essence(answer(service, row)));
+                for (RowRequest row : taskRows(task)) {
+                    expected.put(task + row.prompt().value().textValue(), essence(answer(service, row)));
                 }
             }
         }
         FakeBackend backend = new FakeBackend(SMALL);
-        try (CompletionService service = start(backend, options(JOB));
+        try (CompletionService service = start(backend);
                 ExecutorService threads = Executors.newFixedThreadPool(tasks)) {
             List<Future<Map<String, Map<String, Object>>>> results = new ArrayList<>();
             for (int task = 0; task < tasks; task++) {
-                List<Row> rows = taskRows(task);
+                List<RowRequest> rows = taskRows(task);
                 results.add(threads.submit(() -> runTask(service, rows)));
             }
             for (int task = 0; task < tasks; task++) {
                 Map<String, Map<String, Object>> answers = results.get(task).get();
-                for (Row row : taskRows(task)) {
-                    assertThat(essence(answers.get(row.customId()))).isEqualTo(expected.get(task + row.prompt()));
+                for (RowRequest row : taskRows(task)) {
+                    assertThat(essence(answers.get(row.customId())))
+                            .isEqualTo(expected.get(task + row.prompt().value().textValue()));
                 }
             }
             assertThat(service.counters().completedRows()).isEqualTo(tasks * 60L);
@@ -97,22 +100,21 @@ class CompletionServiceTest {
     }
 
     /** All tasks use the same ids. */
-    private static List<Row> taskRows(int task) {
+    private static List<RowRequest> taskRows(int task) {
         return IntStream.range(0, 60)
                 .mapToObj(i -> prompt("row-" + i, "ab the cat " + "xyz".repeat(i % 7) + task + "." + i))
                 .toList();
     }
 
     /** What a Spark task does: submit in batches, read in between, read the rest. */
-    private Map<String, Map<String, Object>> runTask(CompletionService service, List<Row> rows) throws Exception {
+    private Map<String, Map<String, Object>> runTask(CompletionService service, List<RowRequest> rows)
+            throws Exception {
         Map<String, Map<String, Object>> answers = new HashMap<>();
         try (BufferAllocator child = allocator.newChildAllocator("task", 0, Long.MAX_VALUE);
-                CompletionService.Session session = service.open();
+                CompletionService.Session session = service.open(defaults);
                 VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, child)) {
             for (int from = 0; from < rows.size(); from += 10) {
-                try (VectorSchemaRoot batch = Rows.batch(child, rows.subList(from, from + 10))) {
-                    session.submit(batch);
-                }
+                submit(session, rows.subList(from, from + 10).toArray(RowRequest[]::new));
                 session.poll(completions, 5);
                 collect(completions, answers);
             }
@@ -126,7 +128,7 @@ class CompletionServiceTest {
         return answers;
     }
 
-    private static void collect(VectorSchemaRoot completions, Map<String, Map<String, Object>> answers) {
+    private void collect(VectorSchemaRoot completions, Map<String, Map<String, Object>> answers) {
         for (Map<String, Object> answer : rows(completions)) {
             assertThat(answers.put(answer.get("custom_id").toString(), answer)).isNull();
         }
@@ -144,15 +146,10 @@ class CompletionServiceTest {
 
     @Test
     void answerHasAllColumns() throws Exception {
-        ServiceOptions options = new ServiceOptions(
-                Task.COMPLETE,
-                null,
-                Parameters.of(p -> {
-                    p.temperature = 0;
-                    p.seed = 3;
-                }),
-                0,
-                8);
+        defaults = new RequestDefaults(Task.COMPLETE, null, Parameters.of(p -> {
+            p.temperature = 0;
+            p.seed = 3;
+        }));
         LanguageModel model = (history, logits, offset) -> {
             for (int id = 0; id < TinyTokenizer.SIZE; id++) {
                 logits[offset + id] = 0;
@@ -160,7 +157,7 @@ class CompletionServiceTest {
             logits[offset + (history.length < 5 ? TinyTokenizer.of("\u2581cat") : TinyTokenizer.EOS)] = 10;
             logits[offset + 300] = 5;
         };
-        try (CompletionService service = start(new FakeBackend(SMALL, model), options)) {
+        try (CompletionService service = start(new FakeBackend(SMALL, model))) {
             Map<String, Object> answer = answer(service, prompt("x", "ab", "{\"logprobs\": 2, \"n\": 2}"));
             int cat = TinyTokenizer.of("\u2581cat");
             assertThat(answer.get("custom_id")).hasToString("x");
@@ -187,7 +184,7 @@ class CompletionServiceTest {
 
     @Test
     void logprobsAreNullWhereNoneAreAskedFor() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
             Map<?, ?> output =
                     (Map<?, ?>) ((List<?>) answer(service, prompt("x", "ab")).get("outputs")).getFirst();
             assertThat(output.get("logprobs")).isNull();
@@ -196,7 +193,7 @@ class CompletionServiceTest {
 
     @Test
     void rowParametersGoOverTheJobs() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
             String longer = "{\"max_tokens\": 20, \"ignore_eos\": true, \"seed\": 77}";
             Map<String, Object> row = answer(service, prompt("a", "ab", longer));
             assertThat(((Map<?, ?>) row.get("usage")).get("completion_tokens")).isEqualTo(20);
@@ -209,9 +206,9 @@ class CompletionServiceTest {
 
     @Test
     void sameIdInTwoSessionsDrawsTheSame() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB));
-                CompletionService.Session first = service.open();
-                CompletionService.Session second = service.open()) {
+        try (CompletionService service = start(new FakeBackend(SMALL));
+                CompletionService.Session first = service.open(defaults);
+                CompletionService.Session second = service.open(defaults)) {
             submit(first, prompt("same", "the cat"));
             submit(second, prompt("same", "the cat"));
             submit(second, prompt("other", "the cat"));
@@ -227,11 +224,11 @@ class CompletionServiceTest {
 
     @Test
     void badRowsAreAnsweredAndTheOthersToo() throws Exception {
-        List<Row> rows = List.of(
+        List<RowRequest> rows = List.of(
                 prompt("good", "the cat"),
                 prompt("null", null),
                 prompt("empty", ""),
-                new Row("both", "a", "[]", null, null, null),
+                new RowRequest("neither", null, null, null, null, Map.of()),
                 messages("json", "[{\"role\": \"user\""),
                 messages("array", "{\"role\": \"user\"}"),
                 messages("role", "[{\"role\": \"assistant\", \"content\": \"a\"}]"),
@@ -239,13 +236,12 @@ class CompletionServiceTest {
                 Rows.tools("tools", "a", "{"),
                 prompt("range", "a", "{\"top_p\": 3}"),
                 prompt("bias", "a", "{\"logit_bias\": {\"5000\": 1}}"),
-                Rows.task("task", "a", "embed"),
                 prompt("long", "x".repeat(600)),
                 prompt("good too", "the cat"));
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB))) {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
             Map<String, Map<String, Object>> answers = new HashMap<>();
-            try (CompletionService.Session session = service.open()) {
-                submit(session, rows.toArray(Row[]::new));
+            try (CompletionService.Session session = service.open(defaults)) {
+                submit(session, rows.toArray(RowRequest[]::new));
                 while (session.outstanding() > 0) {
                     read(session)
                             .forEach(answer ->
@@ -255,13 +251,9 @@ class CompletionServiceTest {
             assertThat(answers).hasSize(rows.size());
             assertThat(answers.get("good").get("error")).isNull();
             assertThat(answers.get("good too").get("error")).isNull();
-            assertError(answers, "null", "missing_prompt", "the row has neither a prompt nor messages");
-            assertError(answers, "empty", "empty_prompt", "the prompt is empty");
-            assertError(
-                    answers,
-                    "both",
-                    "ambiguous_prompt",
-                    "the row has both a prompt and messages: leave one of them null");
+            assertError(answers, "null", "invalid_prompt", "prompt is missing");
+            assertError(answers, "empty", "invalid_prompt", "prompt is empty");
+            assertError(answers, "neither", "invalid_prompt", "the row has neither a prompt nor messages");
             assertError(answers, "json", "invalid_messages", "messages is not valid JSON at line 1, column ");
             assertError(answers, "array", "invalid_messages", "messages");
             assertError(answers, "role", "invalid_messages", "messages");
@@ -273,13 +265,12 @@ class CompletionServiceTest {
                     "bias",
                     "invalid_parameters",
                     "logit_bias: token 5000 is not in the model's vocabulary of 320 tokens");
-            assertError(answers, "task", "invalid_task", "task must be chat or complete, not embed");
             assertThat(message(answers.get("long")))
                     .matches(
                             "the prompt has 6\\d\\d tokens, but prompt and answer together must fit into 512: shorten it, the model"
                                     + " takes no more");
             assertError(answers, "long", "context_length_exceeded", "the prompt has 6");
-            assertThat(service.counters().failedRows()).isEqualTo(12);
+            assertThat(service.counters().failedRows()).isEqualTo(11);
             assertThat(service.counters().completedRows()).isEqualTo(2);
         }
     }
@@ -303,14 +294,13 @@ class CompletionServiceTest {
 
     @Test
     void saysWhichLimitALongPromptMeets() throws Exception {
-        ServiceOptions limited = new ServiceOptions(Task.COMPLETE, null, JOB, 20, 8);
-        try (CompletionService service = start(new FakeBackend(SMALL), limited)) {
+        defaults = new RequestDefaults(Task.COMPLETE, null, JOB);
+        try (CompletionService service = start(new FakeBackend(SMALL), 20)) {
             assertThat(service.maxModelLength()).isEqualTo(20);
             assertThat(message(answer(service, prompt("a", "x".repeat(30)))))
                     .endsWith("must fit into 20: shorten it, or raise --max-model-len");
         }
-        ServiceOptions free = new ServiceOptions(Task.COMPLETE, null, JOB, 0, 8);
-        try (CompletionService service = start(new FakeBackend(SMALL.withCacheBlocks(2)), free)) {
+        try (CompletionService service = start(new FakeBackend(SMALL.withCacheBlocks(2)))) {
             assertThat(message(answer(service, prompt("a", "x".repeat(50)))))
                     .endsWith("must fit into 32: shorten it, or raise --kv-cache-memory");
         }
@@ -318,15 +308,15 @@ class CompletionServiceTest {
 
     @Test
     void completeTakesPromptsOnly() throws Exception {
-        ServiceOptions complete = new ServiceOptions(Task.COMPLETE, null, JOB, 0, 8);
-        try (CompletionService service = start(new FakeBackend(SMALL), complete)) {
+        defaults = new RequestDefaults(Task.COMPLETE, null, JOB);
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
             assertThat(message(answer(service, messages("a", "[{\"role\": \"user\", \"content\": \"a\"}]"))))
                     .isEqualTo("the task complete takes a prompt, not messages: use the task chat for them");
             assertThat(message(answer(service, Rows.tools("a", "a", "[]"))))
                     .isEqualTo("the task complete takes no tools: use the task chat for them");
         }
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new ServiceOptions(Task.COMPLETE, "be kind", JOB, 0, 8))
+                .isThrownBy(() -> new RequestDefaults(Task.COMPLETE, "be kind", JOB))
                 .withMessage("a system prompt needs the task chat: the task complete takes prompts as they are");
     }
 
@@ -348,15 +338,15 @@ class CompletionServiceTest {
     @Test
     void taskOfARowGoesOverTheJobs() throws Exception {
         int chat = promptTokens(null, prompt("a", "the cat"));
-        assertThat(promptTokens(null, Rows.task("a", "the cat", "chat"))).isEqualTo(chat);
-        assertThat(promptTokens(null, Rows.task("a", "the cat", "complete")))
+        assertThat(promptTokens(null, Rows.task("a", "the cat", Task.CHAT))).isEqualTo(chat);
+        assertThat(promptTokens(null, Rows.task("a", "the cat", Task.COMPLETE)))
                 .isEqualTo(1 + TinyTokenizer.INSTANCE.encode("the cat").length)
                 .isLessThan(chat);
     }
 
-    private int promptTokens(String systemPrompt, Row row) throws Exception {
-        ServiceOptions options = new ServiceOptions(Task.CHAT, systemPrompt, JOB, 0, 8);
-        try (CompletionService service = start(new FakeBackend(SMALL), options)) {
+    private int promptTokens(String systemPrompt, RowRequest row) throws Exception {
+        defaults = new RequestDefaults(Task.CHAT, systemPrompt, JOB);
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
             return (int) ((Map<?, ?>) answer(service, row).get("usage")).get("prompt_tokens");
         }
     }
@@ -364,8 +354,8 @@ class CompletionServiceTest {
     @Test
     void submitBlocksWhileTheQueueIsFull() throws Exception {
         FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(2), gated);
-        try (CompletionService service = start(backend, options(JOB));
-                CompletionService.Session session = service.open()) {
+        try (CompletionService service = start(backend);
+                CompletionService.Session session = service.open(defaults)) {
             FutureTask<Void> submission = submitInBackground(session, 50);
             awaitTrue(() -> service.counters().queuedRows() == 8);
             // Two run, two wait in the engine, eight in the queue; and one more may be on its way.
@@ -384,10 +374,10 @@ class CompletionServiceTest {
     @Test
     void blockedSubmissionCanBeInterrupted() throws Exception {
         FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(2), gated);
-        try (CompletionService service = start(backend, options(JOB));
-                CompletionService.Session session = service.open()) {
+        try (CompletionService service = start(backend);
+                CompletionService.Session session = service.open(defaults)) {
             assertInterruptible(service, () -> {
-                submit(session, taskRows(0).toArray(Row[]::new));
+                submit(session, taskRows(0).toArray(RowRequest[]::new));
                 return null;
             });
             gate.countDown();
@@ -396,8 +386,8 @@ class CompletionServiceTest {
 
     @Test
     void blockedReadCanBeInterrupted() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL, gated), options(JOB));
-                CompletionService.Session session = service.open()) {
+        try (CompletionService service = start(new FakeBackend(SMALL, gated));
+                CompletionService.Session session = service.open(defaults)) {
             submit(session, prompt("a", "ab"));
             assertInterruptible(service, () -> read(session));
             gate.countDown();
@@ -419,9 +409,9 @@ class CompletionServiceTest {
     @Test
     void closedSessionIsForgottenAndOthersGoOn() throws Exception {
         FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(4), gated);
-        try (CompletionService service = start(backend, options(JOB));
-                CompletionService.Session survivor = service.open()) {
-            CompletionService.Session killed = service.open();
+        try (CompletionService service = start(backend);
+                CompletionService.Session survivor = service.open(defaults)) {
+            CompletionService.Session killed = service.open(defaults);
             submit(survivor, prompt("a", "ab"));
             FutureTask<Void> submission = submitInBackground(killed, 50);
             awaitTrue(() -> service.counters().queuedRows() == 8);
@@ -447,8 +437,8 @@ class CompletionServiceTest {
     @Test
     void closedSessionStopsWhatRuns() throws Exception {
         FakeBackend backend = new FakeBackend(SMALL, gated);
-        try (CompletionService service = start(backend, options(JOB))) {
-            CompletionService.Session killed = service.open();
+        try (CompletionService service = start(backend)) {
+            CompletionService.Session killed = service.open(defaults);
             submit(killed, prompt("long", "ab", "{\"max_tokens\": 400, \"ignore_eos\": true}"));
             awaitTrue(() -> service.counters().queuedRows() == 0);
             killed.close();
@@ -472,9 +462,9 @@ class CompletionServiceTest {
             throw new OutOfMemoryError("no memory for this step");
         };
         FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(2), dying);
-        CompletionService service = start(backend, options(JOB));
-        CompletionService.Session reading = service.open();
-        CompletionService.Session submitting = service.open();
+        CompletionService service = start(backend);
+        CompletionService.Session reading = service.open(defaults);
+        CompletionService.Session submitting = service.open(defaults);
         submit(reading, prompt("a", "ab"));
         FutureTask<List<Map<String, Object>>> read = new FutureTask<>(() -> read(reading));
         Thread.ofPlatform().start(read);
@@ -488,7 +478,9 @@ class CompletionServiceTest {
                     .hasMessage("the engine has died: java.lang.OutOfMemoryError: no memory for this step")
                     .hasCauseInstanceOf(OutOfMemoryError.class);
         }
-        assertThatIllegalStateException().isThrownBy(service::open).withMessageContaining("no memory for this step");
+        assertThatIllegalStateException()
+                .isThrownBy(() -> service.open(defaults))
+                .withMessageContaining("no memory for this step");
         assertThatIllegalStateException()
                 .isThrownBy(() -> submit(reading, prompt("b", "ab")))
                 .withMessageContaining("no memory for this step");
@@ -500,8 +492,8 @@ class CompletionServiceTest {
     @Test
     void closingTheServiceWakesWhoeverWaits() throws Exception {
         FakeBackend backend = new FakeBackend(SMALL, gated);
-        CompletionService service = start(backend, options(JOB));
-        CompletionService.Session session = service.open();
+        CompletionService service = start(backend);
+        CompletionService.Session session = service.open(defaults);
         submit(session, prompt("a", "ab"));
         FutureTask<List<Map<String, Object>>> read = new FutureTask<>(() -> read(session));
         Thread.ofPlatform().start(read);
@@ -516,8 +508,8 @@ class CompletionServiceTest {
 
     @Test
     void readWithoutAnythingOutstandingReturnsAtOnce() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB));
-                CompletionService.Session session = service.open()) {
+        try (CompletionService service = start(new FakeBackend(SMALL));
+                CompletionService.Session session = service.open(defaults)) {
             assertThat(read(session)).isEmpty();
             submit(session);
             assertThat(read(session)).isEmpty();
@@ -526,8 +518,8 @@ class CompletionServiceTest {
 
     @Test
     void pollDoesNotWait() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL, gated), options(JOB));
-                CompletionService.Session session = service.open();
+        try (CompletionService service = start(new FakeBackend(SMALL, gated));
+                CompletionService.Session session = service.open(defaults);
                 VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {
             submit(session, prompt("a", "ab"), prompt("bad", ""));
             assertThat(session.poll(completions, 10)).isEqualTo(1);
@@ -540,66 +532,78 @@ class CompletionServiceTest {
 
     @Test
     void refusesBatchesOfAnotherSchema() throws Exception {
-        try (CompletionService service = start(new FakeBackend(SMALL), options(JOB));
-                CompletionService.Session session = service.open();
-                VectorSchemaRoot requests = VectorSchemaRoot.create(RecordSchema.REQUESTS, allocator);
+        try (CompletionService service = start(new FakeBackend(SMALL));
+                CompletionService.Session session = service.open(defaults);
                 VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator);
-                IntVector number = new IntVector("custom_id", allocator)) {
+                IntVector number = new IntVector("row", allocator)) {
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> session.read(requests, 1))
+                    .isThrownBy(() -> session.read(VectorSchemaRoot.of(number), 1))
                     .withMessageStartingWith("the batch must have the schema");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> session.read(completions, 0))
                     .withMessage("maxRows must be at least 1, not 0");
-            assertThatIllegalArgumentException()
-                    .isThrownBy(() -> session.submit(VectorSchemaRoot.of(number)))
-                    .withMessageStartingWith("the column custom_id must be utf8, not Int(32");
-            requests.setRowCount(1);
-            assertThatIllegalArgumentException()
-                    .isThrownBy(() -> session.submit(requests))
-                    .withMessage("custom_id is null in row 0 of the batch");
-            Schema without = new Schema(List.of(Field.nullable("prompt", ArrowType.Utf8.INSTANCE)));
-            try (VectorSchemaRoot batch = VectorSchemaRoot.create(without, allocator)) {
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> session.submit(batch))
-                        .withMessage("the batch has no column custom_id");
-            }
             assertThat(session.outstanding()).isZero();
         }
     }
 
     @Test
     void refusesJobParametersThatTheModelHasNoTokensFor() {
-        ServiceOptions options = options(Parameters.of(p -> p.stopTokenIds = List.of(5000)));
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> start(new FakeBackend(SMALL), options))
-                .withMessage("stop_token_ids: token 5000 is not in the model's vocabulary of 320 tokens");
+        defaults = new RequestDefaults(Task.CHAT, null, Parameters.of(p -> p.stopTokenIds = List.of(5000)));
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> service.open(defaults))
+                    .withMessage("stop_token_ids: token 5000 is not in the model's vocabulary of 320 tokens");
+        }
     }
 
-    private static CompletionService start(FakeBackend backend, ServiceOptions options) {
-        return CompletionService.start(FakeModel.DESCRIPTION, backend, options);
+    @Test
+    void sessionsWithOtherDefaultsShareAnEngine() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            Map<String, Object> first = answer(service, prompt("a", "ab", "{\"ignore_eos\": true}"));
+            defaults = new RequestDefaults(Task.CHAT, null, Parameters.of(p -> p.maxTokens = 3));
+            Map<String, Object> second = answer(service, prompt("a", "ab", "{\"ignore_eos\": true}"));
+            assertThat(((Map<?, ?>) first.get("usage")).get("completion_tokens"))
+                    .isEqualTo(12);
+            assertThat(((Map<?, ?>) second.get("usage")).get("completion_tokens"))
+                    .isEqualTo(3);
+        }
     }
 
-    private static ServiceOptions options(SamplingParameters parameters) {
-        return new ServiceOptions(Task.CHAT, null, parameters, 0, 8);
+    @Test
+    void rowsWithoutAnIdDrawByTheirPrompt() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            Object first = answer(service, prompt(null, "the cat")).get("outputs");
+            assertThat(answer(service, prompt(null, "the cat")).get("outputs")).isEqualTo(first);
+            assertThat(answer(service, prompt(null, "the cab")).get("outputs")).isNotEqualTo(first);
+        }
     }
 
-    private Map<String, Object> answer(CompletionService service, Row row) throws InterruptedException {
-        try (CompletionService.Session session = service.open()) {
+    private static CompletionService start(FakeBackend backend) {
+        return start(backend, 0);
+    }
+
+    private static CompletionService start(FakeBackend backend, int maxModelLength) {
+        return CompletionService.start(FakeModel.DESCRIPTION, backend, new ServiceOptions(maxModelLength, 8));
+    }
+
+    private Map<String, Object> answer(CompletionService service, RowRequest row) throws InterruptedException {
+        try (CompletionService.Session session = service.open(defaults)) {
             submit(session, row);
             return read(session).getFirst();
         }
     }
 
-    private void submit(CompletionService.Session session, Row... rows) throws InterruptedException {
-        try (VectorSchemaRoot batch = Rows.batch(allocator, List.of(rows))) {
-            session.submit(batch);
+    private void submit(CompletionService.Session session, RowRequest... rows) throws InterruptedException {
+        for (RowRequest row : rows) {
+            long number = lastRow.incrementAndGet();
+            ids.put(number, String.valueOf(row.customId()));
+            session.submit(number, row);
         }
     }
 
     private FutureTask<Void> submitInBackground(CompletionService.Session session, int count) {
         FutureTask<Void> task = new FutureTask<>(() -> {
-            submit(session, taskRows(0).subList(0, count).toArray(Row[]::new));
+            submit(session, taskRows(0).subList(0, count).toArray(RowRequest[]::new));
             return null;
         });
         Thread.ofPlatform().start(task);
@@ -613,13 +617,14 @@ class CompletionServiceTest {
         }
     }
 
-    private static List<Map<String, Object>> rows(VectorSchemaRoot root) {
+    private List<Map<String, Object>> rows(VectorSchemaRoot root) {
         List<Map<String, Object>> rows = new ArrayList<>();
         for (int row = 0; row < root.getRowCount(); row++) {
             Map<String, Object> columns = new HashMap<>();
             for (var vector : root.getFieldVectors()) {
                 columns.put(vector.getName(), vector.getObject(row));
             }
+            columns.put("custom_id", ids.get((Long) columns.remove("row")));
             rows.add(columns);
         }
         return rows;

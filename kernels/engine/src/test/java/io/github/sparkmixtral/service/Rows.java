@@ -1,52 +1,42 @@
 package io.github.sparkmixtral.service;
 
-import java.nio.charset.StandardCharsets;
-import java.util.List;
-import org.apache.arrow.memory.BufferAllocator;
-import org.apache.arrow.vector.VarCharVector;
-import org.apache.arrow.vector.VectorSchemaRoot;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import io.github.sparkmixtral.service.RowRequest.Field;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
-/** Builds batches of requests for tests. */
+/** Builds rows for tests. */
 final class Rows {
     private Rows() {}
 
-    static Row prompt(String id, String prompt) {
-        return new Row(id, prompt, null, null, null, null);
+    static RowRequest prompt(String id, String prompt) {
+        return prompt(id, prompt, "{}");
     }
 
-    static Row prompt(String id, String prompt, String parameters) {
-        return new Row(id, prompt, null, null, parameters, null);
+    static RowRequest prompt(String id, String prompt, String parameters) {
+        return new RowRequest(id, null, field("prompt", prompt), null, null, parameters(parameters));
     }
 
-    static Row messages(String id, String messages) {
-        return new Row(id, null, messages, null, null, null);
+    static RowRequest messages(String id, String messages) {
+        return new RowRequest(id, null, null, field("messages", messages), null, Map.of());
     }
 
-    static Row tools(String id, String prompt, String tools) {
-        return new Row(id, prompt, null, tools, null, null);
+    static RowRequest tools(String id, String prompt, String tools) {
+        return new RowRequest(id, null, field("prompt", prompt), null, field("tools", tools), Map.of());
     }
 
-    static Row task(String id, String prompt, String task) {
-        return new Row(id, prompt, null, null, null, task);
+    static RowRequest task(String id, String prompt, Task task) {
+        return new RowRequest(id, task, field("prompt", prompt), null, null, Map.of());
     }
 
-    static VectorSchemaRoot batch(BufferAllocator allocator, List<Row> rows) {
-        VectorSchemaRoot root = VectorSchemaRoot.create(RecordSchema.REQUESTS, allocator);
-        for (int i = 0; i < rows.size(); i++) {
-            set(root, RecordSchema.CUSTOM_ID, i, rows.get(i).customId());
-            set(root, RecordSchema.PROMPT, i, rows.get(i).prompt());
-            set(root, RecordSchema.MESSAGES, i, rows.get(i).messages());
-            set(root, RecordSchema.TOOLS, i, rows.get(i).tools());
-            set(root, RecordSchema.PARAMETERS, i, rows.get(i).parameters());
-            set(root, RecordSchema.TASK, i, rows.get(i).task());
-        }
-        root.setRowCount(rows.size());
-        return root;
+    static Field field(String name, String text) {
+        return new Field(name, text == null ? null : TextNode.valueOf(text));
     }
 
-    private static void set(VectorSchemaRoot root, String column, int row, String value) {
-        if (value != null) {
-            ((VarCharVector) root.getVector(column)).setSafe(row, value.getBytes(StandardCharsets.UTF_8));
-        }
+    static Map<String, JsonNode> parameters(String json) {
+        Map<String, JsonNode> parameters = new LinkedHashMap<>();
+        Json.parse("parameters", json).properties().forEach(entry -> parameters.put(entry.getKey(), entry.getValue()));
+        return parameters;
     }
 }

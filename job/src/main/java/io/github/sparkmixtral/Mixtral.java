@@ -1,0 +1,248 @@
+package io.github.sparkmixtral;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.TextNode;
+import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.job.inference.ExecutorEngine;
+import io.github.sparkmixtral.job.inference.Generation;
+import io.github.sparkmixtral.job.inference.SinglePrompt;
+import io.github.sparkmixtral.job.input.Input;
+import io.github.sparkmixtral.job.input.TableInput;
+import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.EngineIdentity;
+import io.github.sparkmixtral.job.options.GenerationArguments;
+import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.job.options.OptionValues;
+import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.service.RowRequest.Field;
+import io.github.sparkmixtral.tokenizer.StreamDecoder;
+import io.github.sparkmixtral.tokenizer.Tokenizer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Mixtral over tables: a table of prompts in, the same table with answers out.
+ *
+ * <pre>{@code
+ * Mixtral m = Mixtral.load(spark, "/models/mixtral.gguf").with("temperature", 0).with("max_tokens", 64);
+ * Dataset<Row> answers = m.generate(spark.table("questions"));
+ * String text = m.ask("Name three rivers.");
+ * }</pre>
+ *
+ * <p>An instance holds settings, not the model: each executor loads the model when its first task needs it, and keeps it for every
+ * table and every instance with the same model and engine sizes. So {@link #with} is cheap, and changing a sampling option loads
+ * nothing again.
+ *
+ * <p>Nothing here writes, prints, ends the JVM or changes a setting of the session. Instances are immutable and may be used by many
+ * threads.
+ */
+public final class Mixtral implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Mixtral.class);
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final SparkSession spark;
+    private final Map<String, Object> values;
+    private final GenerationOptions options;
+    private final ModelDescription model;
+
+    private Mixtral(SparkSession spark, Map<String, Object> values, GenerationOptions options, ModelDescription model) {
+        this.spark = spark;
+        this.values = Collections.unmodifiableMap(values);
+        this.options = options;
+        this.model = model;
+    }
+
+    /**
+     * A piece of text as the model sees it.
+     *
+     * @param id in the model's vocabulary
+     * @param text U+FFFD for the bytes of a broken character
+     */
+    public record Token(int id, String text) {}
+
+    /**
+     * Names a model and checks its headers; its weights are loaded where they are first needed.
+     *
+     * @param model Hugging Face directory or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
+     *     hdfs://}, {@code s3a://}), which is fetched once per host
+     * @throws ModelException where it is no Mixtral, or cannot be read
+     */
+    public static Mixtral load(SparkSession spark, String model) {
+        return load(spark, model, Map.of());
+    }
+
+    /**
+     * The same with options.
+     *
+     * @param values as for {@link #with(String, Object)}
+     * @throws IllegalArgumentException naming the option, its value and what is wanted
+     * @throws ModelException where the model is no Mixtral, or cannot be read
+     */
+    public static Mixtral load(SparkSession spark, String model, Map<String, ?> values) {
+        Map<String, Object> all = new LinkedHashMap<>();
+        all.put("model", model);
+        values.forEach((name, value) -> all.put(name.replace('-', '_'), value));
+        return of(spark, all);
+    }
+
+    private static Mixtral of(SparkSession spark, Map<String, Object> values) {
+        GenerationOptions options = GenerationArguments.resolve(values);
+        EngineIdentity engine = options.engine();
+        Configuration configuration = spark.sessionState().newHadoopConf();
+        ModelDescription model = new ModelCache(Path.of(engine.modelCache()), configuration, LOG::info)
+                .describe(engine.model(), engine.quantization());
+        return new Mixtral(spark, values, checked(options, model), model);
+    }
+
+    private static GenerationOptions checked(GenerationOptions options, ModelDescription model) {
+        int most = model.config().maxPositions();
+        if (options.engine().maxModelLen() > most) {
+            throw new IllegalArgumentException("max_model_len must be at most " + most + ", the model's own limit, not "
+                    + options.engine().maxModelLen());
+        }
+        return options;
+    }
+
+    /**
+     * The same with one option changed. Names, types, defaults and checks are those of the command line ({@code spark-mixtral
+     * --help}), with underscores: {@code temperature}, {@code max_tokens}, {@code top_p}, {@code seed}, {@code stop}, {@code
+     * logprobs}, {@code n}, {@code system_prompt}, {@code prompt_template}, {@code prompt_column}, {@code messages_column}, {@code
+     * id_column}, {@code output_columns}, {@code task}, {@code quantization}, {@code backend}, {@code max_num_seqs}, ….
+     *
+     * @param value a number, a text, a boolean, a list, or for {@code logit_bias} and {@code output_columns} a map; null for the
+     *     default
+     * @throws IllegalArgumentException naming the option, its value and what is wanted
+     */
+    public Mixtral with(String name, Object value) {
+        return with(Collections.singletonMap(name, value));
+    }
+
+    /** The same with several options changed; see {@link #with(String, Object)}. */
+    public Mixtral with(Map<String, ?> changed) {
+        Map<String, Object> all = new LinkedHashMap<>(values);
+        changed.forEach((name, value) -> {
+            String known = name.replace('-', '_');
+            if (value == null) {
+                all.remove(known);
+            } else {
+                all.put(known, value);
+            }
+        });
+        GenerationOptions resolved = GenerationArguments.resolve(all);
+        boolean sameModel = resolved.engine().model().equals(options.engine().model())
+                && resolved.engine().quantization().equals(options.engine().quantization());
+        return sameModel ? new Mixtral(spark, all, checked(resolved, model), model) : of(spark, all);
+    }
+
+    /** The options that were given, by name; secrets in the model's URI left out. */
+    public Map<String, Object> options() {
+        Map<String, Object> shown = new LinkedHashMap<>(values);
+        shown.replaceAll((_, value) -> value instanceof String text ? Redaction.redact(text) : value);
+        return Collections.unmodifiableMap(shown);
+    }
+
+    /**
+     * Answers a table: all of its columns, in its order, and those of the answers ({@code custom_id}, {@code generated_text}, {@code
+     * finish_reason}, {@code usage}, {@code error}, {@code model}, {@code seed}; {@code outputs} and {@code logprobs} if several
+     * answers or log-probabilities are asked for, or may be because the table has columns {@code n} or {@code logprobs}). The
+     * option {@code output_columns} gives them other names.
+     *
+     * <p>A row asks with {@code prompt} or {@code messages}, or as the options {@code prompt_column}, {@code messages_column} and
+     * {@code prompt_template} say; columns that are called like a sampling parameter hold the row's own. A row that cannot be
+     * answered has an {@code error} that says why; it never fails the query. What is drawn depends on seed, id ({@code custom_id},
+     * {@code id}, or the option {@code id_column}) and prompt alone; without an id column equal prompts are answered alike.
+     *
+     * <p>Lazy: the model runs when the result is used, and again whenever it is used again, as with any Dataset. Cache or write it
+     * to keep it.
+     *
+     * @throws IllegalArgumentException where the columns are no table of prompts, saying what to do
+     */
+    public Dataset<Row> generate(Dataset<Row> table) {
+        return asked(() -> {
+            Input input = TableInput.of(table, options);
+            return Generation.answers(
+                    input.rows(),
+                    input,
+                    options,
+                    table.sparkSession().sessionState().newHadoopConf(),
+                    null);
+        });
+    }
+
+    /**
+     * Answers one prompt in this JVM, which loads the model if it has not (in local mode it is the executors' own).
+     *
+     * @throws IllegalArgumentException where it cannot be asked, such as a prompt that is longer than the context
+     * @throws ModelException where the model cannot be loaded here
+     */
+    public String ask(String prompt) {
+        return answer(new Field("prompt", TextNode.valueOf(prompt)), null);
+    }
+
+    /**
+     * Answers a conversation in this JVM.
+     *
+     * @param messages oldest first, each with {@code role} ({@code system}, {@code user}, {@code assistant}) and {@code content}; a
+     *     last one of the assistant is continued
+     * @throws IllegalArgumentException where it cannot be asked
+     * @throws ModelException where the model cannot be loaded here
+     */
+    public String chat(List<? extends Map<String, ?>> messages) {
+        JsonNode json = JSON.valueToTree(messages);
+        return answer(null, new Field("messages", json));
+    }
+
+    private String answer(Field prompt, Field messages) {
+        return asked(() -> SinglePrompt.answer(
+                options, prompt, messages, spark.sessionState().newHadoopConf()));
+    }
+
+    /** A text as the model's tokens, without the beginning of the sequence; their number is what a prompt's length is counted in. */
+    public List<Token> tokens(String text) {
+        Tokenizer tokenizer = model.tokenizer();
+        List<Token> tokens = new ArrayList<>();
+        for (int id : tokenizer.encode(text)) {
+            StreamDecoder decoder = tokenizer.decoder(Tokenizer.LeadingSpace.KEEP);
+            decoder.append(id);
+            decoder.finish();
+            tokens.add(new Token(id, decoder.text().toString()));
+        }
+        return tokens;
+    }
+
+    /**
+     * Frees the memory that the model takes in this JVM, unless a query is using it. The instance stays usable: what needs the
+     * model loads it again. Executors elsewhere free theirs with their JVM, or when another model needs the room.
+     */
+    @Override
+    public void close() {
+        ExecutorEngine.closeIdle(options.engine());
+    }
+
+    private static <T> T asked(Supplier<T> question) {
+        try {
+            return question.get();
+        } catch (JobException e) {
+            throw new IllegalArgumentException(OptionValues.inApiSpelling(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "Mixtral" + options();
+    }
+}

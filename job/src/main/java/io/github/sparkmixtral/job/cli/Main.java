@@ -1,0 +1,122 @@
+package io.github.sparkmixtral.job.cli;
+
+import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.job.fault.ExitCode;
+import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.fault.RootCause;
+import io.github.sparkmixtral.job.inference.ExecutorEngine;
+import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.EngineIdentity;
+import io.github.sparkmixtral.job.options.JobOptions;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Optional;
+import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import scala.Tuple2;
+
+/** The command line: one job for one call. */
+public final class Main {
+    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    private Main() {}
+
+    /** Runs the job, and ends the JVM with its exit code. */
+    public static void main(String[] arguments) {
+        System.exit(execute(arguments, System.out, System.err).value());
+    }
+
+    /** Runs the job. What goes wrong is the last line on {@code err}, in words. */
+    public static ExitCode execute(String[] arguments, PrintStream out, PrintStream err) {
+        boolean verbose = Arrays.asList(arguments).contains("--verbose");
+        try {
+            PrintWriter writer = new PrintWriter(out, true, StandardCharsets.UTF_8);
+            Optional<JobOptions> options = OptionParser.parse(arguments, writer);
+            if (options.isPresent()) {
+                verbose = options.get().verbose();
+                ConsoleLog.configure(verbose);
+                submit(options.get());
+            }
+            return ExitCode.DONE;
+        } catch (Throwable t) {
+            JobException cause = RootCause.of(t);
+            if (verbose) {
+                t.printStackTrace(err);
+            }
+            err.println("spark-mixtral: " + cause.getMessage());
+            return cause.exitCode();
+        }
+    }
+
+    private static void submit(JobOptions options) throws Exception {
+        EngineIdentity engine = options.generation().engine();
+        if (ModelCache.isLocal(engine.model())) {
+            // Before Spark starts, which takes seconds.
+            ModelCache.requireLocal(engine.model());
+        }
+        try (Session session = Session.start(options.verbose())) {
+            if (session.spark().sparkContext().isLocal()) {
+                requireNoTaskResources(session.spark().sparkContext().getConf());
+                requireUsable(engine.backend());
+            }
+            new BatchJob(session.spark(), options).run();
+        } finally {
+            ExecutorEngine.closeIdle();
+        }
+    }
+
+    /** Spark's session; one that was there before is left as it was. */
+    private record Session(SparkSession spark, boolean own) implements AutoCloseable {
+        static Session start(boolean verbose) {
+            boolean own = SparkSession.getDefaultSession().isEmpty();
+            SparkConf conf = new SparkConf()
+                    .setIfMissing("spark.master", "local[*]")
+                    .setIfMissing("spark.app.name", "spark-mixtral")
+                    .setIfMissing("spark.log.level", verbose ? "INFO" : "OFF");
+            // A session of the job's own, in which two columns whose names differ in case are two columns.
+            SparkSession spark = ((org.apache.spark.sql.classic.SparkSession)
+                            SparkSession.builder().config(conf).getOrCreate())
+                    .cloneSession();
+            spark.conf().set("spark.sql.caseSensitive", true);
+            spark.conf()
+                    .set("spark.sql.shuffle.partitions", spark.sparkContext().defaultParallelism());
+            // Spark sets its own log up while it starts.
+            ConsoleLog.configure(verbose);
+            return new Session(spark, own);
+        }
+
+        @Override
+        public void close() {
+            if (own) {
+                spark.stop();
+            }
+        }
+    }
+
+    /** Asks for the backend where the engine will run in this JVM; elsewhere it is for the executors to say. */
+    private static void requireUsable(String backend) {
+        try {
+            if (!backend.equals(Backends.AUTO)) {
+                BackendProvider _ = Backends.find(backend);
+            }
+        } catch (IllegalStateException e) {
+            throw new JobException(ExitCode.MODEL_UNUSABLE, e.getMessage(), e);
+        }
+    }
+
+    /** Local mode gives out no resources: tasks that want some would wait for ever. */
+    private static void requireNoTaskResources(SparkConf conf) {
+        String prefix = "spark.task.resource.";
+        Tuple2<String, String>[] wanted = conf.getAllWithPrefix(prefix);
+        if (wanted.length > 0) {
+            throw JobException.usage(
+                    prefix + wanted[0]._1() + " is set, but Spark gives out no GPUs in local mode: leave it out"
+                            + " (conf/spark-gpu.conf is for clusters); the engine takes a GPU by itself");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+package io.github.sparkmixtral.job.fault;
+
+/** How a job ended, for the shell, for Airflow and for whoever reads the last line. */
+public enum ExitCode {
+    /** Every row has its output row. */
+    DONE(0),
+    /** Anything that has no code of its own. */
+    FAILED(1),
+    /** An option is missing, unknown or out of range. */
+    USAGE(2),
+    /** The input cannot be read as a table of prompts. */
+    INPUT_INVALID(3),
+    /** The model cannot be found, read or fitted into memory. */
+    MODEL_UNUSABLE(4),
+    /** The output is complete, but too many of its rows are errors. */
+    TOO_MANY_ERRORS(5),
+    /** The output exists already. */
+    OUTPUT_EXISTS(6);
+
+    private final int value;
+
+    ExitCode(int value) {
+        this.value = value;
+    }
+
+    public int value() {
+        return value;
+    }
+}

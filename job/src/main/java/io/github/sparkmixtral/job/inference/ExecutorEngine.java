@@ -1,0 +1,241 @@
+package io.github.sparkmixtral.job.inference;
+
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.job.fault.RootCause;
+import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.EngineIdentity;
+import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.model.ModelLoader;
+import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.RequestDefaults;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import org.apache.hadoop.conf.Configuration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The engine of this JVM: loaded by the first task that needs it, shared by all that run, kept for those that come later. A task
+ * holds a {@link Lease} on it. Another model's engine takes its place when nobody holds one on it any more; if somebody does, as
+ * where one query asks two models, both are there. A load that failed, or an engine that has died, is not kept: the next task
+ * loads anew.
+ */
+public final class ExecutorEngine {
+    private static final Logger LOG = LoggerFactory.getLogger(ExecutorEngine.class);
+    private static final Map<EngineIdentity, ExecutorEngine> ENGINES = new HashMap<>();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(ExecutorEngine::closeAll, "close-engine"));
+    }
+
+    private final EngineIdentity identity;
+    private final CompletableFuture<Loaded> loading = new CompletableFuture<>();
+    private int leases;
+
+    private record Loaded(Model model, CompletionService service) {
+        void close() {
+            service.close();
+            model.close();
+        }
+    }
+
+    private ExecutorEngine(EngineIdentity identity) {
+        this.identity = identity;
+    }
+
+    /** The right to use an engine until it is closed. */
+    public final class Lease implements AutoCloseable {
+        private final Loaded loaded;
+        private boolean closed;
+
+        private Lease(Loaded loaded) {
+            this.loaded = loaded;
+        }
+
+        /**
+         * Opens a session.
+         *
+         * @throws IllegalArgumentException where the defaults do not fit the model, saying which
+         */
+        public CompletionService.Session open(RequestDefaults defaults) {
+            return loaded.service().open(defaults);
+        }
+
+        public Model model() {
+            return loaded.model();
+        }
+
+        @Override
+        public void close() {
+            if (!closed) {
+                closed = true;
+                release();
+            }
+        }
+    }
+
+    /**
+     * A lease on the engine of that identity; waits while it loads. Engines of other identities that nobody uses are closed first,
+     * for they take the memory that this one needs.
+     *
+     * @param gpu address of the GPU that Spark has given to the task; empty where it has given none. The one of the first task
+     *     counts: an executor has one engine, and an engine one GPU.
+     * @throws ModelException where the model cannot be loaded here
+     */
+    public static Lease lease(EngineIdentity identity, Optional<String> gpu, Configuration configuration)
+            throws InterruptedException {
+        ExecutorEngine engine;
+        synchronized (ENGINES) {
+            engine = ENGINES.get(identity);
+            if (engine == null || engine.hasDied()) {
+                closeIdle();
+                engine = new ExecutorEngine(identity);
+                ENGINES.put(identity, engine);
+                engine.startLoading(gpu, configuration);
+            }
+            engine.leases++;
+        }
+        boolean leased = false;
+        try {
+            Lease lease = engine.new Lease(engine.loading.get());
+            leased = true;
+            return lease;
+        } catch (ExecutionException e) {
+            throw switch (e.getCause()) {
+                case RuntimeException known -> known;
+                case Throwable other ->
+                    new ModelException("the engine did not start: " + RootCause.sentence(other), other);
+            };
+        } finally {
+            if (!leased) {
+                engine.release();
+            }
+        }
+    }
+
+    /** Whether nothing can be asked of it any more. */
+    private boolean hasDied() {
+        return loading.isCompletedExceptionally()
+                || loading.isDone() && loading.resultNow().service().hasFailed();
+    }
+
+    private void release() {
+        synchronized (ENGINES) {
+            leases--;
+            if (leases == 0 && (hasDied() || ENGINES.get(identity) != this)) {
+                ENGINES.remove(identity, this);
+                closeWhenLoaded();
+            }
+        }
+    }
+
+    /** Closes the engines that no task uses. */
+    public static void closeIdle() {
+        synchronized (ENGINES) {
+            ENGINES.values().removeIf(engine -> {
+                boolean idle = engine.leases == 0;
+                if (idle) {
+                    engine.closeWhenLoaded();
+                }
+                return idle;
+            });
+        }
+    }
+
+    /** Closes this engine, unless a task uses it. */
+    public static void closeIdle(EngineIdentity identity) {
+        synchronized (ENGINES) {
+            ExecutorEngine engine = ENGINES.get(identity);
+            if (engine != null && engine.leases == 0) {
+                ENGINES.remove(identity);
+                engine.closeWhenLoaded();
+            }
+        }
+    }
+
+    private static void closeAll() {
+        synchronized (ENGINES) {
+            ENGINES.values().forEach(ExecutorEngine::closeWhenLoaded);
+            ENGINES.clear();
+        }
+    }
+
+    private void closeWhenLoaded() {
+        CompletableFuture<Void> _ = loading.thenAccept(Loaded::close);
+    }
+
+    /** Loads in a thread of its own, so that the kill of the task that came first does not break it off for the others. */
+    private void startLoading(Optional<String> gpu, Configuration configuration) {
+        Thread loader = new Thread(
+                () -> {
+                    try {
+                        loading.complete(load(identity, gpu, configuration));
+                    } catch (Throwable t) {
+                        loading.completeExceptionally(t);
+                    }
+                },
+                "load-engine");
+        loader.setDaemon(true);
+        loader.setContextClassLoader(ExecutorEngine.class.getClassLoader());
+        loader.start();
+    }
+
+    private static Loaded load(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
+        Model model = null;
+        Backend backend = null;
+        try {
+            BackendOptions options =
+                    identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE));
+            BackendProvider provider = Backends.find(identity.backend());
+            Path path = new ModelCache(Path.of(identity.modelCache()), configuration, LOG::info)
+                    .localPath(identity.model());
+            model = ModelLoader.load(path, identity.quantization(), LOG::info);
+            backend = provider.open(model, options);
+            return new Loaded(model, CompletionService.start(model.description(), backend, identity.serviceOptions()));
+        } catch (Throwable t) {
+            if (backend != null) {
+                backend.close();
+            }
+            if (model != null) {
+                model.close();
+            }
+            throw onThisHost(t);
+        }
+    }
+
+    private static int device(String gpu) {
+        if (!gpu.matches("\\d{1,4}")) {
+            throw new IllegalArgumentException("Spark has given this executor the GPU '" + gpu
+                    + "', but the engine knows GPUs by their index (0, 1, ...), as conf/getGpusResources.sh finds them; use it"
+                    + " as the discovery script");
+        }
+        return Integer.parseInt(gpu);
+    }
+
+    private static RuntimeException onThisHost(Throwable t) {
+        String message = t instanceof ModelException
+                        || t instanceof IllegalArgumentException
+                        || t instanceof IllegalStateException
+                ? t.getMessage()
+                : "the engine did not start: " + RootCause.sentence(t);
+        return new ModelException(message + " (on " + host() + ")", t);
+    }
+
+    private static String host() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "an unnamed host";
+        }
+    }
+}

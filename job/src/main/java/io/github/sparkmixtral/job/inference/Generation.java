@@ -1,0 +1,139 @@
+package io.github.sparkmixtral.job.inference;
+
+import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.input.Input;
+import io.github.sparkmixtral.job.input.PromptRow;
+import io.github.sparkmixtral.job.input.RequestReader;
+import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.job.output.OutputColumns;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+import org.apache.spark.util.SerializableConfiguration;
+
+/**
+ * Answers the rows of a partition on the executor's engine.
+ *
+ * @param configuration Hadoop's, for fetching the model
+ * @param inputColumns how many of a row's columns are the input's own
+ * @param severalOutputs whether there is a column {@code outputs}
+ * @param logprobs whether there is a column {@code logprobs}
+ * @param done null where nobody counts
+ */
+public record Generation(
+        GenerationOptions options,
+        SerializableConfiguration configuration,
+        RequestReader reader,
+        int inputColumns,
+        boolean severalOutputs,
+        boolean logprobs,
+        Done done)
+        implements MapPartitionsFunction<Row, Row>, AnsweredRows.Questions<Row, Row> {
+
+    /** What the tasks have done so far. */
+    public record Done(
+            LongAccumulator rows,
+            LongAccumulator errors,
+            LongAccumulator promptTokens,
+            LongAccumulator completionTokens)
+            implements Serializable {
+
+        public static final String ROWS = "spark-mixtral rows";
+        public static final String ERRORS = "spark-mixtral errors";
+        public static final String PROMPT_TOKENS = "spark-mixtral prompt tokens";
+        public static final String COMPLETION_TOKENS = "spark-mixtral completion tokens";
+
+        public static Done in(SparkContext context) {
+            return new Done(
+                    context.longAccumulator(ROWS),
+                    context.longAccumulator(ERRORS),
+                    context.longAccumulator(PROMPT_TOKENS),
+                    context.longAccumulator(COMPLETION_TOKENS));
+        }
+    }
+
+    /**
+     * The answers to an input; lazy.
+     *
+     * @param rows those of the input, spread as they are to be answered
+     * @param done null where nobody counts
+     */
+    public static Dataset<Row> answers(
+            Dataset<Row> rows, Input input, GenerationOptions options, Configuration configuration, Done done) {
+        boolean severalOutputs = input.survey().severalOutputs()
+                || options.defaults().parameters().n() > 1;
+        boolean logprobs =
+                input.survey().logprobs() || options.defaults().parameters().logprobs() >= 0;
+        StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
+        StructType schema = OutputColumns.schema(own, severalOutputs, logprobs, options.columns());
+        Generation generation = new Generation(
+                options,
+                new SerializableConfiguration(configuration),
+                input.reader(),
+                input.columns(),
+                severalOutputs,
+                logprobs,
+                done);
+        return rows.mapPartitions(generation, Encoders.row(schema));
+    }
+
+    @Override
+    public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
+        return new AnsweredRows<>(options, configuration.value(), this, rows);
+    }
+
+    @Override
+    public PromptRow ask(Row row) {
+        return reader.read(row);
+    }
+
+    @Override
+    public Row answered(Row row, PromptRow asked, Answers answers, int index) {
+        if (done != null) {
+            done.promptTokens().add(answers.promptTokens(index));
+            done.completionTokens().add(answers.completionTokens(index));
+        }
+        return joined(row, asked, answers.columns(index, options.engine().modelName(), severalOutputs, logprobs));
+    }
+
+    @Override
+    public Row failed(Row row, PromptRow asked, RequestError error) {
+        if (done != null) {
+            done.errors().add(1);
+        }
+        List<Object> columns = new ArrayList<>(Arrays.asList(
+                null,
+                null,
+                null,
+                RowFactory.create(error.code(), error.message(), error.retryable()),
+                options.engine().modelName(),
+                null));
+        columns.addAll(Collections.nCopies((severalOutputs ? 1 : 0) + (logprobs ? 1 : 0), null));
+        return joined(row, asked, columns);
+    }
+
+    private Row joined(Row row, PromptRow asked, List<Object> columns) {
+        if (done != null) {
+            done.rows().add(1);
+        }
+        List<Object> values = new ArrayList<>();
+        for (int i = 0; i < inputColumns; i++) {
+            values.add(row.get(i));
+        }
+        values.add(asked.id());
+        values.addAll(columns);
+        return RowFactory.create(values.toArray());
+    }
+}

@@ -1,0 +1,34 @@
+package io.github.sparkmixtral.job.input;
+
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * The input as one table: its own columns, and some of ours that say what to ask and where the row stands.
+ *
+ * @param rows first {@code columns} of the input's own, all of which reach the output; then, as the format has them, {@link #LINE},
+ *     {@link #FILE} and {@link #POSITION}
+ * @param columns how many columns are the input's own
+ * @param reader chooses what a row asks for
+ * @param survey what a first pass over the rows has found, or the columns let expect
+ */
+public record Input(Dataset<Row> rows, int columns, RequestReader reader, Survey survey) {
+
+    /** The line that a row was read from, UTF-8, binary: what is parsed for the request. */
+    static final String LINE = "__mixtral_line";
+    /** URI of the row's file, or null for a table that is not one of files. */
+    public static final String FILE = "__mixtral_file";
+    /** Line or row in the file, from 1, or null where there is no file. */
+    public static final String POSITION = "__mixtral_position";
+    /** Where the row's block begins in its file; only until rows are numbered. */
+    static final String BLOCK = "__mixtral_block";
+
+    /**
+     * What a first pass over the rows has found.
+     *
+     * @param rows how many there are, blank lines not counted; -1 where nobody has counted
+     * @param severalOutputs whether a row asks for more than one answer
+     * @param logprobs whether a row asks for log-probabilities
+     */
+    public record Survey(long rows, boolean severalOutputs, boolean logprobs) {}
+}

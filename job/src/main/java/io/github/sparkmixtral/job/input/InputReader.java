@@ -1,0 +1,346 @@
+package io.github.sparkmixtral.job.input;
+
+import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.from_json;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.max;
+import static org.apache.spark.sql.functions.min;
+
+import io.github.sparkmixtral.job.fault.ExitCode;
+import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.job.fault.RootCause;
+import io.github.sparkmixtral.job.options.InputFormat;
+import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.output.OutputColumns;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedSet;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameReader;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.CalendarIntervalType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NullType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** Reads the input of every format as one kind of table, checks its columns and ids, and looks once over its rows. */
+public final class InputReader {
+    private final SparkSession spark;
+    private final JobOptions options;
+    private final InputFormat format;
+    private final InputPaths paths;
+
+    /**
+     * Finds the input and its format.
+     *
+     * @throws JobException with exit code 3 where there is none, 2 where its format cannot be guessed
+     */
+    public InputReader(SparkSession spark, JobOptions options) {
+        this.spark = spark;
+        this.options = options;
+        boolean table = options.inputFormat().equals(Optional.of(InputFormat.TABLE));
+        if (table && options.input().size() != 1) {
+            throw JobException.usage(
+                    "--input must name one table, not " + options.input().size());
+        }
+        this.paths = table
+                ? new InputPaths(List.of(), "")
+                : InputPaths.resolve(options.input(), spark.sessionState().newHadoopConf());
+        this.format = options.inputFormat().orElseGet(paths::format);
+    }
+
+    /**
+     * Reads the input.
+     *
+     * @throws JobException with exit code 3 and one sentence where it is no table of prompts
+     */
+    public Input read() {
+        try {
+            if (format != InputFormat.TABLE && paths.bytes() == 0) {
+                throw noRows();
+            }
+            return switch (format) {
+                case JSONL -> jsonLines();
+                case TEXT -> text();
+                case CSV -> numbered(csv(), null);
+                case PARQUET -> positioned(spark.read().parquet(names()));
+                case TABLE -> table();
+            };
+        } catch (JobException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new JobException(ExitCode.INPUT_INVALID, "the input cannot be read: " + RootCause.sentence(e), e);
+        }
+    }
+
+    /** The files of the input; none for a table. */
+    public List<FileStatus> files() {
+        return paths.files();
+    }
+
+    private String[] names() {
+        return options.input().toArray(String[]::new);
+    }
+
+    private DataFrameReader reader() {
+        return spark.read().option("recursiveFileLookup", true);
+    }
+
+    private JobException noRows() {
+        return JobException.input("the input has no rows: " + Redaction.redact(String.join(", ", options.input())));
+    }
+
+    private Input jsonLines() {
+        Dataset<Row> lines = reader().text(names());
+        StructType inferred = distinct(
+                spark.read().json(lines.select("value").as(Encoders.STRING())).schema());
+        if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
+            throw JobException.input(
+                    "no line of the input is a JSON object: jsonl has one on each line, unlike a JSON array");
+        }
+        if (inferred.isEmpty()) {
+            throw noRows();
+        }
+        ColumnChoice choice = choice(inferred);
+        List<String> kept = choice.kept(inferred);
+        Dataset<Row> parsed = lines.select(
+                from_json(col("value"), inferred, Map.of()).as("row"),
+                col("value").cast("binary").as(Input.LINE),
+                col("_metadata.file_path").as(Input.FILE),
+                col("_metadata.file_block_start").as(Input.BLOCK));
+        List<Column> columns = new ArrayList<>();
+        for (String name : kept) {
+            columns.add(col("row").getField(name).as(name));
+        }
+        columns.add(col(Input.LINE));
+        columns.add(col(Input.FILE));
+        columns.add(col(Input.BLOCK));
+        return numbered(
+                parsed.select(columns.toArray(Column[]::new)),
+                kept.size(),
+                Input.LINE,
+                requestReader(choice, inferred));
+    }
+
+    private ColumnChoice choice(StructType schema) {
+        options.expectedColumn().ifPresent(name -> ColumnChoice.requireComparable("--expected-column", name, schema));
+        options.scoreBy().ifPresent(name -> ColumnChoice.requireComparable("--score-by", name, schema));
+        return ColumnChoice.of(schema, format, options.generation().columns());
+    }
+
+    /**
+     * The same without a second field of a name, which Spark infers where one line has a key twice. Such a line gets its error when
+     * it is read; the others must not suffer from it.
+     */
+    private static StructType distinct(StructType type) {
+        Map<String, StructField> fields = new LinkedHashMap<>();
+        for (StructField field : type.fields()) {
+            fields.putIfAbsent(
+                    field.name(),
+                    DataTypes.createStructField(field.name(), distinct(field.dataType()), field.nullable()));
+        }
+        return new StructType(fields.values().toArray(StructField[]::new));
+    }
+
+    private static DataType distinct(DataType type) {
+        return switch (type) {
+            case StructType struct -> distinct(struct);
+            case ArrayType array -> DataTypes.createArrayType(distinct(array.elementType()), array.containsNull());
+            default -> type;
+        };
+    }
+
+    private Input text() {
+        Dataset<Row> lines = reader().text(names()).withColumnRenamed("value", "text");
+        return numbered(lines, "text");
+    }
+
+    /** Cells are text: what is a number is decided where one is wanted, so that a prompt of digits stays as it is. */
+    private Dataset<Row> csv() {
+        DataFrameReader reader = reader().option("header", true)
+                .option("multiLine", true)
+                .option("quote", "\"")
+                .option("escape", "\"")
+                .option("enforceSchema", false)
+                .option("columnPruning", false);
+        StructType header = reader.csv(names()).schema();
+        return reader.schema(header.add(RequestReader.CORRUPT, DataTypes.StringType))
+                .option("columnNameOfCorruptRecord", RequestReader.CORRUPT)
+                .csv(names());
+    }
+
+    /** @param line the column that holds a line, which is blank or a row; null for none */
+    private Input numbered(Dataset<Row> rows, String line) {
+        ColumnChoice choice = choice(withoutCorrupt(rows.schema()));
+        List<String> kept = choice.kept(withoutCorrupt(rows.schema()));
+        RequestReader reader = requestReader(choice, rows.schema());
+        Column block = col("_metadata.file_block_start").as(Input.BLOCK);
+        Dataset<Row> located = withLocation(rows, kept, reader.needed(), col("_metadata.file_path"), block);
+        return numbered(located, kept.size(), line, reader);
+    }
+
+    private Input positioned(Dataset<Row> rows) {
+        Column position = col("_metadata.row_index").plus(1).as(Input.POSITION);
+        return surveyed(rows, choice(rows.schema()), col("_metadata.file_path"), position);
+    }
+
+    private Input surveyed(Dataset<Row> rows, ColumnChoice choice, Column file, Column position) {
+        List<String> kept = choice.kept(rows.schema());
+        RequestReader reader = requestReader(choice, rows.schema());
+        Dataset<Row> located = withLocation(rows, kept, reader.needed(), file, position);
+        return checked(located, kept.size(), reader, survey(located, null, reader));
+    }
+
+    private Input table() {
+        Dataset<Row> rows;
+        try {
+            rows = spark.table(options.input().getFirst());
+        } catch (Exception e) {
+            if (e instanceof AnalysisException) {
+                throw JobException.input("no such table: " + options.input().getFirst());
+            }
+            throw e;
+        }
+        ColumnChoice choice = choice(rows.schema());
+        if (choice.id() == null) {
+            throw JobException.input(
+                    "the table " + options.input().getFirst()
+                            + " has no column custom_id or id, and its rows have no position to make ids of: name one with --id-column");
+        }
+        return surveyed(
+                rows, choice, lit(null).cast("string"), lit(null).cast("bigint").as(Input.POSITION));
+    }
+
+    private static Dataset<Row> withLocation(
+            Dataset<Row> rows, List<String> kept, String[] needed, Column file, Column position) {
+        return withColumns(rows, kept, needed, file.as(Input.FILE), position);
+    }
+
+    /** The kept columns, those that only the request needs, and more. */
+    static Dataset<Row> withColumns(Dataset<Row> rows, List<String> kept, String[] needed, Column... more) {
+        StructType schema = rows.schema();
+        List<Column> columns = new ArrayList<>();
+        for (String name : kept) {
+            boolean unwritable = schema.apply(name).dataType() instanceof NullType
+                    || schema.apply(name).dataType() instanceof CalendarIntervalType;
+            columns.add(unwritable ? named(name).cast("string").as(name) : named(name));
+        }
+        for (String name : needed) {
+            if (!kept.contains(name)) {
+                columns.add(named(name));
+            }
+        }
+        columns.addAll(Arrays.asList(more));
+        return rows.select(columns.toArray(Column[]::new));
+    }
+
+    private StructType withoutCorrupt(StructType schema) {
+        if (format != InputFormat.CSV) {
+            return schema;
+        }
+        return new StructType(Arrays.stream(schema.fields())
+                .filter(field -> !field.name().equals(RequestReader.CORRUPT))
+                .toArray(StructField[]::new));
+    }
+
+    private RequestReader requestReader(ColumnChoice choice, StructType schema) {
+        return choice.reader(
+                schema, format, true, options.generation().defaults().task(), paths.root(), spark);
+    }
+
+    /** Turns offsets of blocks into positions of rows: counts the rows of each block, then adds up those before it. */
+    private Input numbered(Dataset<Row> rows, int columns, String line, RequestReader reader) {
+        List<RowSurvey.Block> blocks = survey(rows, line, reader);
+        blocks.sort(Comparator.comparing(RowSurvey.Block::file).thenComparingLong(RowSurvey.Block::start));
+        HashMap<String, Long> firstPositions = new HashMap<>();
+        String file = "";
+        long next = 1;
+        for (RowSurvey.Block block : blocks) {
+            next = block.file().equals(file) ? next : 1;
+            file = block.file();
+            firstPositions.put(RowNumbering.key(file, block.start()), next);
+            next += block.lines();
+        }
+        StructField[] fields = rows.schema().fields();
+        fields[fields.length - 1] = DataTypes.createStructField(Input.POSITION, DataTypes.LongType, false);
+        StructType schema = new StructType(fields);
+        Dataset<Row> numbered =
+                rows.mapPartitions(new RowNumbering(Input.FILE, line, schema, firstPositions), Encoders.row(schema));
+        return checked(numbered, columns, reader, blocks);
+    }
+
+    private static List<RowSurvey.Block> survey(Dataset<Row> rows, String line, RequestReader reader) {
+        Dataset<Row> found =
+                asked(rows, line, reader).mapPartitions(new RowSurvey(reader, line), Encoders.row(RowSurvey.SCHEMA));
+        return RowSurvey.blocks(found.collectAsList());
+    }
+
+    /** Only what tells a row's request, its id and its place, so that nothing else is read for it. */
+    private static Dataset<Row> asked(Dataset<Row> rows, String line, RequestReader reader) {
+        List<String> present = Arrays.asList(rows.columns());
+        SequencedSet<String> wanted = new LinkedHashSet<>();
+        if (present.contains(Input.LINE)) {
+            wanted.add(Input.LINE);
+        } else {
+            wanted.addAll(Arrays.asList(reader.needed()));
+        }
+        if (line != null) {
+            wanted.add(line);
+        }
+        wanted.add(Input.FILE);
+        wanted.add(present.getLast());
+        return rows.select(wanted.stream().map(OutputColumns::named).toArray(Column[]::new));
+    }
+
+    private Input checked(Dataset<Row> rows, int columns, RequestReader reader, List<RowSurvey.Block> blocks) {
+        long count = blocks.stream().mapToLong(RowSurvey.Block::rows).sum();
+        if (count == 0) {
+            throw noRows();
+        }
+        if (blocks.stream().anyMatch(RowSurvey.Block::idsGiven)) {
+            requireUniqueIds(rows, reader);
+        }
+        Input.Survey survey = new Input.Survey(
+                count,
+                blocks.stream().anyMatch(RowSurvey.Block::severalOutputs),
+                blocks.stream().anyMatch(RowSurvey.Block::logprobs));
+        return new Input(rows, columns, reader, survey);
+    }
+
+    private static void requireUniqueIds(Dataset<Row> rows, RequestReader reader) {
+        Dataset<Row> ids = asked(rows, null, reader).mapPartitions(new RowIds(reader), Encoders.row(RowIds.SCHEMA));
+        List<Row> duplicate = ids.groupBy("id")
+                .agg(
+                        count(lit(1)).as("rows"),
+                        min("location").as("first"),
+                        max("location").as("last"))
+                .filter(col("rows").gt(1))
+                .limit(1)
+                .collectAsList();
+        if (!duplicate.isEmpty()) {
+            Row row = duplicate.getFirst();
+            String where =
+                    row.getString(2).isEmpty() ? "" : ", among them " + row.getString(2) + " and " + row.getString(3);
+            throw JobException.input("the " + reader.idColumn() + " " + row.getString(0) + " is on " + row.getLong(1)
+                    + " rows" + where + ": ids must be unique");
+        }
+    }
+}

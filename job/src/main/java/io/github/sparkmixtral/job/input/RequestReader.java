@@ -1,0 +1,301 @@
+package io.github.sparkmixtral.job.input;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.options.InputFormat;
+import io.github.sparkmixtral.job.options.PromptTemplate;
+import io.github.sparkmixtral.job.options.Uris;
+import io.github.sparkmixtral.service.ParametersReader;
+import io.github.sparkmixtral.service.RowRequest;
+import io.github.sparkmixtral.service.RowRequest.Field;
+import io.github.sparkmixtral.service.Task;
+import java.io.IOException;
+import java.io.Serializable;
+import java.time.ZoneId;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.sql.Row;
+
+/**
+ * Chooses what a row asks for: out of its own columns, or out of the {@code body} of a request of an OpenAI batch file. What is
+ * wrong with a row becomes its error, never an exception. The values themselves are checked where they become a request.
+ *
+ * @param format of the input; the cells of {@link InputFormat#CSV} are text, so sampling parameters are parsed there
+ * @param needed the columns that a request is made of; not looked at for {@link InputFormat#JSONL}, whose rows are lines
+ * @param idColumn null where ids are made of file and position, or there are none
+ * @param idsRequired whether a row without an id that stands in no file is an error
+ * @param promptColumn null where no row has one
+ * @param messagesColumn null where no row has one
+ * @param template null where the prompt is a column
+ * @param root directory that file names are told from, with a slash at its end
+ * @param zone the session's, for timestamps
+ */
+public record RequestReader(
+        InputFormat format,
+        String[] needed,
+        String idColumn,
+        boolean idsRequired,
+        String promptColumn,
+        String messagesColumn,
+        PromptTemplate template,
+        Task task,
+        String root,
+        ZoneId zone)
+        implements Serializable {
+
+    /** What of a batch request's body is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
+    private static final Set<String> PROMPT_FIELDS = Set.of("messages", "prompt", "tools", "tool_choice");
+
+    static final String TOOLS = "tools";
+    static final String BODY = "body";
+    static final String URL = "url";
+
+    /** Where Spark puts the text of a line or record that does not parse. */
+    static final String CORRUPT = "_corrupt_record";
+
+    /** Numbers keep their digits, and those that JSON does not know are data like others until somebody asks for them. */
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+            .nodeFactory(JsonNodeFactory.withExactBigDecimals(true))
+            .build();
+
+    /** A row is wrong; the message begins with the field. */
+    private static final class RowException extends Exception {
+        private static final long serialVersionUID = 1L;
+        private final String code;
+
+        RowException(String code, String message) {
+            super(message, null, false, false);
+            this.code = code;
+        }
+    }
+
+    /** Whether a column of that name is part of a request, whatever the options say. */
+    static boolean isField(String name) {
+        return ParametersReader.NAMES.contains(name) || name.equals(TOOLS) || name.equals(BODY) || name.equals(URL);
+    }
+
+    /** Reads a row that has the columns of {@link Input#rows}, or those of a table. */
+    public PromptRow read(Row row) {
+        int file = index(row, Input.FILE);
+        int position = index(row, Input.POSITION);
+        String uri = file < 0 ? null : row.getString(file);
+        Long number = position < 0 || row.isNullAt(position) ? null : (Long) row.get(position);
+        int line = index(row, Input.LINE);
+        if (line >= 0) {
+            return read((byte[]) row.get(line), uri, number);
+        }
+        CellValues values = new CellValues(zone);
+        ObjectNode fields = JSON.createObjectNode();
+        for (String name : needed) {
+            JsonNode value = values.of(row.get(row.fieldIndex(name)));
+            if (value != null) {
+                fields.set(name, value);
+            }
+        }
+        return read(fields, uri, number);
+    }
+
+    private static int index(Row row, String column) {
+        scala.Option<Object> index = row.schema().getFieldIndex(column);
+        return index.isDefined() ? (Integer) index.get() : -1;
+    }
+
+    /**
+     * Reads a line.
+     *
+     * @param json UTF-8
+     * @param file URI, or null
+     * @param position line from 1, or null
+     */
+    PromptRow read(byte[] json, String file, Long position) {
+        try {
+            return read(parse(json), file, position);
+        } catch (RowException e) {
+            return broken(madeId(file, position), false, location(file, position), e);
+        }
+    }
+
+    PromptRow read(ObjectNode row, String file, Long position) {
+        String location = location(file, position);
+        String id = madeId(file, position);
+        boolean idGiven = false;
+        try {
+            String given = id(row);
+            if (given != null) {
+                id = given;
+                idGiven = true;
+            } else if (id == null && idsRequired) {
+                throw new RowException("invalid_id", idColumn + " is null: every row of a table needs an id");
+            }
+            if (format == InputFormat.CSV && row.hasNonNull(CORRUPT)) {
+                throw new RowException("invalid_csv", "the row has more or fewer cells than the header");
+            }
+            return new PromptRow(id, idGiven, location, request(row, id), null);
+        } catch (RowException e) {
+            return broken(id, idGiven, location, e);
+        }
+    }
+
+    private String madeId(String file, Long position) {
+        return file == null ? null : name(file) + "#" + position;
+    }
+
+    private RowRequest request(ObjectNode row, String id) throws RowException {
+        boolean batch = row.path(BODY).isObject() && row.path(URL).isTextual();
+        JsonNode fields = batch ? row.get(BODY) : row;
+        Task rowTask = batch ? taskOf(row.get(URL).asText()) : task;
+        Field prompt;
+        Field messages;
+        if (template != null) {
+            prompt = new Field("prompt", filled(row));
+            messages = null;
+        } else if (batch) {
+            prompt = rowTask == Task.CHAT ? null : field(fields, "prompt");
+            messages = field(fields, "messages");
+        } else {
+            prompt = field(fields, promptColumn);
+            messages = field(fields, messagesColumn);
+        }
+        Field tools = batch ? batchTools(fields) : field(fields, TOOLS);
+        return new RowRequest(id, rowTask, prompt, messages, tools, parameters(fields, batch));
+    }
+
+    private static Field field(JsonNode fields, String name) {
+        return name == null ? null : new Field(name, fields.get(name));
+    }
+
+    private static ObjectNode parse(byte[] json) throws RowException {
+        JsonNode row;
+        try {
+            row = JSON.readTree(json);
+        } catch (JacksonException e) {
+            String place = e.getLocation() == null
+                    ? ""
+                    : " at column " + e.getLocation().getColumnNr();
+            throw new RowException(
+                    "invalid_json",
+                    "is not valid JSON" + place + ": "
+                            + e.getOriginalMessage().lines().findFirst().orElse(""));
+        } catch (IOException e) {
+            throw new RowException("invalid_json", "is not valid JSON: " + e.getMessage());
+        }
+        if (row instanceof ObjectNode object) {
+            return object;
+        }
+        throw new RowException("invalid_json", "must be a JSON object, not " + kind(row));
+    }
+
+    private String id(JsonNode row) throws RowException {
+        JsonNode id = idColumn == null ? null : row.get(idColumn);
+        if (id == null || id.isNull() || id.isTextual() && id.asText().isEmpty()) {
+            return null;
+        }
+        if (!id.isTextual() && !id.isIntegralNumber()) {
+            throw new RowException("invalid_id", idColumn + " must be a string or a whole number, not " + kind(id));
+        }
+        return id.asText();
+    }
+
+    private TextNode filled(JsonNode row) throws RowException {
+        for (String column : template.columns()) {
+            JsonNode value = row.get(column);
+            if (value == null || value.isNull()) {
+                throw new RowException(
+                        "invalid_prompt",
+                        column + " is " + (value == null ? "missing" : "null") + ", which --prompt-template needs");
+            }
+        }
+        return TextNode.valueOf(template.fill(column -> CellValues.text(row.get(column))));
+    }
+
+    private static Field batchTools(JsonNode body) throws RowException {
+        return switch (body.path("tool_choice").asText("auto")) {
+            case "auto" -> field(body, TOOLS);
+            case "none" -> null;
+            default ->
+                throw new RowException(
+                        "invalid_tools", "tool_choice must be auto or none, not " + body.get("tool_choice"));
+        };
+    }
+
+    /** A row's columns of known names; all of a batch request's body but the prompt, so that nothing in it is overlooked. */
+    private Map<String, JsonNode> parameters(JsonNode fields, boolean batch) {
+        Map<String, JsonNode> parameters = new LinkedHashMap<>();
+        for (Map.Entry<String, JsonNode> field : fields.properties()) {
+            String name = field.getKey();
+            boolean inTemplate = template != null && template.columns().contains(name);
+            boolean parameter =
+                    batch ? !PROMPT_FIELDS.contains(name) : ParametersReader.NAMES.contains(name) && !inTemplate;
+            if (parameter && !field.getValue().isNull()) {
+                parameters.put(name, format == InputFormat.CSV ? cell(field.getValue()) : field.getValue());
+            }
+        }
+        return parameters;
+    }
+
+    /** A cell of a CSV file: JSON where it is JSON, else text. */
+    private static JsonNode cell(JsonNode text) {
+        try {
+            return JSON.readTree(text.asText());
+        } catch (JacksonException e) {
+            return text;
+        }
+    }
+
+    private static Task taskOf(String url) throws RowException {
+        return switch (url) {
+            case "/v1/chat/completions" -> Task.CHAT;
+            case "/v1/completions" -> Task.COMPLETE;
+            default ->
+                throw new RowException(
+                        "unsupported_url", "url must be /v1/chat/completions or /v1/completions, not " + url);
+        };
+    }
+
+    private static PromptRow broken(String id, boolean idGiven, String location, RowException e) {
+        String message = location.isEmpty()
+                ? e.getMessage()
+                : location + (e.code.equals("invalid_json") ? " " : ": ") + e.getMessage();
+        return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false));
+    }
+
+    private String location(String file, Long position) {
+        if (file == null) {
+            return "";
+        }
+        String unit = format == InputFormat.JSONL || format == InputFormat.TEXT ? " line " : " row ";
+        return name(file) + unit + position;
+    }
+
+    private String name(String file) {
+        String uri = Uris.normalized(file);
+        return uri.startsWith(root) ? uri.substring(root.length()) : uri;
+    }
+
+    private static String kind(JsonNode value) {
+        return switch (value.getNodeType()) {
+            case ARRAY -> "an array";
+            case OBJECT -> "an object";
+            case STRING -> "a string";
+            case NUMBER -> "a number";
+            case BOOLEAN -> "a boolean";
+            case NULL, MISSING -> "null";
+            case BINARY, POJO -> "binary data";
+        };
+    }
+}

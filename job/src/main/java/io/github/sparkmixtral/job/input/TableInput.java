@@ -1,0 +1,37 @@
+package io.github.sparkmixtral.job.input;
+
+import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.job.options.InputFormat;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructType;
+
+/** A table that somebody has in hand as an input: nothing of it is read before its answers are. */
+public final class TableInput {
+
+    private TableInput() {}
+
+    /**
+     * Chooses and checks the columns. A row needs no id here: without one it draws by its prompt.
+     *
+     * @throws JobException with exit code 3 where the columns are no table of prompts
+     */
+    public static Input of(Dataset<Row> table, GenerationOptions options) {
+        StructType schema = table.schema();
+        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.TABLE, options.columns());
+        RequestReader reader = choice.reader(
+                schema, InputFormat.TABLE, false, options.defaults().task(), "", table.sparkSession());
+        List<String> kept = choice.kept(schema);
+        Dataset<Row> rows = InputReader.withColumns(table, kept, reader.needed());
+        // Without a look at the rows, a column that may ask for several answers counts as one that does.
+        List<String> columns = Arrays.asList(reader.needed());
+        boolean batch = columns.contains(RequestReader.BODY);
+        return new Input(
+                rows,
+                kept.size(),
+                reader,
+                new Input.Survey(-1, batch || columns.contains("n"), batch || columns.contains("logprobs")));
+    }
+}

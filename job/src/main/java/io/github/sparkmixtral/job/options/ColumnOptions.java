@@ -1,0 +1,60 @@
+package io.github.sparkmixtral.job.options;
+
+import io.github.sparkmixtral.service.Task;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Option;
+
+/** What of a row is the request: options as they are written. */
+public final class ColumnOptions {
+    @Option(
+            names = "--prompt-column",
+            paramLabel = "NAME",
+            description = "Column with the prompt. Default: prompt; for text input, the line")
+    String promptColumn;
+
+    @Option(
+            names = "--messages-column",
+            paramLabel = "NAME",
+            defaultValue = "messages",
+            description = "Column with a conversation: an array of {role, content}, or the same as JSON text."
+                    + " A row that has one does not need a prompt.")
+    String messagesColumn;
+
+    @Option(
+            names = "--id-column",
+            paramLabel = "NAME",
+            description = "Column with a unique id. Default: custom_id, else id; without one, ids are made of file"
+                    + " and position, the same in every run")
+    String idColumn;
+
+    @Option(
+            names = "--prompt-template",
+            paramLabel = "TEXT",
+            description =
+                    "Make the prompt of other columns: 'Translate into {language}: {text}'. {{ and }} are" + " braces.")
+    String promptTemplate;
+
+    @Option(
+            names = "--system-prompt",
+            paramLabel = "TEXT",
+            description = "System message for every row that has none of its own; needs --task chat.")
+    String systemPrompt;
+
+    @Option(
+            names = "--task",
+            paramLabel = "chat|complete",
+            defaultValue = "chat",
+            description = "chat makes a prompt one user message in the model's instruct format; complete continues"
+                    + " it as it is, after BOS.")
+    Task task;
+
+    @Option(
+            names = "--output-columns",
+            showDefaultValue = Visibility.NEVER,
+            paramLabel = "NAME=NEW",
+            split = ",",
+            description = "Other names for columns of the output: generated_text=answer,usage=tokens. Default: none")
+    Map<String, String> outputColumns = new LinkedHashMap<>();
+}

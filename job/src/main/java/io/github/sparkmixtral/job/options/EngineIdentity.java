@@ -1,0 +1,55 @@
+package io.github.sparkmixtral.job.options;
+
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.model.Quantization;
+import io.github.sparkmixtral.service.ServiceOptions;
+import java.io.Serializable;
+
+/**
+ * What makes an engine another engine. Jobs whose identities are equal share one in each executor, whatever they lay under their
+ * rows.
+ *
+ * @param model path or URI; a local path is absolute
+ * @param modelCache path of the directory for fetched models
+ * @param kvCacheMemory bytes; 0 lets the backend choose
+ * @param numThreads threads of the CPU backend; 0 lets it choose
+ * @param maxModelLen longest sequence in tokens; 0 for the model's own limit
+ */
+public record EngineIdentity(
+        String model,
+        String modelCache,
+        Quantization quantization,
+        String backend,
+        int maxNumSeqs,
+        int maxNumBatchedTokens,
+        long kvCacheMemory,
+        int numThreads,
+        int maxModelLen)
+        implements Serializable {
+
+    /** The name that the column {@code model} has: that of the file or directory. */
+    public String modelName() {
+        String path = model.replaceAll("/+$", "");
+        return path.substring(path.lastIndexOf('/') + 1);
+    }
+
+    /** With the device that this executor was given. */
+    public BackendOptions backendOptions(int device) {
+        return new BackendOptions(maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device);
+    }
+
+    /** As many requests wait as run, so that the engine never starves between two reads of a task. */
+    public ServiceOptions serviceOptions() {
+        return new ServiceOptions(maxModelLen, maxNumSeqs);
+    }
+
+    /** Rows that one task holds unanswered: those that run, those that wait, and those that are answered and not yet read. */
+    public int rowsInFlight() {
+        return 3 * maxNumSeqs;
+    }
+
+    /** Rows that one task holds: answered ones wait for a slow one before them, so that rows come out in the order of the input. */
+    public int rowsHeld() {
+        return 16 * maxNumSeqs;
+    }
+}

@@ -1,0 +1,141 @@
+package io.github.sparkmixtral.job.options;
+
+import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.Task;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import picocli.CommandLine;
+import picocli.CommandLine.Mixin;
+
+/**
+ * The options that say how a table is answered, as they are written: those that the command line and the API share, with the same
+ * names, types, defaults and checks.
+ */
+public final class GenerationArguments {
+    @Mixin
+    private ModelOptions model;
+
+    @Mixin
+    private ColumnOptions columns;
+
+    @Mixin
+    private SamplingOptions sampling;
+
+    @Mixin
+    private EngineOptions engine;
+
+    /**
+     * Checks and resolves values by name.
+     *
+     * @param values names with underscores or hyphens; numbers, texts, booleans, collections of them, and maps for {@code logit_bias}
+     * @throws IllegalArgumentException in one sentence for the first fault
+     */
+    public static GenerationOptions resolve(Map<String, ?> values) {
+        CommandLine commandLine = Arguments.commandLine(new CommandLine(new Root()));
+        List<String> known = Arguments.optionNames(commandLine, "").stream()
+                .map(name -> name.replace('-', '_'))
+                .toList();
+        List<String> arguments = new ArrayList<>();
+        values.forEach((name, value) -> {
+            String option = name.replace('-', '_');
+            if (!known.contains(option)) {
+                throw new IllegalArgumentException("unknown option " + name
+                        + Arguments.suggestion(option, known)
+                                .replace(" (--help shows every option)", "; known are " + String.join(", ", known)));
+            }
+            add("--" + option.replace('_', '-'), value, arguments);
+        });
+        try {
+            Arguments.parse(commandLine, arguments, "");
+            return ((Root) commandLine.getCommand()).generation.resolve();
+        } catch (JobException e) {
+            throw new IllegalArgumentException(OptionValues.inApiSpelling(e.getMessage()), e);
+        }
+    }
+
+    private static void add(String option, Object value, List<String> arguments) {
+        switch (value) {
+            case null -> {}
+            case Collection<?> several -> several.forEach(one -> add(option, one, arguments));
+            case Map<?, ?> pairs -> pairs.forEach((key, one) -> arguments.add(option + "=" + key + "=" + one));
+            case Object[] several -> add(option, List.of(several), arguments);
+            case Double number
+            when number == Math.rint(number) && Math.abs(number) < 1e15 ->
+                // Languages without whole numbers, and Spark's SQL literals, give 64.0 for 64.
+                arguments.add(option + "=" + number.longValue());
+            default -> arguments.add(option + "=" + value);
+        }
+    }
+
+    @CommandLine.Command(name = "options")
+    private static final class Root {
+        @Mixin
+        private GenerationArguments generation;
+    }
+
+    /**
+     * Checks and resolves.
+     *
+     * @throws JobException with exit code 2 and one sentence for the first fault
+     */
+    public GenerationOptions resolve() {
+        if (model.model == null || model.model.isBlank()) {
+            throw JobException.usage("--model is missing: give a directory, file or URI (--help shows every option)");
+        }
+        if (!Backends.names().contains(engine.backend)) {
+            throw JobException.usage("--backend must be one of "
+                    + Backends.names().stream().collect(Collectors.joining(", ")) + ", not " + engine.backend);
+        }
+        OptionValues.requireAtLeast(1, "--max-num-seqs", engine.maxNumSeqs);
+        OptionValues.requireAtLeast(1, "--max-num-batched-tokens", engine.maxNumBatchedTokens);
+        if (columns.systemPrompt != null && columns.task == Task.COMPLETE) {
+            throw JobException.usage(
+                    "--system-prompt needs --task chat: a text that is continued has no system message");
+        }
+        if (columns.promptTemplate != null && columns.promptColumn != null) {
+            throw JobException.usage(
+                    "--prompt-template and --prompt-column exclude each other: both say what the prompt is");
+        }
+        return new GenerationOptions(
+                identity(),
+                new RequestDefaults(columns.task, columns.systemPrompt, sampling.parameters()),
+                new Columns(
+                        columns.idColumn,
+                        columns.promptColumn,
+                        columns.messagesColumn,
+                        template(),
+                        columns.outputColumns));
+    }
+
+    private EngineIdentity identity() {
+        String path = ModelCache.isLocal(model.model) && !model.model.startsWith("file:")
+                ? Path.of(model.model).toAbsolutePath().toString()
+                : model.model;
+        Path cache = model.modelCache == null ? ModelCache.defaultDirectory() : model.modelCache;
+        return new EngineIdentity(
+                path,
+                cache.toAbsolutePath().toString(),
+                model.quantization,
+                engine.backend,
+                engine.maxNumSeqs,
+                engine.maxNumBatchedTokens,
+                engine.kvCacheMemory,
+                engine.numThreads,
+                engine.maxModelLen);
+    }
+
+    private PromptTemplate template() {
+        try {
+            return columns.promptTemplate == null ? null : PromptTemplate.parse(columns.promptTemplate);
+        } catch (IllegalArgumentException e) {
+            throw JobException.usage("--prompt-template " + e.getMessage());
+        }
+    }
+}

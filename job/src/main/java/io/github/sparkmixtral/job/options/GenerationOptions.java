@@ -1,0 +1,14 @@
+package io.github.sparkmixtral.job.options;
+
+import io.github.sparkmixtral.service.RequestDefaults;
+import java.io.Serializable;
+
+/**
+ * How a table is answered, checked and resolved.
+ *
+ * @param engine which engine answers
+ * @param defaults what a row uses if it does not say otherwise
+ * @param columns what of a row is the request
+ */
+public record GenerationOptions(EngineIdentity engine, RequestDefaults defaults, Columns columns)
+        implements Serializable {}

@@ -1,0 +1,40 @@
+package io.github.sparkmixtral.job.options;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The settings of one job, checked and resolved: the command line wins over the {@code --config} file, which wins over the
+ * default. {@code --help} says what each one means.
+ *
+ * @param input paths, globs or one table name; at least one
+ * @param inputFormat empty to guess it from the paths
+ * @param partitions tasks; 0 chooses by the input and the cluster
+ * @param show answers printed at the end
+ * @param resolved every setting by its name, as it is written on the command line, secrets left out; for the manifest
+ */
+public record JobOptions(
+        GenerationOptions generation,
+        List<String> input,
+        Optional<InputFormat> inputFormat,
+        String output,
+        OutputMode outputMode,
+        int partitions,
+        boolean failOnError,
+        double maxErrorRatio,
+        int show,
+        Optional<String> expectedColumn,
+        Optional<String> scoreBy,
+        boolean verbose,
+        Map<String, List<String>> resolved) {
+
+    public JobOptions {
+        input = List.copyOf(input);
+    }
+
+    /** The share of rows that may be errors: none with {@code --fail-on-error}. */
+    public double toleratedErrorRatio() {
+        return failOnError ? 0 : maxErrorRatio;
+    }
+}

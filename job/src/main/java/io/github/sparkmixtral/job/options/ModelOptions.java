@@ -1,0 +1,29 @@
+package io.github.sparkmixtral.job.options;
+
+import io.github.sparkmixtral.model.Quantization;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Which model, and how its weights are held: options as they are written. */
+public final class ModelOptions {
+    @Option(
+            names = "--model",
+            paramLabel = "PATH",
+            description = "Hugging Face directory or GGUF file of a Mixtral: a local path, or a URI that Hadoop opens"
+                    + " (hdfs://, s3a://, …), which is fetched once per host. Required.")
+    String model;
+
+    @Option(
+            names = "--model-cache",
+            paramLabel = "DIR",
+            description = "Where fetched models are kept on each host. Nothing in it is ever removed."
+                    + " Default: spark-mixtral/models in $XDG_CACHE_HOME or ~/.cache")
+    Path modelCache;
+
+    @Option(
+            names = "--quantization",
+            paramLabel = "none|q8_0|q4_0",
+            defaultValue = "none",
+            description = "Quantize the weights of a Hugging Face model on load; none keeps them as they are stored.")
+    Quantization quantization;
+}

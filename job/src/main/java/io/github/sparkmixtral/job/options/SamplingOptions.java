@@ -1,0 +1,147 @@
+package io.github.sparkmixtral.job.options;
+
+import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.job.fault.JobException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Option;
+
+/** How tokens are drawn: options as they are written. */
+public final class SamplingOptions {
+    @Option(
+            names = "--max-tokens",
+            paramLabel = "N",
+            defaultValue = "512",
+            description = "Most tokens to generate; answers cut there have finish_reason length.")
+    int maxTokens;
+
+    @Option(
+            names = "--min-tokens",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "No end of sequence or stop before that many.")
+    int minTokens;
+
+    @Option(names = "--temperature", paramLabel = "X", defaultValue = "1.0", description = "0 is greedy.")
+    double temperature;
+
+    @Option(
+            names = "--top-p",
+            paramLabel = "X",
+            defaultValue = "1.0",
+            description = "Keep the likeliest tokens that make up this probability, in (0, 1].")
+    double topP;
+
+    @Option(
+            names = "--top-k",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Keep the N likeliest tokens; 0 keeps all.")
+    int topK;
+
+    @Option(
+            names = "--min-p",
+            paramLabel = "X",
+            defaultValue = "0.0",
+            description = "Drop tokens less likely than X times the likeliest, in [0, 1].")
+    double minP;
+
+    @Option(
+            names = "--repetition-penalty",
+            paramLabel = "X",
+            defaultValue = "1.0",
+            description = "Over prompt and answer, in (0, 2]; 1 is off.")
+    double repetitionPenalty;
+
+    @Option(
+            names = "--presence-penalty",
+            paramLabel = "X",
+            defaultValue = "0.0",
+            description = "Over the answer, in [-2, 2].")
+    double presencePenalty;
+
+    @Option(
+            names = "--frequency-penalty",
+            paramLabel = "X",
+            defaultValue = "0.0",
+            description = "Over the answer, in [-2, 2].")
+    double frequencyPenalty;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "With a row's id it decides every draw, however the rows are spread.")
+    long seed;
+
+    @Option(
+            names = "--stop",
+            showDefaultValue = Visibility.NEVER,
+            paramLabel = "TEXT",
+            description = "End the answer at this text and cut it off; may be given more than once. Default: none")
+    List<String> stop = new ArrayList<>();
+
+    @Option(
+            names = "--stop-token-ids",
+            showDefaultValue = Visibility.NEVER,
+            paramLabel = "ID",
+            split = ",",
+            description = "End the answer at these tokens. Default: none")
+    List<Integer> stopTokenIds = new ArrayList<>();
+
+    @Option(
+            names = "--n",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Answers per prompt; more than one come in the column outputs.")
+    int n;
+
+    @Option(
+            names = "--logprobs",
+            paramLabel = "N|none",
+            defaultValue = "none",
+            converter = OptionValues.CountOrNone.class,
+            description = "Log-probabilities: the chosen token's and those of the N likeliest, N in [0, 20].")
+    int logprobs;
+
+    @Option(
+            names = "--ignore-eos",
+            defaultValue = "false",
+            description = "Keep generating past the end-of-sequence token.")
+    boolean ignoreEos;
+
+    @Option(
+            names = "--logit-bias",
+            showDefaultValue = Visibility.NEVER,
+            paramLabel = "ID=X",
+            split = ",",
+            description = "Added to a token's logit, in [-100, 100]. Default: none")
+    Map<Integer, Double> logitBias = new LinkedHashMap<>();
+
+    SamplingParameters parameters() {
+        try {
+            return new SamplingParameters(
+                    maxTokens,
+                    minTokens,
+                    temperature,
+                    topP,
+                    topK,
+                    minP,
+                    repetitionPenalty,
+                    presencePenalty,
+                    frequencyPenalty,
+                    seed,
+                    stop,
+                    stopTokenIds,
+                    n,
+                    logprobs,
+                    ignoreEos,
+                    logitBias);
+        } catch (IllegalArgumentException e) {
+            throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+package io.github.sparkmixtral.service;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Map;
+
+/**
+ * What one row asks for: JSON values as they stand in the row, chosen but not yet checked. {@link RequestBuilder} checks them.
+ *
+ * @param customId with the seed it decides every draw; null draws by the prompt's tokens, so that equal prompts are answered alike
+ * @param task null for the job's
+ * @param prompt text; null where no field can hold one. Not looked at where there are messages.
+ * @param messages array of OpenAI's messages, or JSON text of one; null where no field can hold them
+ * @param tools array of OpenAI's tools, or JSON text of one; null for none
+ * @param parameters the row's own sampling parameters by name (see {@link ParametersReader})
+ */
+public record RowRequest(
+        String customId, Task task, Field prompt, Field messages, Field tools, Map<String, JsonNode> parameters) {
+
+    /**
+     * A field of the row.
+     *
+     * @param name as the user knows it, for messages
+     * @param value null where the row does not have the field
+     */
+    public record Field(String name, JsonNode value) {
+        boolean given() {
+            return value != null && !value.isNull();
+        }
+    }
+}
