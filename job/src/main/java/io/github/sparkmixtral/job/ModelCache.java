@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
