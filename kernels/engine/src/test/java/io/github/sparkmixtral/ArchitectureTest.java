@@ -1,14 +1,14 @@
 package io.github.sparkmixtral;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
-import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
-import com.tngtech.archunit.library.dependencies.SliceAssignment;
-import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import org.junit.jupiter.api.Test;
 
 /** Who may know whom. */
@@ -43,6 +43,8 @@ class ArchitectureTest {
         noClasses()
                 .that()
                 .resideInAnyPackage(
+                        ROOT + ".tensor..",
+                        ROOT + ".file..",
                         ROOT + ".model..",
                         ROOT + ".gguf..",
                         ROOT + ".safetensors..",
@@ -83,27 +85,20 @@ class ArchitectureTest {
                 .check(CLASSES);
     }
 
-    /** The readers of files and what they read, a {@code Model}, are one part: they share its types and its exception. */
     @Test
-    void partsHaveNoCycles() {
-        slices().assignedFrom(new SliceAssignment() {
-                    @Override
-                    public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
-                        return switch (javaClass.getPackageName()) {
-                            case ROOT + ".gguf", ROOT + ".safetensors", ROOT + ".model", ROOT + ".tokenizer" ->
-                                SliceIdentifier.of("model files");
-                            case String name when name.startsWith(ROOT) -> SliceIdentifier.of(name);
-                            case String _ -> SliceIdentifier.ignore();
-                        };
-                    }
+    void packagesFormNoCycle() {
+        slices().matching(ROOT + ".(**)").should().beFreeOfCycles().check(CLASSES);
+    }
 
-                    @Override
-                    public String getDescription() {
-                        return "parts";
-                    }
-                })
+    @Test
+    void formatsOfFilesStandOnTensorsAlone() {
+        noClasses()
+                .that()
+                .resideInAnyPackage(ROOT + ".gguf..", ROOT + ".safetensors..", ROOT + ".tensor..")
                 .should()
-                .beFreeOfCycles()
+                .dependOnClassesThat(resideInAPackage(ROOT + "..")
+                        .and(not(resideInAnyPackage(
+                                ROOT + ".gguf..", ROOT + ".safetensors..", ROOT + ".tensor..", ROOT + ".file.."))))
                 .check(CLASSES);
     }
 }

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.fault;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.util.ArrayDeque;
 import java.util.Collections;
 import java.util.Deque;

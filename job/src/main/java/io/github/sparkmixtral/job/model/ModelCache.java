@@ -1,9 +1,9 @@
 package io.github.sparkmixtral.job.model;
 
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.model.ModelDescription;
-import io.github.sparkmixtral.model.ModelException;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 package io.github.sparkmixtral.job.model;
 
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
-import io.github.sparkmixtral.model.ModelException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;

@@ -3,7 +3,7 @@ package io.github.sparkmixtral.job.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;

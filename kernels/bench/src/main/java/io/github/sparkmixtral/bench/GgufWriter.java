@@ -2,9 +2,9 @@ package io.github.sparkmixtral.bench;
 
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
-import io.github.sparkmixtral.model.Tensor;
-import io.github.sparkmixtral.model.TensorType;
 import io.github.sparkmixtral.model.Weights;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Vocabulary;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

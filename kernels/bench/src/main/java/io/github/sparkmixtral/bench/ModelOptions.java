@@ -4,7 +4,7 @@ import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 

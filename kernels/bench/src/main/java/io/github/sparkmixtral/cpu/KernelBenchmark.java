@@ -4,7 +4,7 @@ import io.github.sparkmixtral.bench.SyntheticModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;

@@ -8,7 +8,7 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.model.Model;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;

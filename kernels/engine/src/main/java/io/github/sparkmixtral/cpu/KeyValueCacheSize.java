@@ -2,8 +2,8 @@ package io.github.sparkmixtral.cpu;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig;
-import io.github.sparkmixtral.model.ModelException;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

@@ -2,8 +2,8 @@ package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.model.ModelConfig;
-import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.Weights;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;

@@ -1,9 +1,9 @@
 package io.github.sparkmixtral.cpu;
 
-import io.github.sparkmixtral.model.ModelException;
-import io.github.sparkmixtral.model.QuantizedRow;
-import io.github.sparkmixtral.model.Tensor;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.QuantizedRow;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
-import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.Weights;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,7 +43,7 @@ record PackedWeights(List<Layer> layers, PackedMatrix head) {
      * Packs all matrices, with all workers.
      *
      * @param memory {@link #bytes} bytes, zero
-     * @throws io.github.sparkmixtral.model.ModelException where a tensor holds what cannot be
+     * @throws io.github.sparkmixtral.file.ModelException where a tensor holds what cannot be
      */
     static PackedWeights pack(Weights weights, Packing packing, MemorySegment memory, WorkerPool pool) {
         List<PackedMatrix> matrices = new ArrayList<>();

@@ -3,7 +3,7 @@ package io.github.sparkmixtral.cpu;
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 import static io.github.sparkmixtral.cpu.VectorMath.INTS;
 
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
-import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /** The formulas as they are written, accumulated in double: what every other implementation is held to. */

@@ -18,7 +18,7 @@ public interface BackendProvider {
     /**
      * Opens a backend over the model's weights. The model must outlive it.
      *
-     * @throws io.github.sparkmixtral.model.ModelException where the model does not fit, saying how much is needed and how much there is
+     * @throws io.github.sparkmixtral.file.ModelException where the model does not fit, saying how much is needed and how much there is
      */
     Backend open(Model model, BackendOptions options);
 }

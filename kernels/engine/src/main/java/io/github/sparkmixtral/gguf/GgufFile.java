@@ -1,8 +1,8 @@
 package io.github.sparkmixtral.gguf;
 
-import io.github.sparkmixtral.model.ModelException;
-import io.github.sparkmixtral.model.StoredTensor;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.StoredTensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

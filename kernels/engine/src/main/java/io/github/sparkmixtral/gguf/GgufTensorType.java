@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.gguf;
 
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Map;
 import java.util.Optional;
 

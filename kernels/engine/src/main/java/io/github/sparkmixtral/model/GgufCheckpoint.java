@@ -1,7 +1,10 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.gguf.GgufMetadata;
+import io.github.sparkmixtral.tensor.StoredTensor;
+import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tokenizer.Vocabulary;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,8 +1,11 @@
 package io.github.sparkmixtral.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.github.sparkmixtral.safetensors.JsonFile;
+import io.github.sparkmixtral.file.JsonFile;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.safetensors.SafetensorsDirectory;
+import io.github.sparkmixtral.tensor.StoredTensor;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.sparkmixtral.file.ModelException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.file.ModelException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

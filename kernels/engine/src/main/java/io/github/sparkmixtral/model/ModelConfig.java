@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.file.ModelException;
 import java.util.List;
 
 /**

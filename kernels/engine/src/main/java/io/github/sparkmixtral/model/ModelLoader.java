@@ -1,6 +1,9 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;

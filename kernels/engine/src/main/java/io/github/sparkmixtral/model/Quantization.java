@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Optional;
 
 /** To which type the matrices of an unquantized model are converted while it is loaded. */

@@ -1,6 +1,9 @@
 package io.github.sparkmixtral.model;
 
 import com.sun.management.OperatingSystemMXBean;
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
@@ -186,11 +189,7 @@ final class Quantizer {
         float[] row = new float[from.columns()];
         for (int r = firstRow; r < endRow; r++) {
             from.type().decode(from.data(), r * from.rowBytes(), row, 0, row.length);
-            if (to.type() == TensorType.Q8_0) {
-                BlockEncoder.q8(row, row.length, to.data(), r * to.rowBytes());
-            } else {
-                BlockEncoder.q4(row, row.length, to.data(), r * to.rowBytes());
-            }
+            to.type().encode(row, to.data(), r * to.rowBytes());
         }
     }
 }

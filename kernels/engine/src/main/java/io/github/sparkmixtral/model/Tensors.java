@@ -1,5 +1,8 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.StoredTensor;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;

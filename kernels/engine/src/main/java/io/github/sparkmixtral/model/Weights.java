@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.tensor.Tensor;
 import java.util.List;
 import java.util.function.UnaryOperator;
 

@@ -1,8 +1,9 @@
 package io.github.sparkmixtral.safetensors;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.github.sparkmixtral.model.ModelException;
-import io.github.sparkmixtral.model.StoredTensor;
+import io.github.sparkmixtral.file.JsonFile;
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.StoredTensor;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;

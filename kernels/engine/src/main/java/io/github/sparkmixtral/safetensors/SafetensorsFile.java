@@ -3,9 +3,10 @@ package io.github.sparkmixtral.safetensors;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.github.sparkmixtral.model.ModelException;
-import io.github.sparkmixtral.model.StoredTensor;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.file.JsonFile;
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.StoredTensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;

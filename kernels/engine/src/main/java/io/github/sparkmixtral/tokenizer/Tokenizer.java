@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.tokenizer;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tokenizer.PieceMatcher.Piece;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tokenizer.PieceMatcher.Piece;
 import java.io.IOException;
 import java.nio.file.Files;

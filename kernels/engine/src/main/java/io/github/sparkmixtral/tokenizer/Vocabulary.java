@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.tokenizer;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.util.HashMap;
 import java.util.Map;
 

@@ -8,7 +8,7 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.util.List;
 import org.assertj.core.api.Assumptions;

@@ -9,7 +9,7 @@ import io.github.sparkmixtral.engine.Batches;
 import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.RandomModel;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.ModelException;
 import org.junit.jupiter.api.Test;
 
 class KeyValueCacheSizeTest {

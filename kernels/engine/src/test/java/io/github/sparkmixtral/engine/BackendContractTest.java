@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.function.Consumer;

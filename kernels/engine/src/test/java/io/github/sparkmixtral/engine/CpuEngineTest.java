@@ -10,7 +10,7 @@ import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.sparkmixtral.tensor.Tensor;
 import java.util.Map;
 
 /** That every tensor of a {@link TinyMixtral} ended up where it belongs, with the values it was written with. */

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.TinyMixtral.Values;
 import io.github.sparkmixtral.safetensors.SafetensorsBuilder;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.LinkedHashMap;

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import java.util.List;
 import java.util.Optional;

@@ -3,6 +3,7 @@ package io.github.sparkmixtral.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,7 +3,9 @@ package io.github.sparkmixtral.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufBuilder;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -3,7 +3,9 @@ package io.github.sparkmixtral.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
+import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -129,11 +132,7 @@ class QuantizerTest {
         byte[] expected = new byte[Math.toIntExact(type.bytes(source.elements()))];
         float[] values = CheckpointAssert.values(source);
         MemorySegment out = MemorySegment.ofArray(expected);
-        if (type == TensorType.Q8_0) {
-            BlockEncoder.q8(values, values.length, out, 0);
-        } else {
-            BlockEncoder.q4(values, values.length, out, 0);
-        }
+        type.encode(values, out, 0);
         assertThat(MemorySegment.ofArray(actual.data().toArray(JAVA_BYTE)).mismatch(out))
                 .as("first byte that differs in " + source.name())
                 .isEqualTo(-1);

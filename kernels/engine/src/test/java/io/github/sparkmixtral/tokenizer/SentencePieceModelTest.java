@@ -2,7 +2,7 @@ package io.github.sparkmixtral.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -3,7 +3,7 @@ package io.github.sparkmixtral.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.tornado;
 
-import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.model.ModelConfig;
-import io.github.sparkmixtral.model.Tensor;
 import io.github.sparkmixtral.model.Weights;
+import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;

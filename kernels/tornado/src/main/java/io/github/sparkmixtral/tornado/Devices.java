@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.model.ModelException;
+import io.github.sparkmixtral.file.ModelException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

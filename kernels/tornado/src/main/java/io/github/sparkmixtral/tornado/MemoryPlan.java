@@ -1,9 +1,9 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
-import io.github.sparkmixtral.model.ModelException;
 
 /**
  * How a device's memory is shared out: weights and workspace as they must be, the rest to the key/value cache.

@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
-import io.github.sparkmixtral.model.QuantizedRow;
-import io.github.sparkmixtral.model.Tensor;
+import io.github.sparkmixtral.tensor.QuantizedRow;
+import io.github.sparkmixtral.tensor.Tensor;
 
 /**
  * Packs one row of a tensor after another: the parts of a {@link QuantizedRow}, or what floats are quantized to, as the matrix wants

@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
-import io.github.sparkmixtral.model.Tensor;
-import io.github.sparkmixtral.model.TensorType;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
 import java.util.List;
 
 /**

@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.tensor;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 

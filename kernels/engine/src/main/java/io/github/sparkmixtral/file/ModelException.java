@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.file;
 
 import java.util.regex.Pattern;
 

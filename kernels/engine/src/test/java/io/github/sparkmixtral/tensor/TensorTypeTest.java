@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -77,7 +77,7 @@ class TensorTypeTest {
     void quantizesTo8BitsAsTheReferenceDoes() {
         Golden golden = GOLDEN.get("quantize Q8_0");
         byte[] out = new byte[golden.blocks().length];
-        BlockEncoder.q8(golden.floats(), golden.floats().length, MemorySegment.ofArray(out), 0);
+        TensorType.Q8_0.encode(golden.floats(), MemorySegment.ofArray(out), 0);
         assertThat(Arrays.mismatch(out, golden.blocks()))
                 .as("first byte that differs")
                 .isEqualTo(-1);
@@ -87,10 +87,31 @@ class TensorTypeTest {
     void quantizesTo4BitsAsTheReferenceDoes() {
         Golden golden = GOLDEN.get("quantize Q4_0");
         byte[] out = new byte[golden.blocks().length];
-        BlockEncoder.q4(golden.floats(), golden.floats().length, MemorySegment.ofArray(out), 0);
+        TensorType.Q4_0.encode(golden.floats(), MemorySegment.ofArray(out), 0);
         assertThat(Arrays.mismatch(out, golden.blocks()))
                 .as("first byte that differs")
                 .isEqualTo(-1);
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"Q8_0", "Q4_0"})
+    void quantizesWholeRowsWithinBoundsOnly(TensorType type) {
+        byte[] out = new byte[2 * type.blockBytes()];
+        MemorySegment segment = MemorySegment.ofArray(out);
+        float[] row = new float[64];
+        Arrays.fill(row, 1);
+        assertThatThrownBy(() -> type.encode(row, segment, 1)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> type.encode(new float[33], segment, 0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("33 elements are no whole number of %s blocks of 32", type);
+        assertThat(out).containsOnly(0);
+    }
+
+    @Test
+    void quantizesToNoTypeWithoutAnEncoder() {
+        assertThatThrownBy(() -> TensorType.Q6_K.encode(new float[256], MemorySegment.ofArray(new byte[210]), 0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("nothing is quantized to Q6_K");
     }
 
     /** Equal as numbers, to the last bit: only the sign of a zero may differ. */

@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.tensor;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
@@ -17,9 +17,9 @@ final class BlockEncoder {
 
     private BlockEncoder() {}
 
-    /** Encodes the first {@code elements} of {@code row}, a multiple of 32, to {@code out} from {@code at} on. */
-    static void q8(float[] row, int elements, MemorySegment out, long at) {
-        for (int block = 0; block < elements; block += BLOCK) {
+    /** Encodes {@code row}, a multiple of 32, to {@code out} from {@code at} on. */
+    static void q8(float[] row, MemorySegment out, long at) {
+        for (int block = 0; block < row.length; block += BLOCK) {
             float largest = 0;
             for (int i = block; i < block + BLOCK; i++) {
                 largest = Math.max(largest, Math.abs(row[i]));
@@ -35,8 +35,8 @@ final class BlockEncoder {
     }
 
     /** As {@link #q8}, in 4 bits; the element of the largest magnitude becomes -8. */
-    static void q4(float[] row, int elements, MemorySegment out, long at) {
-        for (int block = 0; block < elements; block += BLOCK) {
+    static void q4(float[] row, MemorySegment out, long at) {
+        for (int block = 0; block < row.length; block += BLOCK) {
             float extreme = 0;
             for (int i = block; i < block + BLOCK; i++) {
                 if (Math.abs(row[i]) > Math.abs(extreme)) {

@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.safetensors;
+package io.github.sparkmixtral.file;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
@@ -9,7 +9,6 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.github.sparkmixtral.model.ModelException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 

@@ -1,10 +1,11 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.tensor;
 
+import io.github.sparkmixtral.file.ModelException;
 import java.lang.foreign.MemorySegment;
 
 /**
  * A matrix {@code [rows, columns]}, row-major, in its file's format; a vector has one row. The data is a view (mapped file
- * or off-heap buffer) owned by the {@link Model}, read-only, and exactly {@code type.bytes(rows * columns)} bytes long. It
+ * or off-heap buffer) owned by the model, read-only, and exactly {@code type.bytes(rows * columns)} bytes long. It
  * need not be aligned: read with unaligned value layouts.
  */
 public record Tensor(String name, TensorType type, int rows, int columns, MemorySegment data) {
@@ -31,8 +32,8 @@ public record Tensor(String name, TensorType type, int rows, int columns, Memory
         return type.bytes(columns);
     }
 
-    /** {@code count} of the rows as a matrix of their own, without copying. */
-    Tensor rows(String part, int first, int count) {
+    /** {@code count} of the rows, from {@code first} on, as a matrix of their own: a view, and no copy. */
+    public Tensor rows(String part, int first, int count) {
         return new Tensor(
                 name + "." + part, type, count, columns, data.asSlice(first * rowBytes(), count * rowBytes()));
     }

@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.tensor;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -78,5 +78,28 @@ public enum TensorType {
         Objects.checkFromIndexSize(byteOffset, bytes(elements), data.byteSize());
         Objects.checkFromIndexSize(outOffset, elements, out.length);
         BlockDecoder.decode(this, data, byteOffset, out, outOffset, elements);
+    }
+
+    /**
+     * Quantizes the whole {@code row}, with the rounding of ggml's reference.
+     *
+     * @param row a whole number of blocks
+     * @param out receives the blocks from {@code byteOffset} on; need not be aligned
+     * @throws IllegalArgumentException where this is neither {@link #Q8_0} nor {@link #Q4_0}, the types that models are quantized to,
+     *     or where {@code row} is no whole number of blocks
+     * @throws IndexOutOfBoundsException where {@code out} is too short; nothing is written then
+     */
+    public void encode(float[] row, MemorySegment out, long byteOffset) {
+        if (row.length % blockSize != 0) {
+            throw new IllegalArgumentException(
+                    row.length + " elements are no whole number of " + this + " blocks of " + blockSize);
+        }
+        Objects.checkFromIndexSize(byteOffset, bytes(row.length), out.byteSize());
+        switch (this) {
+            case Q8_0 -> BlockEncoder.q8(row, out, byteOffset);
+            case Q4_0 -> BlockEncoder.q4(row, out, byteOffset);
+            case F32, F16, BF16, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K ->
+                throw new IllegalArgumentException("nothing is quantized to " + this);
+        }
     }
 }

@@ -1,5 +1,6 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.tensor;
 
+import io.github.sparkmixtral.file.ModelException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,13 +26,21 @@ public record StoredTensor(
         shape = List.copyOf(shape);
     }
 
-    /** The whole tensor as one matrix {@code [rows, columns]}; a vector has one row. */
-    Tensor matrix(int rows, int columns) {
+    /**
+     * The whole tensor as one matrix {@code [rows, columns]}; a vector has one row.
+     *
+     * @throws ModelException as {@link #stack}
+     */
+    public Tensor matrix(int rows, int columns) {
         return stack(1, rows, columns).getFirst();
     }
 
-    /** A tensor {@code [count, rows, columns]} as {@code count} matrices, which are views and no copies. */
-    List<Tensor> stack(int count, int rows, int columns) {
+    /**
+     * A tensor {@code [count, rows, columns]} as {@code count} matrices, which are views and no copies.
+     *
+     * @throws ModelException where the tensor has another shape, or a type that no model can be run with
+     */
+    public List<Tensor> stack(int count, int rows, int columns) {
         List<Long> wanted = List.of((long) count, (long) rows, (long) columns);
         if (!withoutLeadingOnes(shape).equals(withoutLeadingOnes(wanted))) {
             throw new ModelException("%s: tensor %s has the shape %s, but the model's dimensions ask for %s"
