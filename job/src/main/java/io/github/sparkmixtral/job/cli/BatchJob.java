@@ -10,15 +10,13 @@ import io.github.sparkmixtral.job.inference.Generation;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.InputReader;
 import io.github.sparkmixtral.job.model.ModelCache;
-import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.EngineIdentity;
-import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
-import io.github.sparkmixtral.job.options.OutputMode;
+import io.github.sparkmixtral.job.output.Answered;
+import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
 import io.github.sparkmixtral.job.output.OutputColumns;
-import io.github.sparkmixtral.job.output.OutputDirectory;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
 import java.time.Duration;
@@ -32,9 +30,7 @@ import org.apache.spark.SparkContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.StructType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,19 +38,17 @@ import org.slf4j.LoggerFactory;
 final class BatchJob {
     private static final Logger LOG = LoggerFactory.getLogger(BatchJob.class);
 
-    /** Rows that are worth a task of their own when the input is spread over more tasks than it came in. */
-    private static final long ROWS_PER_TASK = 32;
-
     private final SparkSession spark;
     private final JobOptions options;
     private final Configuration configuration;
-    private final OutputDirectory output;
+    private final JobOutput output;
 
+    /** @param spark is left as it was: the job runs in a session of its own beside it */
     BatchJob(SparkSession spark, JobOptions options) {
-        this.spark = spark;
+        this.spark = JobSession.of(spark);
         this.options = options;
         this.configuration = spark.sessionState().newHadoopConf();
-        this.output = new OutputDirectory(options.output(), configuration);
+        this.output = new JobOutput(this.spark, options, configuration);
     }
 
     /**
@@ -62,31 +56,55 @@ final class BatchJob {
      *
      * @throws JobException with the exit code and the sentence for a fault of the user's
      */
-    Manifest run() throws Exception {
+    void run() throws Exception {
         Instant start = Instant.now();
         InputReader inputReader = new InputReader(spark, options);
-        output.requireFree(options.outputMode(), inputReader.files());
+        output.requireUsable(inputReader.files());
         ModelDescription model = describe();
         requireLength(model);
+        output.requireSameJob(model, inputReader.format(), inputReader.files());
+        if (output.isDone()) {
+            LOG.info("The output {} is complete already: nothing is left to do", output.shown());
+            return;
+        }
         Input input = inputReader.read();
+        output.plan(input);
+        tellBeginning(model, input.survey().rows());
+        ProgressReporter.Totals totals = output.rowsToAnswer() > 0 ? generate(input) : ProgressReporter.Totals.NOTHING;
+        Manifest manifest = Manifest.of(options, output);
+        requireAllRows(manifest, input.survey().rows());
+        Manifest.Run run = new Manifest.Run(
+                start,
+                Instant.now(),
+                input.survey().rows(),
+                totals.completionTokens(),
+                totals.byExecutor(),
+                Manifest.Run.COMPLETED);
+        manifest.write(options, model, run, output);
+        finish(manifest, totals, Duration.between(start, run.end()));
+    }
+
+    private void tellBeginning(ModelDescription model, long rows) {
         LOG.info(
-                "{}: {} million parameters, {}; {} rows",
+                "{}: {} million parameters, {}; {} rows{}",
                 options.generation().engine().modelName(),
                 String.format(Locale.ROOT, "%,.1f", model.parameters() / 1e6),
                 model.format(),
-                String.format(Locale.ROOT, "%,d", input.survey().rows()));
-        StructType schema = generate(input);
-        Manifest manifest = Manifest.of(spark, options, schema);
-        if (manifest.rows() != input.survey().rows()) {
+                String.format(Locale.ROOT, "%,d", rows),
+                output.rowsToAnswer() == rows
+                        ? ""
+                        : String.format(Locale.ROOT, ", %,d of them answered before", rows - output.rowsToAnswer()));
+    }
+
+    private void requireAllRows(Manifest manifest, long rows) {
+        boolean others = options.output().table().isPresent() && manifest.rows() >= rows;
+        if (manifest.rows() != rows && !others) {
             throw new JobException(
                     ExitCode.FAILED,
-                    "the output has " + manifest.rows() + " rows for "
-                            + input.survey().rows()
-                            + " of the input: the input has changed while the job ran, or Spark has lost some");
+                    "the output has " + manifest.rows() + " rows for " + rows
+                            + " of the input: the input has changed while the job ran, or Spark has lost some; run it again"
+                            + " with --output-mode overwrite");
         }
-        manifest.write(options, model, start, Instant.now(), configuration);
-        finish(manifest, Duration.between(start, Instant.now()));
-        return manifest;
     }
 
     private ModelDescription describe() {
@@ -103,30 +121,23 @@ final class BatchJob {
         }
     }
 
-    /** Writes the answers; returns the schema they were written with. */
-    private StructType generate(Input input) {
-        Dataset<Row> answers = Generation.answers(
-                partitioned(input),
-                input,
-                options.generation(),
-                configuration,
-                Generation.Done.in(spark.sparkContext()));
+    /** Writes the answers. */
+    private ProgressReporter.Totals generate(Input input) {
         SparkContext context = spark.sparkContext();
-        try (ProgressReporter progress = new ProgressReporter(input.survey().rows(), LOG::info)) {
+        Dataset<Row> answers = Generation.answers(
+                output.rows(), input, options.generation(), configuration, Generation.Done.in(context));
+        try (ProgressReporter progress = new ProgressReporter(output.rowsToAnswer(), LOG::info)) {
             context.addSparkListener(progress);
             try {
                 interruptible(() -> {
-                    answers.write()
-                            .mode(options.outputMode() == OutputMode.OVERWRITE ? SaveMode.Overwrite : SaveMode.Append)
-                            .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", false)
-                            .parquet(options.output());
+                    output.write(answers);
                     return null;
                 });
             } finally {
                 context.removeSparkListener(progress);
             }
+            return progress.totals();
         }
-        return answers.schema();
     }
 
     /** Lets the kill of a task interrupt its thread, which may be waiting for the engine. */
@@ -141,29 +152,17 @@ final class BatchJob {
         }
     }
 
-    /**
-     * The rows, spread over enough tasks to give every core one. Neighbours stay together, for they often share a prefix; which
-     * row goes where depends on the input alone.
-     */
-    private Dataset<Row> partitioned(Input input) {
-        int given = input.rows().rdd().getNumPartitions();
-        long worthwhile = Math.ceilDiv(input.survey().rows(), ROWS_PER_TASK);
-        int automatic = (int) Math.max(given, Math.min(2L * spark.sparkContext().defaultParallelism(), worthwhile));
-        int wanted = options.partitions() > 0 ? options.partitions() : automatic;
-        if (wanted == given) {
-            return input.rows();
+    private void finish(Manifest manifest, ProgressReporter.Totals totals, Duration time) throws IOException {
+        boolean tolerated = manifest.isTolerated(options);
+        if (tolerated) {
+            // What is told afterwards may fail: the answers are complete all the same.
+            output.markComplete();
         }
-        return input.reader().format() == InputFormat.TABLE
-                ? input.rows().repartition(wanted)
-                : input.rows().repartitionByRange(wanted, new Column(Input.FILE), new Column(Input.POSITION));
-    }
-
-    private void finish(Manifest manifest, Duration time) throws IOException {
         if (options.show() > 0) {
             show();
         }
         manifest.score().ifPresent(score -> score.show(spark));
-        double seconds = time.toMillis() / 1e3;
+        double seconds = Math.max(1, time.toMillis()) / 1e3;
         LOG.info(String.format(
                 Locale.ROOT,
                 "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s)",
@@ -172,41 +171,42 @@ final class BatchJob {
                 manifest.cutRows(),
                 manifest.failedRows(),
                 manifest.errors().isEmpty() ? "" : " " + manifest.errors(),
-                manifest.completionTokens(),
+                totals.completionTokens(),
                 seconds,
-                manifest.completionTokens() / seconds));
-        if (manifest.errorRatio() > options.toleratedErrorRatio()) {
-            throw new JobException(
-                    ExitCode.TOO_MANY_ERRORS,
-                    String.format(
-                            Locale.ROOT,
-                            "%,d of %,d rows have errors, more than %s allows; all rows are in %s; one error: %s",
-                            manifest.failedRows(),
-                            manifest.rows(),
-                            options.failOnError()
-                                    ? "--fail-on-error"
-                                    : "--max-error-ratio " + OptionValues.text(options.maxErrorRatio()),
-                            output.shown(),
-                            manifest.firstError()));
+                totals.completionTokens() / seconds));
+        if (!tolerated) {
+            throw tooManyErrors(manifest);
         }
-        output.markComplete();
         LOG.info("The answers are in {}", output.shown());
     }
 
+    private JobException tooManyErrors(Manifest manifest) {
+        String allowed = options.failOnError()
+                ? "--fail-on-error"
+                : "--max-error-ratio " + OptionValues.text(options.maxErrorRatio());
+        String message = manifest.failedRows() == manifest.rows()
+                ? String.format(Locale.ROOT, "none of %,d rows could be answered", manifest.rows())
+                : String.format(
+                        Locale.ROOT,
+                        "%,d of %,d rows have errors, more than %s allows",
+                        manifest.failedRows(),
+                        manifest.rows(),
+                        allowed);
+        return new JobException(
+                ExitCode.TOO_MANY_ERRORS,
+                message + "; all rows are in " + output.shown() + "; one error: " + manifest.firstError());
+    }
+
     private void show() {
-        Columns names = options.generation().columns();
-        Column id = named(names.output(OutputColumns.ID));
-        Column error = named(names.output(OutputColumns.ERROR));
+        Dataset<Row> answers = output.answered();
         List<Column> columns = new ArrayList<>();
-        columns.add(id);
-        columns.add(coalesce(named(names.output(OutputColumns.TEXT)), error.getField("message"))
+        columns.add(named(Answered.ID).as("custom_id"));
+        columns.add(coalesce(named(Answered.TEXT), named(Answered.ERROR).getField("message"))
                 .as("answer"));
         options.expectedColumn().map(OutputColumns::named).ifPresent(column -> columns.add(column.as("expected")));
-        columns.add(named(names.output(OutputColumns.FINISH_REASON)));
-        // A sample of all rows, always the same: what is written first are the short answers.
-        spark.read()
-                .parquet(options.output())
-                .orderBy(xxhash64(id))
+        columns.add(named(Answered.FINISH_REASON).as("finish_reason"));
+        // A sample of all rows, always the same.
+        answers.orderBy(xxhash64(named(Answered.ID)))
                 .select(columns.toArray(Column[]::new))
                 .show(options.show(), 60);
     }

@@ -7,7 +7,10 @@ import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
+import io.github.sparkmixtral.job.options.OutputFormat;
 import io.github.sparkmixtral.job.options.OutputMode;
+import io.github.sparkmixtral.job.options.OutputTarget;
+import io.github.sparkmixtral.job.options.RetryFailed;
 import io.github.sparkmixtral.job.options.Version;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,15 +68,63 @@ final class CommandLineOptions {
         @Option(
                 names = "--output",
                 paramLabel = "DIR",
-                description = "Directory for the Parquet files, _manifest.json and, last of all, _SUCCESS. Required.")
+                description =
+                        "Directory for the files of answers, _job.json, _manifest.json and, last of all, _SUCCESS."
+                                + " Required, but for a table.")
         String output;
 
         @Option(
                 names = "--output-mode",
-                paramLabel = "error|overwrite",
-                defaultValue = "error",
-                description = "What to do where the output exists.")
+                paramLabel = "resume|error|overwrite",
+                defaultValue = "resume",
+                description = "What to do if the output exists: resume continues an incomplete one of the same job and"
+                        + " leaves a complete one alone.")
         OutputMode outputMode;
+
+        @Option(
+                names = "--output-format",
+                paramLabel = "parquet|jsonl|table",
+                description = "jsonl is OpenAI's batch output, with its error files. Default: parquet, or table with"
+                        + " --output-table")
+        OutputFormat outputFormat;
+
+        @Option(
+                names = "--output-table",
+                paramLabel = "NAME",
+                description = "Table of the session's catalog that gets the answers; it is made if it is not there.")
+        String outputTable;
+
+        @Option(
+                names = "--table-format",
+                paramLabel = "NAME",
+                description = "Data source of a new table, such as delta or iceberg, whose jars are yours to give."
+                        + " Default: the session's")
+        String tableFormat;
+
+        @Option(
+                names = "--partition-by",
+                showDefaultValue = Visibility.NEVER,
+                paramLabel = "NAME",
+                split = ",",
+                description = "Columns whose values become directories of the output, or partitions of the table."
+                        + " Default: none")
+        List<String> partitionBy = new ArrayList<>();
+
+        @Option(
+                names = "--retry-failed",
+                paramLabel = "none|retryable|all",
+                defaultValue = "retryable",
+                description = "Which rows with errors a resumed job asks again.")
+        RetryFailed retryFailed;
+
+        @Option(
+                names = "--chunk-rows",
+                paramLabel = "N|auto",
+                defaultValue = "auto",
+                converter = OptionValues.CountOrAuto.class,
+                description = "Rows of a file. A file is written whole when all of its rows are answered, so this is"
+                        + " what a kill costs at most for each task; auto goes by the number of rows and --max-tokens.")
+        int chunkRows;
 
         @Option(
                 names = "--max-error-ratio",
@@ -91,7 +142,7 @@ final class CommandLineOptions {
                 paramLabel = "N|auto",
                 defaultValue = "auto",
                 converter = OptionValues.CountOrAuto.class,
-                description = "Tasks, and so output files; auto goes by the input's size and the cluster's cores.")
+                description = "Files and tasks of the output, another way to say --chunk-rows.")
         int partitions;
 
         @Option(
@@ -115,6 +166,33 @@ final class CommandLineOptions {
                 paramLabel = "NAME",
                 description = "Score each value of this column by itself too; needs --expected-column.")
         String scoreBy;
+
+        OutputFormat format() {
+            OutputFormat format = outputFormat != null
+                    ? outputFormat
+                    : outputTable != null ? OutputFormat.TABLE : OutputFormat.PARQUET;
+            if ((format == OutputFormat.TABLE) != (outputTable != null)) {
+                throw JobException.usage(
+                        outputTable == null
+                                ? "--output-format table needs --output-table: the table's name"
+                                : "--output-table needs --output-format table");
+            }
+            if (tableFormat != null && outputTable == null) {
+                throw JobException.usage("--table-format needs --output-table: files have --output-format");
+            }
+            if (format == OutputFormat.JSONL && !partitionBy.isEmpty()) {
+                throw JobException.usage("--partition-by needs columns, which --output-format jsonl does not write");
+            }
+            if (format == OutputFormat.JSONL && expectedColumn != null) {
+                throw JobException.usage(
+                        "--expected-column needs the input's columns, which --output-format jsonl does not write");
+            }
+            if (chunkRows > 0 && partitions > 0) {
+                throw JobException.usage(
+                        "--chunk-rows and --partitions exclude each other: both say how many rows a file has");
+            }
+            return format;
+        }
     }
 
     static final class GeneralOptions {
@@ -146,7 +224,11 @@ final class CommandLineOptions {
     JobOptions resolve() {
         GenerationOptions resolved = generation.resolve();
         require("--input", !input.input.isEmpty(), "files, globs or a table name");
-        require("--output", output.output != null && !output.output.isBlank(), "a directory");
+        OutputFormat format = output.format();
+        require(
+                "--output",
+                format == OutputFormat.TABLE || output.output != null && !output.output.isBlank(),
+                "a directory");
         OptionValues.requireAtLeast(0, "--show", output.show);
         if (!(output.maxErrorRatio >= 0 && output.maxErrorRatio <= 1)) {
             throw JobException.usage(
@@ -159,8 +241,15 @@ final class CommandLineOptions {
                 resolved,
                 input.input,
                 Optional.ofNullable(input.inputFormat),
-                output.output,
-                output.outputMode,
+                new OutputTarget(
+                        Optional.ofNullable(output.output),
+                        format,
+                        output.outputMode,
+                        Optional.ofNullable(output.outputTable),
+                        Optional.ofNullable(output.tableFormat),
+                        output.partitionBy,
+                        output.retryFailed,
+                        output.chunkRows),
                 output.partitions,
                 output.failOnError,
                 output.maxErrorRatio,

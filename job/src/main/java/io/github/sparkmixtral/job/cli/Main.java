@@ -78,13 +78,7 @@ public final class Main {
                     .setIfMissing("spark.master", "local[*]")
                     .setIfMissing("spark.app.name", "spark-mixtral")
                     .setIfMissing("spark.log.level", verbose ? "INFO" : "OFF");
-            // A session of the job's own, in which two columns whose names differ in case are two columns.
-            SparkSession spark = ((org.apache.spark.sql.classic.SparkSession)
-                            SparkSession.builder().config(conf).getOrCreate())
-                    .cloneSession();
-            spark.conf().set("spark.sql.caseSensitive", true);
-            spark.conf()
-                    .set("spark.sql.shuffle.partitions", spark.sparkContext().defaultParallelism());
+            SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
             // Spark sets its own log up while it starts.
             ConsoleLog.configure(verbose);
             return new Session(spark, own);

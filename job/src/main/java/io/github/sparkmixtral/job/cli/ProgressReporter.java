@@ -30,7 +30,23 @@ final class ProgressReporter extends SparkListener implements AutoCloseable {
     private final Map<Long, Done> byTask = new ConcurrentHashMap<>();
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
             task -> Thread.ofPlatform().daemon().name("progress").unstarted(task));
+    private final Map<String, Long> byExecutor = new ConcurrentHashMap<>();
     private long rowsTold;
+
+    /**
+     * What the job has done.
+     *
+     * @param byExecutor completion tokens
+     */
+    record Totals(long completionTokens, Map<String, Long> byExecutor) {
+        static final Totals NOTHING = new Totals(0, Map.of());
+    }
+
+    /** Of the tasks that have ended well. */
+    Totals totals() {
+        return new Totals(
+                byExecutor.values().stream().mapToLong(Long::longValue).sum(), Map.copyOf(byExecutor));
+    }
 
     /** What one task, or all of them together, have done. */
     record Done(long rows, long errors, long completionTokens) {
@@ -59,6 +75,10 @@ final class ProgressReporter extends SparkListener implements AutoCloseable {
     public void onTaskEnd(SparkListenerTaskEnd end) {
         if (end.reason() == Success$.MODULE$) {
             update(end.taskInfo().taskId(), end.taskInfo().accumulables().iterator());
+            Done done = byTask.get(end.taskInfo().taskId());
+            if (done != null) {
+                byExecutor.merge(end.taskInfo().executorId(), done.completionTokens(), Long::sum);
+            }
         } else {
             byTask.remove(end.taskInfo().taskId());
         }

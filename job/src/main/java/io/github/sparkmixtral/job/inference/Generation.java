@@ -19,6 +19,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
@@ -28,6 +29,7 @@ import org.apache.spark.util.SerializableConfiguration;
  *
  * @param configuration Hadoop's, for fetching the model
  * @param inputColumns how many of a row's columns are the input's own
+ * @param schema of the rows that come out, which carry it: Spark may hand them to the next function as they are
  * @param severalOutputs whether there is a column {@code outputs}
  * @param logprobs whether there is a column {@code logprobs}
  * @param done null where nobody counts
@@ -37,6 +39,7 @@ public record Generation(
         SerializableConfiguration configuration,
         RequestReader reader,
         int inputColumns,
+        StructType schema,
         boolean severalOutputs,
         boolean logprobs,
         Done done)
@@ -83,6 +86,7 @@ public record Generation(
                 new SerializableConfiguration(configuration),
                 input.reader(),
                 input.columns(),
+                schema,
                 severalOutputs,
                 logprobs,
                 done);
@@ -134,6 +138,6 @@ public record Generation(
         }
         values.add(asked.id());
         values.addAll(columns);
-        return RowFactory.create(values.toArray());
+        return new GenericRowWithSchema(values.toArray(), schema);
     }
 }

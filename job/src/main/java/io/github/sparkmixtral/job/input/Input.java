@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.input;
 
+import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -7,12 +8,14 @@ import org.apache.spark.sql.Row;
  * The input as one table: its own columns, and some of ours that say what to ask and where the row stands.
  *
  * @param rows first {@code columns} of the input's own, all of which reach the output; then, as the format has them, {@link #LINE},
- *     {@link #FILE} and {@link #POSITION}
+ *     {@link #FILE}, {@link #POSITION} and
+ *     {@link #ORDINAL}
  * @param columns how many columns are the input's own
  * @param reader chooses what a row asks for
+ * @param files in the order of their names; none for a table
  * @param survey what a first pass over the rows has found, or the columns let expect
  */
-public record Input(Dataset<Row> rows, int columns, RequestReader reader, Survey survey) {
+public record Input(Dataset<Row> rows, int columns, RequestReader reader, List<FileRows> files, Survey survey) {
 
     /** The line that a row was read from, UTF-8, binary: what is parsed for the request. */
     static final String LINE = "__mixtral_line";
@@ -20,8 +23,14 @@ public record Input(Dataset<Row> rows, int columns, RequestReader reader, Survey
     public static final String FILE = "__mixtral_file";
     /** Line or row in the file, from 1, or null where there is no file. */
     public static final String POSITION = "__mixtral_position";
+    /** Row of the file, from 1, blank lines not counted; null where there is no file. It depends on the file alone. */
+    public static final String ORDINAL = "__mixtral_ordinal";
     /** Where the row's block begins in its file; only until rows are numbered. */
     static final String BLOCK = "__mixtral_block";
+
+    public Input {
+        files = List.copyOf(files);
+    }
 
     /**
      * What a first pass over the rows has found.

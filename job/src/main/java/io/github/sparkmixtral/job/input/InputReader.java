@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedSet;
+import java.util.TreeMap;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
@@ -89,6 +90,10 @@ public final class InputReader {
         } catch (Exception e) {
             throw new JobException(ExitCode.INPUT_INVALID, "the input cannot be read: " + RootCause.sentence(e), e);
         }
+    }
+
+    public InputFormat format() {
+        return format;
     }
 
     /** The files of the input; none for a table. */
@@ -206,7 +211,9 @@ public final class InputReader {
         List<String> kept = choice.kept(rows.schema());
         RequestReader reader = requestReader(choice, rows.schema());
         Dataset<Row> located = withLocation(rows, kept, reader.needed(), file, position);
-        return checked(located, kept.size(), reader, survey(located, null, reader));
+        // No line of such a file is blank.
+        Dataset<Row> numbered = located.withColumn(Input.ORDINAL, col(Input.POSITION));
+        return checked(numbered, kept.size(), reader, survey(numbered, null, reader));
     }
 
     private Input table() {
@@ -270,20 +277,21 @@ public final class InputReader {
     private Input numbered(Dataset<Row> rows, int columns, String line, RequestReader reader) {
         List<RowSurvey.Block> blocks = survey(rows, line, reader);
         blocks.sort(Comparator.comparing(RowSurvey.Block::file).thenComparingLong(RowSurvey.Block::start));
-        HashMap<String, Long> firstPositions = new HashMap<>();
+        HashMap<String, RowNumbering.Start> starts = new HashMap<>();
         String file = "";
-        long next = 1;
+        RowNumbering.Start next = new RowNumbering.Start(1, 1);
         for (RowSurvey.Block block : blocks) {
-            next = block.file().equals(file) ? next : 1;
+            next = block.file().equals(file) ? next : new RowNumbering.Start(1, 1);
             file = block.file();
-            firstPositions.put(RowNumbering.key(file, block.start()), next);
-            next += block.lines();
+            starts.put(RowNumbering.key(file, block.start()), next);
+            next = new RowNumbering.Start(next.position() + block.lines(), next.ordinal() + block.rows());
         }
-        StructField[] fields = rows.schema().fields();
-        fields[fields.length - 1] = DataTypes.createStructField(Input.POSITION, DataTypes.LongType, false);
-        StructType schema = new StructType(fields);
-        Dataset<Row> numbered =
-                rows.mapPartitions(new RowNumbering(Input.FILE, line, schema, firstPositions), Encoders.row(schema));
+        StructType columnsBefore = new StructType(
+                Arrays.copyOf(rows.schema().fields(), rows.schema().size() - 1));
+        StructType schema = columnsBefore
+                .add(Input.POSITION, DataTypes.LongType, false)
+                .add(Input.ORDINAL, DataTypes.LongType, false);
+        Dataset<Row> numbered = rows.mapPartitions(new RowNumbering(line, schema, starts), Encoders.row(schema));
         return checked(numbered, columns, reader, blocks);
     }
 
@@ -306,7 +314,7 @@ public final class InputReader {
             wanted.add(line);
         }
         wanted.add(Input.FILE);
-        wanted.add(present.getLast());
+        wanted.add(present.contains(Input.BLOCK) ? Input.BLOCK : Input.POSITION);
         return rows.select(wanted.stream().map(OutputColumns::named).toArray(Column[]::new));
     }
 
@@ -322,7 +330,17 @@ public final class InputReader {
                 count,
                 blocks.stream().anyMatch(RowSurvey.Block::severalOutputs),
                 blocks.stream().anyMatch(RowSurvey.Block::logprobs));
-        return new Input(rows, columns, reader, survey);
+        Map<String, Long> files = new TreeMap<>();
+        blocks.forEach(block -> files.merge(block.file(), block.rows(), Long::sum));
+        files.remove("");
+        return new Input(
+                rows,
+                columns,
+                reader,
+                files.entrySet().stream()
+                        .map(entry -> new FileRows(entry.getKey(), entry.getValue()))
+                        .toList(),
+                survey);
     }
 
     private static void requireUniqueIds(Dataset<Row> rows, RequestReader reader) {

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.input;
 
+import io.github.sparkmixtral.job.fault.JobException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -11,16 +12,18 @@ import org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Replaces the last column, the offset of the row's block in its file, by the row's position in its file, and drops blank lines,
- * which have a position all the same. The rows of a block come in order and together.
+ * Replaces the last column, the offset of the row's block in its file, by the row's position and its ordinal in its file, and drops
+ * blank lines, which have a position all the same. The rows of a block come in order and together.
  *
- * @param file column of the file's URI
  * @param line column of the line; null where there are no lines
  * @param schema of the numbered rows, which carry it: Spark may hand them to the next function as they are
- * @param firstPositions by {@link #key}, the position of a block's first row; 1 for a block that is not in it
+ * @param starts by {@link #key}, where a block begins
  */
-record RowNumbering(String file, String line, StructType schema, HashMap<String, Long> firstPositions)
+record RowNumbering(String line, StructType schema, HashMap<String, Start> starts)
         implements MapPartitionsFunction<Row, Row> {
+
+    /** The position and the ordinal of a block's first row. */
+    record Start(long position, long ordinal) implements java.io.Serializable {}
 
     static String key(String file, long block) {
         return file + "#" + block;
@@ -29,17 +32,13 @@ record RowNumbering(String file, String line, StructType schema, HashMap<String,
     @Override
     public Iterator<Row> call(Iterator<Row> rows) {
         return new Iterator<>() {
-            private final Map<String, Long> next = new HashMap<>(firstPositions);
+            private final Map<String, Start> next = new HashMap<>();
             private Row row;
 
             @Override
             public boolean hasNext() {
                 while (row == null && rows.hasNext()) {
-                    Row read = rows.next();
-                    Row numbered = numbered(read, next);
-                    if (!isBlank(read, line)) {
-                        row = numbered;
-                    }
+                    row = numbered(rows.next(), next);
                 }
                 return row != null;
             }
@@ -56,16 +55,26 @@ record RowNumbering(String file, String line, StructType schema, HashMap<String,
         };
     }
 
-    private Row numbered(Row row, Map<String, Long> next) {
-        Object[] values = new Object[row.size()];
-        for (int i = 0; i < values.length; i++) {
+    /** Null for a blank line. */
+    private Row numbered(Row row, Map<String, Start> next) {
+        int block = row.size() - 1;
+        String file = row.getString(row.fieldIndex(Input.FILE));
+        String key = key(file, row.getLong(block));
+        Start start = next.computeIfAbsent(key, starts::get);
+        if (start == null) {
+            throw JobException.input("the input " + file + " has changed while the job ran: run it again");
+        }
+        boolean blank = isBlank(row, line);
+        next.put(key, new Start(start.position() + 1, start.ordinal() + (blank ? 0 : 1)));
+        if (blank) {
+            return null;
+        }
+        Object[] values = new Object[row.size() + 1];
+        for (int i = 0; i < block; i++) {
             values[i] = row.get(i);
         }
-        int last = values.length - 1;
-        String key = key((String) values[row.fieldIndex(file)], (Long) values[last]);
-        long position = next.getOrDefault(key, 1L);
-        next.put(key, position + 1);
-        values[last] = position;
+        values[block] = start.position();
+        values[block + 1] = start.ordinal();
         return new GenericRowWithSchema(values, schema);
     }
 

@@ -32,6 +32,7 @@ public final class TableInput {
                 rows,
                 kept.size(),
                 reader,
+                List.of(),
                 new Input.Survey(-1, batch || columns.contains("n"), batch || columns.contains("logprobs")));
     }
 }

@@ -40,6 +40,11 @@ public enum InputFormat {
                 .findFirst();
     }
 
+    /** Whether a file's name tells of no compression. */
+    public static boolean isUncompressed(String name) {
+        return COMPRESSIONS.stream().noneMatch(name.toLowerCase(Locale.ROOT)::endsWith);
+    }
+
     /** The name in options and messages. */
     public String text() {
         return name().toLowerCase(Locale.ROOT);

@@ -1,9 +1,11 @@
 package io.github.sparkmixtral.job.options;
 
-/** What happens where the output exists ({@code --output-mode}). */
+/** What happens if the output exists ({@code --output-mode}). */
 public enum OutputMode {
-    /** The job ends with exit code 6 and touches nothing. */
+    /** An incomplete output of the same job is continued, a complete one left alone. */
+    RESUME,
+    /** It is an error. */
     ERROR,
-    /** The old output is replaced, once the model and the input have been checked. */
+    /** It is replaced. */
     OVERWRITE
 }

@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.output;
 import static io.github.sparkmixtral.job.output.OutputColumns.named;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.input_file_name;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.min;
 import static org.apache.spark.sql.functions.sum;
@@ -11,12 +12,11 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.job.fault.Redaction;
-import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.Uris;
 import io.github.sparkmixtral.job.options.Version;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
@@ -24,13 +24,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.StructType;
 
 /**
  * What the output holds, counted in the files as they were written, whatever was tried again on the way there.
@@ -38,6 +34,7 @@ import org.apache.spark.sql.types.StructType;
  * @param errors rows by error code
  * @param finishReasons answered rows by finish reason of their first output
  * @param firstError one error's message; null where there is none
+ * @param files of the answers, by name
  * @param score where the job has an {@code --expected-column}
  */
 public record Manifest(
@@ -48,18 +45,18 @@ public record Manifest(
         long promptTokens,
         long completionTokens,
         long cachedTokens,
-        Optional<Score> score) {
+        Optional<Score> score,
+        List<OutputFile> files) {
 
     static final String FILE = "_manifest.json";
 
-    /** Counts the Parquet files at the job's output, which have that schema. */
-    public static Manifest of(SparkSession spark, JobOptions options, StructType schema) {
-        Dataset<Row> answers = spark.read().schema(schema).parquet(options.output());
-        Columns names = options.generation().columns();
-        Column error = named(names.output(OutputColumns.ERROR));
-        Column usage = named(names.output(OutputColumns.USAGE));
+    /** Counts the answers that are there. */
+    public static Manifest of(JobOptions options, JobOutput output) throws IOException {
+        Dataset<Row> answers = output.answered();
+        Column error = named(Answered.ERROR);
+        Column usage = named(Answered.USAGE);
         List<Row> groups = answers.groupBy(
-                        error.getField("code").as("code"), named(names.output(OutputColumns.FINISH_REASON)))
+                        error.getField("code").as("code"), named(Answered.FINISH_REASON), input_file_name())
                 .agg(
                         count(lit(1)),
                         min(error.getField("message")),
@@ -67,27 +64,32 @@ public record Manifest(
                         tokens(usage, "completion_tokens"),
                         tokens(usage, "cached_tokens"))
                 .collectAsList();
+        Map<String, Long> rowsByFile = new TreeMap<>();
+        groups.forEach(group -> rowsByFile.merge(fileName(group.getString(2)), group.getLong(3), Long::sum));
         Map<String, Long> errors = new TreeMap<>();
         Map<String, Long> finishReasons = new TreeMap<>();
         for (Row group : groups) {
             Map<String, Long> counts = group.isNullAt(0) ? finishReasons : errors;
-            counts.merge(group.getString(group.isNullAt(0) ? 1 : 0), group.getLong(2), Long::sum);
+            counts.merge(group.getString(group.isNullAt(0) ? 1 : 0), group.getLong(3), Long::sum);
         }
         return new Manifest(
-                groups.stream().mapToLong(group -> group.getLong(2)).sum(),
+                groups.stream().mapToLong(group -> group.getLong(3)).sum(),
                 errors,
                 finishReasons,
                 groups.stream()
                         .filter(group -> !group.isNullAt(0))
-                        .max(Comparator.comparingLong(group -> group.getLong(2)))
-                        .map(group -> group.getString(3))
+                        .max(Comparator.comparingLong(group -> group.getLong(3)))
+                        .map(group -> group.getString(4))
                         .orElse(null),
-                groups.stream().mapToLong(group -> group.getLong(4)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(5)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(6)).sum(),
-                options.expectedColumn()
-                        .map(expected ->
-                                Score.of(answers, names.output(OutputColumns.TEXT), expected, options.scoreBy())));
+                groups.stream().mapToLong(group -> group.getLong(7)).sum(),
+                options.expectedColumn().map(expected -> Score.of(answers, Answered.TEXT, expected, options.scoreBy())),
+                output.files(rowsByFile));
+    }
+
+    private static String fileName(String uri) {
+        return uri.isEmpty() ? "" : Uris.normalized(uri);
     }
 
     private static Column tokens(Column usage, String field) {
@@ -107,15 +109,31 @@ public record Manifest(
         return finishReasons.getOrDefault("length", 0L);
     }
 
-    /** Writes {@code _manifest.json} beside the Parquet files. */
-    public void write(
-            JobOptions options, ModelDescription model, Instant start, Instant end, Configuration configuration)
-            throws IOException {
+    /**
+     * Writes {@code _manifest.json} beside the answers.
+     *
+     * @param run what is known of this run
+     */
+    public void write(JobOptions options, ModelDescription model, Run run, JobOutput output) throws IOException {
         JsonMapper json = new JsonMapper();
         ObjectNode root = json.createObjectNode();
-        root.put("status", errorRatio() > options.toleratedErrorRatio() ? "too_many_errors" : "done");
+        root.put("schema_version", 1);
+        root.put("status", status(options, run));
+        root.put("terminal_reason", run.terminalReason());
+        root.put("result_uri", output.shown());
+        root.put("request_count", run.inputRows());
+        root.putObject("counts")
+                .put("succeeded", rows - failedRows())
+                .put("errored", failedRows())
+                .put("cancelled", 0)
+                .put("missing", Math.max(0, run.inputRows() - rows));
+        root.put("attempts", output.attempts());
         ObjectNode rowCounts = root.putObject("rows");
-        rowCounts.put("total", rows).put("answered", rows - failedRows()).put("failed", failedRows());
+        rowCounts
+                .put("total", rows)
+                .put("answered", rows - failedRows())
+                .put("failed", failedRows())
+                .put("resumed", run.inputRows() - output.rowsToAnswer());
         rowCounts.set("errors", json.valueToTree(errors));
         rowCounts.set("finish_reasons", json.valueToTree(finishReasons));
         root.putObject("tokens")
@@ -124,13 +142,13 @@ public record Manifest(
                 .put("total", promptTokens + completionTokens)
                 .put("cached", cachedTokens);
         score.ifPresent(found -> write(found, options, root.putObject("score")));
-        double seconds = Duration.between(start, end).toMillis() / 1e3;
+        double seconds = run.seconds();
         root.putObject("time")
-                .put("start", start.toString())
-                .put("end", end.toString())
+                .put("start", run.start().toString())
+                .put("end", run.end().toString())
                 .put("seconds", seconds)
-                .put("rows_per_second", rows / seconds)
-                .put("completion_tokens_per_second", completionTokens / seconds);
+                .put("rows_per_second", output.rowsToAnswer() / seconds)
+                .put("completion_tokens_per_second", run.completionTokens() / seconds);
         root.putObject("model")
                 .put("path", Redaction.redact(options.generation().engine().model()))
                 .put("format", model.format())
@@ -153,9 +171,48 @@ public record Manifest(
                 .put("spark_mixtral", Version.job())
                 .put("spark", Version.spark())
                 .put("java", Version.java());
-        Path path = new Path(options.output(), FILE);
-        try (OutputStream out = path.getFileSystem(configuration).create(path, true)) {
-            json.writerWithDefaultPrettyPrinter().writeValue(out, root);
+        ObjectNode byExecutor = root.putObject("executors");
+        run.tokensByExecutor().forEach(byExecutor::put);
+        ArrayNode list = root.putArray("files");
+        files.forEach(file -> list.addObject()
+                .put("name", file.name())
+                .put("rows", file.rows())
+                .put("bytes", file.bytes())
+                .put("sha256", file.sha256()));
+        output.publish(json.writerWithDefaultPrettyPrinter().writeValueAsBytes(root), FILE);
+    }
+
+    private String status(JobOptions options, Run run) {
+        if (!run.terminalReason().equals(Run.COMPLETED)) {
+            return "stopped";
+        }
+        return isTolerated(options) ? "done" : "too_many_errors";
+    }
+
+    /** Whether no more rows have errors than the job allows; never if all have. */
+    public boolean isTolerated(JobOptions options) {
+        return failedRows() < rows && errorRatio() <= options.toleratedErrorRatio();
+    }
+
+    /**
+     * What is known of a run beside its answers.
+     *
+     * @param inputRows of the whole input
+     * @param completionTokens generated by this run
+     * @param tokensByExecutor the same by executor
+     * @param terminalReason {@link #COMPLETED}, or why the job stopped before its end
+     */
+    public record Run(
+            Instant start,
+            Instant end,
+            long inputRows,
+            long completionTokens,
+            Map<String, Long> tokensByExecutor,
+            String terminalReason) {
+        public static final String COMPLETED = "completed";
+
+        double seconds() {
+            return Math.max(1, Duration.between(start, end).toMillis()) / 1e3;
         }
     }
 

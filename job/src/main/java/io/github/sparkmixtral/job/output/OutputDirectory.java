@@ -1,32 +1,45 @@
 package io.github.sparkmixtral.job.output;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.input_file_name;
+
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputMode;
+import io.github.sparkmixtral.job.options.RetryFailed;
 import io.github.sparkmixtral.job.options.Uris;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 
-/** Where the answers go. {@code _SUCCESS} is the last thing written: a directory without it is not complete. */
+/**
+ * Where the answers go. At any moment it holds whole chunks, {@code _job.json} and nothing else; {@code _SUCCESS} is the last thing
+ * written.
+ */
 public record OutputDirectory(String location, Configuration configuration) {
     private static final String SUCCESS = "_SUCCESS";
 
     /**
-     * Refuses an output that exists, or that holds an input which overwriting would destroy. What a killed job has left in {@code
-     * _temporary} does not count.
+     * Refuses an output that holds an input, which replacing it would destroy.
      *
-     * @throws JobException with exit code 6 where it exists, 2 where it holds the input
+     * @throws JobException with exit code 2
      */
-    public void requireFree(OutputMode mode, List<FileStatus> inputs) throws IOException {
-        FileSystem fileSystem = path().getFileSystem(configuration);
-        String qualified =
-                Uris.normalized(fileSystem.makeQualified(path()).toUri().toString());
+    public void requireOutside(List<FileStatus> inputs) throws IOException {
+        String qualified = Uris.normalized(path().toUri().toString());
         for (FileStatus input : inputs) {
             String file = Uris.normalized(input.getPath().toUri().toString());
             if (file.equals(qualified) || file.startsWith(qualified + "/")) {
@@ -34,43 +47,172 @@ public record OutputDirectory(String location, Configuration configuration) {
                         + input.getPath().getName() + ": give another directory");
             }
         }
-        if (mode == OutputMode.ERROR && exists(fileSystem)) {
-            String state = fileSystem.exists(new Path(path(), SUCCESS))
-                    ? "exists"
-                    : "exists, without " + SUCCESS + " and so incomplete";
-            throw new JobException(
-                    ExitCode.OUTPUT_EXISTS,
-                    "the output " + shown() + " " + state
-                            + ": give another --output, remove it, or replace it with --output-mode overwrite");
-        }
     }
 
-    private boolean exists(FileSystem fileSystem) throws IOException {
-        FileStatus[] files;
-        try {
-            files = fileSystem.listStatus(path());
-        } catch (FileNotFoundException e) {
-            return false;
+    /**
+     * Refuses an output that exists and may not be touched.
+     *
+     * @throws JobException with exit code 6
+     */
+    public void requireUsable(OutputMode mode) throws IOException {
+        List<FileStatus> files = files(path());
+        boolean started =
+                files.stream().anyMatch(file -> file.getPath().getName().equals(JobRecord.FILE));
+        if (files.isEmpty() || mode == OutputMode.OVERWRITE || mode == OutputMode.RESUME && started) {
+            return;
         }
-        for (FileStatus file : files) {
-            if (!file.getPath().getName().equals("_temporary")) {
-                return true;
+        boolean complete =
+                files.stream().anyMatch(file -> file.getPath().getName().equals(SUCCESS));
+        String state;
+        if (mode == OutputMode.RESUME) {
+            state = "exists and is not a job's that could be resumed (it has no " + JobRecord.FILE + ")";
+        } else {
+            state = complete ? "exists" : "exists, without " + SUCCESS + " and so incomplete";
+        }
+        throw exists(state + ": give another --output, remove it, or replace it with --output-mode overwrite");
+    }
+
+    private JobException exists(String state) {
+        return new JobException(ExitCode.OUTPUT_EXISTS, "the output " + shown() + " " + state);
+    }
+
+    /**
+     * What earlier runs have left to go on with; null for a fresh start.
+     *
+     * @throws JobException with exit code 6 where it is another job's
+     */
+    JobRecord record(OutputMode mode) throws IOException {
+        return mode == OutputMode.RESUME ? JobRecord.read(path(), configuration) : null;
+    }
+
+    JobException otherJob(List<String> differences) {
+        return exists("is another job's: " + String.join("; ", differences)
+                + ". Give another --output, or replace it with --output-mode overwrite");
+    }
+
+    public boolean isComplete() throws IOException {
+        return fileSystem().exists(new Path(path(), SUCCESS));
+    }
+
+    /** Takes away what is there: answers first, so that what is left of them after a kill looks like no job's. */
+    void clear() throws IOException {
+        FileSystem fileSystem = fileSystem();
+        fileSystem.delete(new Path(path(), SUCCESS), false);
+        for (FileStatus file : everything(path())) {
+            if (!file.getPath().getName().equals(JobRecord.FILE)) {
+                fileSystem.delete(file.getPath(), true);
             }
         }
-        return false;
+        fileSystem.delete(new Path(path(), JobRecord.FILE), false);
     }
 
-    /** Says that the output is complete. */
+    /** By chunk, how many of its rows are here: {@link Long#MAX_VALUE} for all. */
+    Map<String, Long> published() throws IOException {
+        List<String> names = new ArrayList<>();
+        files(path()).forEach(file -> names.add(file.getPath().getName()));
+        files(new Path(path(), ChunkNames.MARKERS))
+                .forEach(file -> names.add(file.getPath().getName()));
+        return ChunkNames.published(names);
+    }
+
+    boolean hasAnswers() throws IOException {
+        return !published().isEmpty();
+    }
+
+    /** The files, without their extension, that hold rows to be asked again. */
+    Set<String> chunksToRetry(SparkSession spark, JobOptions options) throws IOException {
+        if (options.output().retryFailed() == RetryFailed.NONE || !hasAnswers()) {
+            return Set.of();
+        }
+        Dataset<Row> answers = Answered.in(spark, options, location);
+        Column failed = options.output().retryFailed() == RetryFailed.ALL
+                ? col(Answered.ERROR).isNotNull()
+                : col(Answered.ERROR).getField("retryable");
+        Set<String> names = new HashSet<>();
+        for (Row file :
+                answers.filter(failed).select(input_file_name()).distinct().collectAsList()) {
+            String name = new Path(file.getString(0)).getName();
+            names.add(name.substring(0, name.lastIndexOf('.')).replaceFirst("^errors-", "part-"));
+        }
+        return names;
+    }
+
+    /** Says what is to come; nobody else may have said so before. */
+    void create(byte[] record) throws IOException {
+        if (!new ChunkPublisher(location, configuration).create(record, JobRecord.FILE)) {
+            throw exists("is being written by another run, which started at the same time: let it finish");
+        }
+    }
+
+    void replace(byte[] record) throws IOException {
+        fileSystem().delete(new Path(path(), SUCCESS), false);
+        new ChunkPublisher(location, configuration).publish(record, JobRecord.FILE);
+    }
+
+    void publish(byte[] content, String name) throws IOException {
+        new ChunkPublisher(location, configuration).publish(content, name);
+    }
+
+    /** Sweeps up what killed runs have left hidden, and says that the output is complete. */
     public void markComplete() throws IOException {
-        Path success = new Path(path(), SUCCESS);
-        success.getFileSystem(configuration).create(success, true).close();
+        for (FileStatus file : everything(path())) {
+            String name = file.getPath().getName();
+            if (name.startsWith(".part-") || name.startsWith(".errors-") || name.equals("_temporary")) {
+                fileSystem().delete(file.getPath(), true);
+            }
+        }
+        new ChunkPublisher(location, configuration).publishEmpty(SUCCESS);
+    }
+
+    /** All files that readers see, those in directories of partitions too. */
+    List<FileStatus> dataFiles() throws IOException {
+        List<FileStatus> found = new ArrayList<>();
+        collect(path(), found);
+        found.sort(java.util.Comparator.comparing(file -> file.getPath().toString()));
+        return found;
+    }
+
+    private void collect(Path folder, List<FileStatus> found) throws IOException {
+        for (FileStatus file : everything(folder)) {
+            String name = file.getPath().getName();
+            boolean hidden = name.startsWith(".") || name.startsWith("_") && !name.contains("=");
+            if (file.isDirectory() && !hidden) {
+                collect(file.getPath(), found);
+            } else if (!hidden) {
+                found.add(file);
+            }
+        }
+    }
+
+    /** What of a directory counts: not what a job of Spark's own has left half done, and nothing hidden. */
+    private List<FileStatus> files(Path folder) throws IOException {
+        return everything(folder).stream()
+                .filter(file -> !file.getPath().getName().equals("_temporary")
+                        && !file.getPath().getName().startsWith("."))
+                .toList();
+    }
+
+    private List<FileStatus> everything(Path folder) throws IOException {
+        try {
+            return List.of(fileSystem().listStatus(folder));
+        } catch (FileNotFoundException e) {
+            return List.of();
+        }
     }
 
     public String shown() {
         return Redaction.redact(location);
     }
 
-    private Path path() {
-        return new Path(location);
+    String qualified() throws IOException {
+        return path().toString();
+    }
+
+    private FileSystem fileSystem() throws IOException {
+        return new Path(location).getFileSystem(configuration);
+    }
+
+    private Path path() throws IOException {
+        return fileSystem().makeQualified(new Path(location));
     }
 }

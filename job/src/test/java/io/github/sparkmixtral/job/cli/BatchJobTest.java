@@ -277,8 +277,8 @@ class BatchJobTest {
         assertThat(refused.exitCode()).isEqualTo(ExitCode.OUTPUT_EXISTS);
         assertThat(refused.lastLine())
                 .isEqualTo("spark-mixtral: the output " + output
-                        + " exists, without _SUCCESS and so incomplete: give another"
-                        + " --output, remove it, or replace it with --output-mode overwrite");
+                        + " exists and is not a job's that could be resumed (it has no _job.json): give another --output,"
+                        + " remove it, or replace it with --output-mode overwrite");
         assertThat(output.resolve("precious.txt")).exists();
 
         Outcome replaced = generate(input, output, "--output-mode", "overwrite");
@@ -288,7 +288,8 @@ class BatchJobTest {
         assertThat(rows(output).stream().map(row -> row.getString(row.fieldIndex("custom_id"))))
                 .containsExactly("p.txt#1", "p.txt#3");
 
-        assertThat(generate(input, output).lastLine()).startsWith("spark-mixtral: the output " + output + " exists: ");
+        assertThat(generate(input, output, "--output-mode", "error").lastLine())
+                .startsWith("spark-mixtral: the output " + output + " exists: ");
     }
 
     @Test
@@ -428,7 +429,7 @@ class BatchJobTest {
         SparkListener killer = new SparkListener() {
             @Override
             public void onTaskStart(SparkListenerTaskStart start) {
-                if (Files.exists(output.resolve("_temporary"))) {
+                if (Files.exists(output.resolve("_job.json"))) {
                     Thread.ofVirtual().start(context::cancelAllJobs);
                 }
             }
@@ -456,7 +457,8 @@ class BatchJobTest {
         assertThat(killed.lastLine()).contains("cancelled");
         assertThat(output.resolve("_SUCCESS")).doesNotExist();
         assertThat(output.resolve("_manifest.json")).doesNotExist();
-        assertThat(generate(input, output).exitCode()).isEqualTo(ExitCode.DONE);
+        assertThat(generate(input, output, "--output-mode", "overwrite").exitCode())
+                .isEqualTo(ExitCode.DONE);
         assertThat(rows(output)).hasSize(3);
     }
 }

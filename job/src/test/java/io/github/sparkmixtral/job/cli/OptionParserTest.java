@@ -61,7 +61,7 @@ class OptionParserTest {
         assertThat(options.generation().defaults().parameters()).isEqualTo(SamplingParameters.DEFAULT);
         assertThat(options.generation().defaults().task()).isEqualTo(Task.CHAT);
         assertThat(options.generation().engine().quantization()).isEqualTo(Quantization.NONE);
-        assertThat(options.outputMode()).isEqualTo(OutputMode.ERROR);
+        assertThat(options.output().mode()).isEqualTo(OutputMode.RESUME);
         assertThat(options.generation().engine().kvCacheMemory()).isZero();
         assertThat(options.partitions()).isZero();
         assertThat(options.maxErrorRatio()).isEqualTo(1);
@@ -104,7 +104,7 @@ class OptionParserTest {
         assertThat(options.generation().columns().messages()).isEqualTo("c");
         assertThat(options.generation().columns().id()).isEqualTo("i");
         assertThat(options.generation().defaults().task()).isEqualTo(Task.COMPLETE);
-        assertThat(options.outputMode()).isEqualTo(OutputMode.OVERWRITE);
+        assertThat(options.output().mode()).isEqualTo(OutputMode.OVERWRITE);
         assertThat(options.generation().engine().quantization()).isEqualTo(Quantization.Q8_0);
         assertThat(options.generation().engine().backend()).isEqualTo("cpu");
         assertThat(options.generation().engine().maxNumSeqs()).isEqualTo(9);

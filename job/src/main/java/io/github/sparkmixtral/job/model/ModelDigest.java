@@ -1,0 +1,69 @@
+package io.github.sparkmixtral.job.model;
+
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.job.fault.RootCause;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** Tells by few reads whether a model is the one of before: names, sizes, headers and sampled bytes of its files. */
+public final class ModelDigest {
+    private static final int SAMPLES = 8;
+
+    private ModelDigest() {}
+
+    /**
+     * SHA-256 as hexadecimal digits.
+     *
+     * @param model path or URI
+     * @throws ModelException where it cannot be read
+     */
+    public static String of(String model, Configuration configuration) {
+        try {
+            Path path = ModelCache.isLocal(model) && !model.startsWith("file:")
+                    ? new Path(java.nio.file.Path.of(model).toAbsolutePath().toUri())
+                    : new Path(model);
+            FileSystem fileSystem = path.getFileSystem(configuration);
+            FileStatus status = fileSystem.getFileStatus(path);
+            List<FileStatus> files = status.isFile()
+                    ? List.of(status)
+                    : Arrays.stream(fileSystem.listStatus(path))
+                            .filter(file ->
+                                    file.isFile() && isPart(file.getPath().getName()))
+                            .sorted(Comparator.comparing(file -> file.getPath().getName()))
+                            .toList();
+            MessageDigest digest = ModelCache.sha256();
+            for (FileStatus file : files) {
+                // A file that was moved or renamed is the same model.
+                String name = status.isFile() ? "" : file.getPath().getName();
+                String part = name
+                        + ' '
+                        + file.getLen()
+                        + ' '
+                        + FileDigest.of(file, file.getLen(), SAMPLES, configuration)
+                        + '\n';
+                digest.update(part.getBytes(StandardCharsets.UTF_8));
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (IOException | IllegalArgumentException e) {
+            throw new ModelException(
+                    "the model " + Redaction.redact(model) + " cannot be read: " + RootCause.sentence(e), e);
+        }
+    }
+
+    private static boolean isPart(String name) {
+        return name.endsWith(".safetensors")
+                || name.endsWith(".gguf")
+                || name.endsWith(".json")
+                || name.startsWith("tokenizer.");
+    }
+}

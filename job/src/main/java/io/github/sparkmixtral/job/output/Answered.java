@@ -1,0 +1,91 @@
+package io.github.sparkmixtral.job.output;
+
+import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.when;
+
+import io.github.sparkmixtral.job.options.Columns;
+import io.github.sparkmixtral.job.options.JobOptions;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameReader;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * An output read back, whatever format it has: {@link #ID}, {@link #TEXT}, {@link #FINISH_REASON}, {@link #USAGE} and {@link #ERROR},
+ * and the other columns by their names, where the format has them.
+ */
+public final class Answered {
+    public static final String ID = "__mixtral_id";
+    public static final String TEXT = "__mixtral_text";
+    public static final String FINISH_REASON = "__mixtral_finish_reason";
+    public static final String USAGE = "__mixtral_usage";
+    public static final String ERROR = "__mixtral_error";
+
+    /** What is read of a line of OpenAI's batch output. */
+    private static final StructType LINE = StructType.fromDDL(
+            "custom_id string, error struct<code: string, message: string, retryable: boolean>, response struct<body:"
+                    + " struct<choices: array<struct<text: string, message: struct<content: string>, finish_reason: string>>,"
+                    + " usage: struct<prompt_tokens: bigint, completion_tokens: bigint, total_tokens: bigint,"
+                    + " prompt_tokens_details: struct<cached_tokens: bigint>>>>, recordId string, modelOutput struct<outputs:"
+                    + " array<struct<text: string, stop_reason: string>>, choices: array<struct<message: struct<content: string>,"
+                    + " stop_reason: string>>, usage: struct<prompt_tokens: bigint, completion_tokens: bigint, total_tokens:"
+                    + " bigint, cached_tokens: bigint>>");
+
+    private Answered() {}
+
+    static Dataset<Row> in(SparkSession spark, JobOptions options, String directory) {
+        DataFrameReader reader = spark.read();
+        return switch (options.output().format()) {
+            case PARQUET -> columns(reader.option("mergeSchema", false).parquet(directory), options);
+            case JSONL ->
+                lines(reader.schema(LINE).option("pathGlobFilter", "*.jsonl").json(directory));
+            case TABLE -> columns(spark.table(options.output().table().orElseThrow()), options);
+        };
+    }
+
+    private static Dataset<Row> columns(Dataset<Row> output, JobOptions options) {
+        Columns names = options.generation().columns();
+        return output.withColumn(ID, named(names.output(OutputColumns.ID)))
+                .withColumn(TEXT, named(names.output(OutputColumns.TEXT)))
+                .withColumn(FINISH_REASON, named(names.output(OutputColumns.FINISH_REASON)))
+                .withColumn(USAGE, named(names.output(OutputColumns.USAGE)))
+                .withColumn(ERROR, named(names.output(OutputColumns.ERROR)));
+    }
+
+    private static Dataset<Row> lines(Dataset<Row> lines) {
+        Column choice = col("response.body.choices").getItem(0);
+        Column usage = col("response.body.usage");
+        return lines.select(
+                coalesce(col("custom_id"), col("recordId")).as(ID),
+                coalesce(
+                                choice.getField("message").getField("content"),
+                                choice.getField("text"),
+                                col("modelOutput.outputs").getItem(0).getField("text"))
+                        .as(TEXT),
+                coalesce(
+                                choice.getField("finish_reason"),
+                                col("modelOutput.outputs").getItem(0).getField("stop_reason"),
+                                col("modelOutput.choices").getItem(0).getField("stop_reason"))
+                        .as(FINISH_REASON),
+                when(
+                                usage.isNotNull(),
+                                struct(
+                                        usage.getField("prompt_tokens").as("prompt_tokens"),
+                                        usage.getField("completion_tokens").as("completion_tokens"),
+                                        usage.getField("total_tokens").as("total_tokens"),
+                                        coalesce(
+                                                        usage.getField("prompt_tokens_details")
+                                                                .getField("cached_tokens"),
+                                                        lit(0L))
+                                                .as("cached_tokens")))
+                        .otherwise(col("modelOutput.usage"))
+                        .as(USAGE),
+                col("error").as(ERROR));
+    }
+}

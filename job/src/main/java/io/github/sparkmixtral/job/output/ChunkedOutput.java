@@ -1,0 +1,224 @@
+package io.github.sparkmixtral.job.output;
+
+import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.pmod;
+import static org.apache.spark.sql.functions.udf;
+import static org.apache.spark.sql.functions.xxhash64;
+
+import io.github.sparkmixtral.job.input.Input;
+import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.OutputFormat;
+import io.github.sparkmixtral.job.options.OutputTarget;
+import io.github.sparkmixtral.job.output.Chunk.Segment;
+import io.github.sparkmixtral.job.output.ChunkCommitProtocol.Write;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameWriter;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF2;
+import org.apache.spark.sql.types.DataTypes;
+
+/**
+ * The chunks that a run has to do, and their way into files. A session of the job's own is needed: Spark's commit protocol is a
+ * setting of the session.
+ */
+public final class ChunkedOutput {
+    private static final String CHUNK = "__mixtral_chunk";
+
+    private final SparkSession spark;
+    private final JobOptions options;
+    private final OutputDirectory directory;
+    private final Configuration configuration;
+    private final Fingerprint fingerprint;
+    private final JobRecord record;
+
+    private List<Chunk> chunks = List.of();
+    private Dataset<Row> rows;
+    private long rowsToAnswer;
+
+    /**
+     * @param record of the runs before; null if this is the first
+     */
+    ChunkedOutput(
+            SparkSession spark,
+            JobOptions options,
+            OutputDirectory directory,
+            Configuration configuration,
+            Fingerprint fingerprint,
+            JobRecord record) {
+        this.spark = spark;
+        this.options = options;
+        this.directory = directory;
+        this.configuration = configuration;
+        this.fingerprint = fingerprint;
+        this.record = record;
+    }
+
+    /** Finds the rows that have no answer yet. */
+    public void plan(Input input) throws IOException {
+        List<Chunk> known = record == null ? List.of() : record.chunks();
+        Map<String, Long> published = directory.published();
+        if (input.files().isEmpty()) {
+            planTable(input, known);
+        } else {
+            planFiles(input, known, published);
+        }
+    }
+
+    private void planFiles(Input input, List<Chunk> known, Map<String, Long> published) throws IOException {
+        List<Segment> covered = new ArrayList<>();
+        List<Chunk> again = new ArrayList<>();
+        Set<String> retried = published.isEmpty() ? Set.of() : directory.chunksToRetry(spark, options);
+        for (Chunk chunk : known) {
+            Long done = published.get(chunk.name());
+            if (done == null) {
+                // Its rows are planned anew below, in a chunk of the same name if nothing else has changed.
+                continue;
+            }
+            List<Segment> segments = chunk.firstRows(done);
+            covered.addAll(segments);
+            String file = done == Long.MAX_VALUE ? chunk.name() : chunk.name() + "-first" + done;
+            if (retried.contains(file)) {
+                again.add(new Chunk(file, segments));
+            }
+        }
+        long total = input.survey().rows();
+        List<Chunk> fresh = unfinished(known, published, input);
+        for (Chunk chunk : fresh) {
+            covered.addAll(chunk.segments());
+        }
+        List<Chunk> more = new ArrayList<>(fresh);
+        more.addAll(ChunkPlan.of(input.files(), covered, chunkRows(total), known.size()));
+        more.addAll(again);
+        chunks = more;
+        rowsToAnswer = chunks.stream().mapToLong(Chunk::rows).sum();
+        ChunkPlan.Index index = ChunkPlan.Index.of(chunks);
+        UDF2<String, Long, Integer> place = index::chunk;
+        Column chunk = udf(place, DataTypes.IntegerType).apply(col(Input.FILE), col(Input.ORDINAL));
+        rows = spread(input.rows().withColumn(CHUNK, chunk).filter(col(CHUNK).geq(0)), Input.FILE, Input.ORDINAL);
+    }
+
+    /** Chunks of the runs before that are to be done as they were planned; with all of their rows still there. */
+    private static List<Chunk> unfinished(List<Chunk> known, Map<String, Long> published, Input input) {
+        Map<String, Long> rows = new java.util.HashMap<>();
+        input.files().forEach(file -> rows.put(file.file(), file.rows()));
+        return known.stream()
+                .filter(chunk -> !published.containsKey(chunk.name()))
+                .filter(chunk -> chunk.segments().stream()
+                        .allMatch(segment -> segment.last() <= rows.getOrDefault(segment.file(), 0L)))
+                .filter(chunk -> !chunk.segments().isEmpty())
+                .toList();
+    }
+
+    private void planTable(Input input, List<Chunk> known) throws IOException {
+        Column id = named(input.reader().idColumn()).cast("string");
+        Dataset<Row> left = input.rows();
+        long remaining = input.survey().rows();
+        if (!known.isEmpty() && directory.hasAnswers()) {
+            Dataset<Row> answered = Answered.in(spark, options, directory.location())
+                    .select(col(Answered.ID).as("__mixtral_answered"));
+            // Rows without an id are all in one chunk: they are answered all or not at all.
+            boolean withoutId =
+                    !answered.filter(col("__mixtral_answered").isNull()).isEmpty();
+            left = left.join(answered, id.equalTo(col("__mixtral_answered")), "left_anti");
+            left = withoutId ? left.filter(id.isNotNull()) : left;
+            remaining = left.count();
+        }
+        rowsToAnswer = remaining;
+        int count = (int) Math.ceilDiv(remaining, chunkRows(input.survey().rows()));
+        int generation = record == null ? 0 : record.attempts();
+        List<Chunk> more = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            more.add(Chunk.ofBucket(known.size() + i, generation));
+        }
+        chunks = more;
+        if (count > 0) {
+            Column bucket = pmod(xxhash64(id), lit((long) count)).cast("int");
+            String name = input.reader().idColumn();
+            rows = spread(left.withColumn(CHUNK, bucket), name, name);
+        }
+    }
+
+    private Dataset<Row> spread(Dataset<Row> placed, String first, String second) {
+        return placed.repartitionById(Math.max(1, chunks.size()), col(CHUNK))
+                .sortWithinPartitions(named(first), named(second))
+                .drop(CHUNK);
+    }
+
+    private long chunkRows(long total) {
+        OutputTarget target = options.output();
+        if (target.chunkRows() > 0) {
+            return target.chunkRows();
+        }
+        return options.partitions() > 0
+                ? Math.ceilDiv(total, options.partitions())
+                : ChunkPlan.chunkRows(
+                        total, options.generation().defaults().parameters().maxTokens());
+    }
+
+    /** Rows that this run has to answer. */
+    public long rowsToAnswer() {
+        return rowsToAnswer;
+    }
+
+    /** Those rows, a partition for each chunk, in the order of the input. */
+    public Dataset<Row> rows() {
+        return rows;
+    }
+
+    /** Says what is to come, before the first chunk is. */
+    public void begin() throws IOException {
+        JobRecord begun = record == null ? new JobRecord(fingerprint, 1, chunks) : record.with(fingerprint, newOnes());
+        if (record == null) {
+            directory.create(begun.json());
+        } else {
+            directory.replace(begun.json());
+        }
+    }
+
+    private List<Chunk> newOnes() {
+        Set<String> known = new java.util.HashSet<>(
+                record.chunks().stream().map(Chunk::name).toList());
+        return chunks.stream()
+                .filter(chunk -> !known.contains(chunk.name()) && !chunk.name().contains("-first"))
+                .toList();
+    }
+
+    /** Answers the rows and publishes chunk after chunk. */
+    public void write(Dataset<Row> answers) throws IOException {
+        OutputTarget target = options.output();
+        String path = directory.qualified();
+        boolean jsonl = target.format() == OutputFormat.JSONL;
+        ChunkCommitProtocol.prepare(
+                path,
+                new Write(
+                        chunks.stream().map(Chunk::name).toArray(String[]::new),
+                        target.format().extension(),
+                        jsonl));
+        spark.conf().set("spark.sql.sources.commitProtocolClass", ChunkCommitProtocol.class.getName());
+        spark.conf().set("spark.sql.files.maxRecordsPerFile", 0L);
+        try {
+            Dataset<Row> written = jsonl ? BatchLines.of(answers, options) : answers;
+            DataFrameWriter<Row> writer = written.write().mode(SaveMode.Append);
+            if (jsonl) {
+                writer.partitionBy(ChunkNames.ERRORS)
+                        .option("compression", "none")
+                        .text(path);
+            } else {
+                writer.partitionBy(target.partitionBy().toArray(String[]::new)).parquet(path);
+            }
+        } finally {
+            ChunkCommitProtocol.forget(path);
+        }
+    }
+}

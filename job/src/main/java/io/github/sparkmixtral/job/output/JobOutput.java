@@ -1,0 +1,218 @@
+package io.github.sparkmixtral.job.output;
+
+import static io.github.sparkmixtral.job.output.OutputColumns.named;
+
+import io.github.sparkmixtral.job.fault.ExitCode;
+import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.input.IdentifiedRows;
+import io.github.sparkmixtral.job.input.Input;
+import io.github.sparkmixtral.job.model.ModelDigest;
+import io.github.sparkmixtral.job.options.InputFormat;
+import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.OutputMode;
+import io.github.sparkmixtral.job.options.OutputTarget;
+import io.github.sparkmixtral.job.options.RetryFailed;
+import io.github.sparkmixtral.model.ModelDescription;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.spark.sql.DataFrameWriter;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Where a job's answers go, from the first check to the last file: a directory of chunks, or a table.
+ */
+public final class JobOutput {
+    private final SparkSession spark;
+    private final JobOptions options;
+    private final OutputTarget target;
+    private final Configuration configuration;
+    private final Optional<OutputDirectory> directory;
+    private ChunkedOutput chunks;
+    private Dataset<Row> rows;
+    private long rowsToAnswer;
+    private int attempts = 1;
+    private boolean done;
+
+    /** @param spark a session of the job's own, whose settings are changed */
+    public JobOutput(SparkSession spark, JobOptions options, Configuration configuration) {
+        this.spark = spark;
+        this.options = options;
+        this.target = options.output();
+        this.configuration = configuration;
+        this.directory = target.directory().map(location -> new OutputDirectory(location, configuration));
+    }
+
+    /**
+     * Refuses an output that may not be touched.
+     *
+     * @param inputs files of the input
+     * @throws JobException with exit code 6 where it exists, 2 where it holds the input
+     */
+    public void requireUsable(List<FileStatus> inputs) throws IOException {
+        if (directory.isPresent()) {
+            directory.get().requireOutside(inputs);
+        }
+        if (target.table().isPresent()) {
+            String table = target.table().get();
+            if (options.inputFormat().equals(Optional.of(InputFormat.TABLE))
+                    && options.input().getFirst().equalsIgnoreCase(table)) {
+                throw JobException.usage("--output-table " + table + " is the input: give another table");
+            }
+            if (target.mode() == OutputMode.ERROR && spark.catalog().tableExists(table)) {
+                throw new JobException(
+                        ExitCode.OUTPUT_EXISTS,
+                        "the table " + table + " exists: give another --output-table, drop it, or replace it with"
+                                + " --output-mode overwrite");
+            }
+        } else {
+            directory.orElseThrow().requireUsable(target.mode());
+        }
+    }
+
+    /**
+     * Compares the job with the one that has begun the output.
+     *
+     * @param files of the input
+     * @throws JobException with exit code 6 where it is another one, saying what differs
+     */
+    public void requireSameJob(ModelDescription model, InputFormat format, List<FileStatus> files) throws IOException {
+        if (target.table().isPresent()) {
+            return;
+        }
+        String digest = ModelDigest.of(options.generation().engine().model(), configuration);
+        Fingerprint fingerprint = Fingerprint.of(options, model, digest, files, configuration);
+        JobRecord record = directory.orElseThrow().record(target.mode());
+        if (record != null) {
+            List<String> differences = fingerprint.differencesFrom(record.fingerprint(), format, files, configuration);
+            if (!differences.isEmpty()) {
+                throw directory.orElseThrow().otherJob(differences);
+            }
+            attempts = record.attempts() + 1;
+        }
+        chunks = new ChunkedOutput(spark, options, directory.orElseThrow(), configuration, fingerprint, record);
+        done = record != null
+                && directory.orElseThrow().isComplete()
+                && fingerprint.hasInputOf(record.fingerprint())
+                && (target.retryFailed() == RetryFailed.NONE
+                        || directory.orElseThrow().chunksToRetry(spark, options).isEmpty());
+    }
+
+    /** Whether nothing is left to do. */
+    public boolean isDone() {
+        return done;
+    }
+
+    /** Finds the rows that have no answer yet. */
+    public void plan(Input input) throws IOException {
+        if (target.table().isEmpty()) {
+            chunks.plan(input);
+            rows = chunks.rows();
+            rowsToAnswer = chunks.rowsToAnswer();
+        } else {
+            planTable(input);
+        }
+    }
+
+    /** The table's own commit makes it whole; a resumed job leaves out the rows whose ids are there. */
+    private void planTable(Input input) {
+        String table = target.table().orElseThrow();
+        rows = input.rows();
+        rowsToAnswer = input.survey().rows();
+        if (target.mode() == OutputMode.RESUME && spark.catalog().tableExists(table)) {
+            Dataset<Row> answered = Answered.in(spark, options, "").select(named(Answered.ID));
+            rows = IdentifiedRows.of(input)
+                    .join(answered, named(IdentifiedRows.ID).equalTo(named(Answered.ID)), "left_anti")
+                    .drop(IdentifiedRows.ID);
+            rowsToAnswer = rows.count();
+        }
+        int tasks = (int) Math.max(
+                1,
+                Math.min(
+                        rowsToAnswer,
+                        Math.ceilDiv(
+                                rowsToAnswer,
+                                ChunkPlan.chunkRows(
+                                        rowsToAnswer,
+                                        options.generation()
+                                                .defaults()
+                                                .parameters()
+                                                .maxTokens()))));
+        rows = rows.repartition(options.partitions() > 0 ? options.partitions() : tasks);
+    }
+
+    public long rowsToAnswer() {
+        return rowsToAnswer;
+    }
+
+    /** The rows to answer, spread as they are to be answered. */
+    public Dataset<Row> rows() {
+        return rows;
+    }
+
+    public int attempts() {
+        return attempts;
+    }
+
+    /** Answers the rows and writes the answers. */
+    public void write(Dataset<Row> answers) throws IOException {
+        if (target.table().isPresent()) {
+            writeTable(answers);
+            return;
+        }
+        if (target.mode() == OutputMode.OVERWRITE) {
+            directory.orElseThrow().clear();
+        }
+        chunks.begin();
+        chunks.write(answers);
+    }
+
+    private void writeTable(Dataset<Row> answers) {
+        DataFrameWriter<Row> writer = answers.write()
+                .mode(target.mode() == OutputMode.OVERWRITE ? SaveMode.Overwrite : SaveMode.Append)
+                .partitionBy(target.partitionBy().toArray(String[]::new));
+        target.tableFormat().ifPresent(writer::format);
+        writer.saveAsTable(target.table().orElseThrow());
+    }
+
+    /** Writes a file beside the answers, where they are in a directory. */
+    public void publish(byte[] content, String name) throws IOException {
+        if (directory.isPresent()) {
+            directory.get().publish(content, name);
+        }
+    }
+
+    /** Says that all answers are there. */
+    public void markComplete() throws IOException {
+        if (target.table().isEmpty()) {
+            directory.orElseThrow().markComplete();
+        }
+    }
+
+    /** Where the answers are, for messages. */
+    public String shown() {
+        return target.table()
+                .map(table -> "the table " + table)
+                .orElseGet(() -> directory.orElseThrow().shown());
+    }
+
+    public Dataset<Row> answered() {
+        return Answered.in(
+                spark, options, directory.map(OutputDirectory::location).orElse(""));
+    }
+
+    /** @param rows by normalized URI */
+    List<OutputFile> files(Map<String, Long> rows) throws IOException {
+        if (target.table().isPresent()) {
+            return List.of();
+        }
+        OutputDirectory files = directory.orElseThrow();
+        return OutputFile.of(spark, files.qualified(), files.dataFiles(), rows, configuration);
+    }
+}
