@@ -292,6 +292,7 @@ class ResumeTest {
         assertThat(rows).hasSize(54);
         Files.writeString(input, Files.readString(input) + "{\"custom_id\": \"r99\", \"prompt\": \"copy 99\"}\n");
         assertDone(io.github.sparkmixtral.job.SparkFixture.run(arguments));
+        spark().catalog().refreshTable(TABLE);
         assertThat(spark().table(TABLE).count()).isEqualTo(55);
         spark().sql("drop table " + TABLE);
     }

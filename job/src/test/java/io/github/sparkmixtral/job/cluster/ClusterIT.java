@@ -1,0 +1,158 @@
+package io.github.sparkmixtral.job.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.sparkmixtral.job.SparkFixture;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Kills on a real cluster: a master, two workers and their executors as processes. */
+@Timeout(value = 300)
+class ClusterIT {
+    private static final int ROWS = 144;
+
+    @TempDir
+    private static Path shared;
+
+    private static StandaloneCluster cluster;
+    private static Path input;
+    private static List<String> undisturbed;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeAll
+    static void startCluster() throws Exception {
+        cluster = new StandaloneCluster(shared, 2);
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < ROWS; i++) {
+            lines.add("{\"prompt\": \"Sort these numbers: " + i * 7 % 97 + ", " + i * 31 % 89 + ", " + i + "\"}");
+        }
+        input = SparkFixture.write(shared.resolve("prompts.jsonl"), lines.toArray(String[]::new));
+        Path alone = shared.resolve("alone");
+        SparkFixture.Outcome outcome = SparkFixture.run(arguments(alone).toArray());
+        assertThat(outcome.exitCode().value()).as(outcome.lastLine()).isZero();
+        undisturbed = texts(alone);
+    }
+
+    @AfterAll
+    static void stopCluster() {
+        cluster.close();
+    }
+
+    private static List<String> arguments(Path output) {
+        return List.of(
+                "--model",
+                SparkFixture.MODEL.toString(),
+                "--input",
+                input.toString(),
+                "--output",
+                output.toString(),
+                "--temperature",
+                "0.8",
+                "--seed",
+                "3",
+                "--max-tokens",
+                "16",
+                "--ignore-eos",
+                "--chunk-rows",
+                "12");
+    }
+
+    private static List<String> texts(Path output) {
+        return SparkFixture.rows(output).stream().map(ClusterIT::text).toList();
+    }
+
+    private static String text(Row row) {
+        return row.getAs("custom_id") + ": " + row.getAs("generated_text") + row.getAs("error") + row.getAs("seed");
+    }
+
+    private static Map<String, FileTime> chunks(Path output) throws IOException {
+        Map<String, FileTime> times = new HashMap<>();
+        if (Files.exists(output)) {
+            try (Stream<Path> files = Files.list(output)) {
+                for (Path file : files.filter(
+                                path -> path.getFileName().toString().startsWith("part-"))
+                        .toList()) {
+                    times.put(file.getFileName().toString(), Files.getLastModifiedTime(file));
+                }
+            }
+        }
+        return times;
+    }
+
+    private static void awaitChunks(Path output, int count, Process driver) throws Exception {
+        while (chunks(output).size() < count) {
+            assertThat(driver.isAlive())
+                    .as("the job has ended before it was killed")
+                    .isTrue();
+            TimeUnit.MILLISECONDS.sleep(20);
+        }
+    }
+
+    private Process submit(Path output) throws IOException {
+        return cluster.submit(directory.resolve("driver.log"), Map.of(), List.of(), arguments(output));
+    }
+
+    private void assertDone(Process driver) throws Exception {
+        assertThat(driver.waitFor())
+                .as(Files.readString(directory.resolve("driver.log")))
+                .isZero();
+    }
+
+    @Test
+    void killedDriverLosesNothingAndTheSameCommandFinishes() throws Exception {
+        Path output = directory.resolve("out");
+        Process driver = submit(output);
+        awaitChunks(output, 5, driver);
+        driver.destroyForcibly().waitFor();
+        Map<String, FileTime> before = chunks(output);
+        // What is there is whole: every reader sees final rows, none of them twice.
+        assertThat(output.resolve("_SUCCESS")).doesNotExist();
+        List<String> readable = texts(output);
+        assertThat(undisturbed).containsAll(readable);
+        assertThat(new HashSet<>(readable)).hasSameSizeAs(readable);
+
+        assertDone(submit(output));
+
+        assertThat(chunks(output)).containsAllEntriesOf(before);
+        assertThat(texts(output)).isEqualTo(undisturbed);
+        JsonNode manifest =
+                new ObjectMapper().readTree(output.resolve("_manifest.json").toFile());
+        assertThat(manifest.at("/rows/resumed").asInt()).isGreaterThanOrEqualTo(5 * 12);
+        assertThat(manifest.at("/attempts").asInt()).isEqualTo(2);
+        assertThat(manifest.at("/executors").size()).isEqualTo(2);
+    }
+
+    @Test
+    void killedExecutorIsReplacedAndNoRowIsLostOrDoubled() throws Exception {
+        Path output = directory.resolve("out");
+        Process driver = submit(output);
+        awaitChunks(output, 3, driver);
+        List<ProcessHandle> executors = cluster.executors();
+        assertThat(executors).hasSize(2);
+        executors.getFirst().destroyForcibly();
+
+        assertDone(driver);
+
+        assertThat(texts(output)).isEqualTo(undisturbed);
+        assertThat(output.resolve("_SUCCESS")).exists();
+    }
+}

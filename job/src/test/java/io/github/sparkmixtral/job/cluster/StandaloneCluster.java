@@ -1,0 +1,182 @@
+package io.github.sparkmixtral.job.cluster;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** A master and workers of Spark as processes on this machine, started from the jars that the build has resolved. */
+final class StandaloneCluster implements AutoCloseable {
+    private static final Path TARGET = Path.of("target").toAbsolutePath();
+    private static final String LOOPBACK = "127.0.0.1";
+
+    private final Path directory;
+    private final Path home;
+    private final String url;
+    private final int masterUi;
+    private final List<Process> processes = new ArrayList<>();
+
+    StandaloneCluster(Path directory, int workers) throws IOException, InterruptedException {
+        this.directory = directory;
+        this.home = sparkHome(directory);
+        int port = freePort();
+        this.masterUi = freePort();
+        this.url = "spark://" + LOOPBACK + ":" + port;
+        start(
+                "master",
+                "org.apache.spark.deploy.master.Master",
+                "--host",
+                LOOPBACK,
+                "--port",
+                Integer.toString(port),
+                "--webui-port",
+                Integer.toString(masterUi));
+        for (int i = 0; i < workers; i++) {
+            start(
+                    "worker-" + i,
+                    "org.apache.spark.deploy.worker.Worker",
+                    "--host",
+                    LOOPBACK,
+                    "-c",
+                    "1",
+                    "-m",
+                    "3g",
+                    "--webui-port",
+                    Integer.toString(freePort()),
+                    "-d",
+                    Files.createDirectories(directory.resolve("work-" + i)).toString(),
+                    url);
+        }
+        awaitWorkers(workers);
+    }
+
+    private static Path sparkHome(Path directory) throws IOException {
+        Path home = directory.resolve("spark");
+        Path jars = Files.createDirectories(home.resolve("jars"));
+        for (String jar :
+                Files.readString(TARGET.resolve("spark.classpath")).strip().split(":", -1)) {
+            Path path = Path.of(jar);
+            Files.createSymbolicLink(jars.resolve(path.getFileName()), path);
+        }
+        return home;
+    }
+
+    static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0)) {
+            return socket.getLocalPort();
+        }
+    }
+
+    private static String java() {
+        return Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    }
+
+    private void start(String name, String mainClass, String... arguments) throws IOException {
+        List<String> command =
+                new ArrayList<>(List.of(java(), "-Xmx512m", "-cp", home.resolve("jars") + "/*", mainClass));
+        command.addAll(List.of(arguments));
+        processes.add(process(command, Map.of())
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve(name + ".log").toFile())
+                .start());
+    }
+
+    private ProcessBuilder process(List<String> command, Map<String, String> environment) {
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().put("SPARK_HOME", home.toString());
+        builder.environment().put("SPARK_SCALA_VERSION", "2.13");
+        builder.environment().put("SPARK_LOCAL_IP", LOOPBACK);
+        builder.environment().putAll(environment);
+        return builder;
+    }
+
+    private void awaitWorkers(int workers) throws IOException, InterruptedException {
+        HttpClient client = HttpClient.newHttpClient();
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + LOOPBACK + ":" + masterUi + "/json/"))
+                .build();
+        for (int i = 0; i < 600; i++) {
+            try {
+                String state = client.send(request, HttpResponse.BodyHandlers.ofString())
+                        .body();
+                if (state.split("\"state\" : \"ALIVE\"", -1).length - 1 >= workers) {
+                    return;
+                }
+            } catch (IOException notYet) {
+                // The master is still starting.
+            }
+            TimeUnit.MILLISECONDS.sleep(100);
+        }
+        throw new IllegalStateException("the workers have not registered: see the logs in " + directory);
+    }
+
+    /** Starts a driver; its output goes to the file. */
+    Process submit(Path log, Map<String, String> environment, List<String> properties, List<String> arguments)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                java(),
+                "-Xmx1g",
+                "--add-modules=jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "--add-opens=java.base/java.nio=ALL-UNNAMED",
+                "--add-opens=java.base/java.lang=ALL-UNNAMED",
+                "--add-opens=java.base/java.util=ALL-UNNAMED",
+                "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+                "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+                "-cp",
+                home.resolve("jars") + "/*",
+                "org.apache.spark.deploy.SparkSubmit",
+                "--master",
+                url,
+                "--properties-file",
+                Path.of("..", "conf", "spark-defaults.conf").toAbsolutePath().toString(),
+                "--conf",
+                "spark.executor.memory=1g",
+                "--conf",
+                "spark.driver.bindAddress=" + LOOPBACK,
+                "--conf",
+                "spark.driver.host=" + LOOPBACK,
+                "--conf",
+                "spark.ui.enabled=false"));
+        for (String property : properties) {
+            command.addAll(List.of("--conf", property));
+        }
+        command.addAll(List.of(
+                "--class",
+                "io.github.sparkmixtral.job.BatchInferenceJob",
+                TARGET.resolve("spark-mixtral.jar").toString()));
+        command.addAll(arguments);
+        return process(command, environment)
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+    }
+
+    /** The processes of executors that run now. */
+    List<ProcessHandle> executors() {
+        return processes.stream()
+                .flatMap(process -> process.toHandle().descendants())
+                .filter(handle -> handle.info().commandLine().orElse("").contains("CoarseGrainedExecutorBackend"))
+                .toList();
+    }
+
+    Path directory() {
+        return directory;
+    }
+
+    @Override
+    public void close() {
+        for (Process process : processes.reversed()) {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly();
+        }
+    }
+}
