@@ -340,13 +340,10 @@ abstract class KernelsContractTest {
 
     private void gemm(Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
         try (Arena arena = Arena.ofConfined()) {
-            Packing packing = kernels.packing();
-            PackedMatrix packed =
-                    new PackedMatrix(weights, packing, arena.allocate(PackedMatrix.bytes(weights, packing), 64));
+            PackedMatrix packed = PackedMatrix.of(weights, kernels.packing(), arena);
             Rows rows = new Rows(in, inRows, fromRow, toRow);
             Workspace workspace = new Workspace(CONFIG, rows.count());
             for (int panel = 0; panel < packed.panelCount(); panel++) {
-                packed.pack(panel);
                 kernels.gemm(out, rows, packed, panel, workspace);
             }
         }
