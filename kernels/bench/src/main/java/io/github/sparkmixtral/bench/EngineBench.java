@@ -10,6 +10,7 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.testkit.ModelWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -235,7 +236,7 @@ public final class EngineBench implements Callable<Integer> {
             throw new IllegalArgumentException("--write writes random weights: leave out --model");
         }
         try (Model model = modelOptions.load()) {
-            GgufWriter.write(
+            ModelWriter.writeGguf(
                     write, model, SyntheticModel.vocabulary(model.config().vocabularySize()));
         }
     }

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.bench;
 
-import io.github.sparkmixtral.cpu.LargePages;
+import io.github.sparkmixtral.cpu.HugePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
@@ -67,7 +67,7 @@ final class Limits implements AutoCloseable {
 
     Limits(List<Integer> threadCounts, long bytes, int steps) {
         this.steps = steps;
-        memory = LargePages.allocate(bytes, arena).fill((byte) 1);
+        memory = HugePages.allocate(bytes, arena).fill((byte) 1);
         for (int threads : threadCounts) {
             readSeconds.put(threads, new ArrayList<>());
             arithmeticSeconds.put(threads, new ArrayList<>());

@@ -24,7 +24,7 @@ import java.util.stream.IntStream;
  * all layers read the same memory, so that a device with little beside it can be measured; a backend that packs or uploads weights
  * still does so layer by layer.
  */
-public final class SyntheticModel {
+final class SyntheticModel {
 
     private static final ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final long OWN_LAYERS_BYTES = 4L << 30;
@@ -65,7 +65,7 @@ public final class SyntheticModel {
      *
      * @throws IllegalArgumentException for types that it cannot make
      */
-    public static Model of(ModelConfig config, TensorType type, long seed) {
+    static Model of(ModelConfig config, TensorType type, long seed) {
         return new SyntheticModel(config, type, seed).model();
     }
 

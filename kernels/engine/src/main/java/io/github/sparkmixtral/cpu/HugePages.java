@@ -14,7 +14,7 @@ import org.slf4j.LoggerFactory;
  * with pages of 4 KiB it waits for address translations. Only a wish is passed to the kernel ({@code madvise(MADV_HUGEPAGE)} of Linux, see madvise(2)),
  * before the memory is touched for the first time; where that is not possible, the memory is the same with small pages.
  */
-final class HugePages {
+public final class HugePages {
 
     private static final Logger LOG = LoggerFactory.getLogger(HugePages.class);
 
@@ -31,7 +31,7 @@ final class HugePages {
      * @param arena closing it gives the memory back
      * @throws OutOfMemoryError where the address space, or what the system may promise, does not suffice
      */
-    static MemorySegment allocate(long bytes, Arena arena) {
+    public static MemorySegment allocate(long bytes, Arena arena) {
         String system = System.getProperty("os.name") + " " + System.getProperty("os.arch");
         if (system.equals("Linux amd64") || system.equals("Linux aarch64")) {
             try {

@@ -6,8 +6,22 @@ package io.github.sparkmixtral.cpu;
  *
  * <p>Contract: an element of a result depends on its own inputs only, bit for bit. How many rows are computed together, where
  * a row lies, how columns are split between calls and whether the code is interpreted or compiled make no difference.
+ *
+ * <p>Public, with the types of its arguments, for those who measure kernels: a backend is opened through its provider.
  */
-interface Kernels {
+public interface Kernels {
+
+    /**
+     * Those that want their weights so. All but the scalar ones, which is {@link Packing#NONE}, need {@code --add-modules jdk.incubator.vector}.
+     *
+     * @throws IllegalStateException with the reason where there is no library for products in bfloat16 and they are asked for
+     */
+    static Kernels of(Packing packing) {
+        return switch (packing) {
+            case NONE -> new ScalarKernels();
+            case FLOATS, BFLOAT16 -> new VectorKernels(packing);
+        };
+    }
 
     /** For the log: {@code scalar}, {@code vector 512}. */
     String name();

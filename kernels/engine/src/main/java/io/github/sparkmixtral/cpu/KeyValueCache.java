@@ -15,10 +15,10 @@ import java.nio.ByteOrder;
  * of blocks when the first of them is used, so that a cache that stays half empty costs half. {@link #reserve} and
  * {@link #close} belong to the owner's thread; the rest may be called by many threads on different slots.
  */
-final class KeyValueCache implements AutoCloseable {
+public final class KeyValueCache implements AutoCloseable {
 
     /** Tokens per block. */
-    static final int BLOCK = BackendOptions.BLOCK_SIZE;
+    public static final int BLOCK = BackendOptions.BLOCK_SIZE;
 
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -34,7 +34,10 @@ final class KeyValueCache implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment[] slabs;
 
-    KeyValueCache(ModelConfig config, int blocks) {
+    /**
+     * @param blocks whose memory is yet to be {@linkplain #reserve reserved}
+     */
+    public KeyValueCache(ModelConfig config, int blocks) {
         this.kvHeads = config.kvHeads();
         this.headDimension = config.headDimension();
         this.valueStride = Matrix.padded(headDimension);
@@ -59,7 +62,7 @@ final class KeyValueCache implements AutoCloseable {
     }
 
     /** Makes sure that there is memory behind a block. */
-    void reserve(int block) {
+    public void reserve(int block) {
         int slab = block / blocksPerSlab;
         if (slabs[slab] == null) {
             int held = Math.min(blocksPerSlab, blocks - slab * blocksPerSlab);
@@ -95,8 +98,12 @@ final class KeyValueCache implements AutoCloseable {
         return kvHeads;
     }
 
-    /** Stores one token's keys and values, {@code [kvHeads * headDimension]} each. */
-    void store(int layer, int slot, Matrix keys, Matrix values, int row) {
+    /**
+     * Stores one token's keys and values: those of a row of {@code [rows, kvHeads * headDimension]}.
+     *
+     * @param slot block times {@link #BLOCK} plus place in the block
+     */
+    public void store(int layer, int slot, Matrix keys, Matrix values, int row) {
         int block = slot / BLOCK;
         int token = slot % BLOCK;
         MemorySegment slab = slab(block);

@@ -4,12 +4,13 @@ package io.github.sparkmixtral.cpu;
  * Activations {@code [rows, columns]} on the heap, row-major, each row {@code stride} floats long. The elements between
  * {@code columns} and {@code stride} are zero and stay so, which lets a kernel run over whole vectors without a tail.
  */
-record Matrix(float[] data, int columns, int stride) {
+public record Matrix(float[] data, int columns, int stride) {
 
     /** Rows are padded to a multiple of this: the lanes over which a dot product is spread, whatever the machine's vectors. */
-    static final int LANES = 16;
+    public static final int LANES = 16;
 
-    static Matrix zeros(int rows, int columns) {
+    /** Zeros {@code [rows, columns]}. */
+    public static Matrix zeros(int rows, int columns) {
         int stride = padded(columns);
         return new Matrix(new float[Math.multiplyExact(rows, stride)], columns, stride);
     }
@@ -19,7 +20,7 @@ record Matrix(float[] data, int columns, int stride) {
     }
 
     /** Index in {@link #data} of the first element of a row. */
-    int offset(int row) {
+    public int offset(int row) {
         return row * stride;
     }
 }

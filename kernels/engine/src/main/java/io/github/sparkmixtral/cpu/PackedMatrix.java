@@ -4,6 +4,7 @@ import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.QuantizedRow;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -27,7 +28,7 @@ import java.util.Arrays;
  * @param tensor the weights as their file has them; all there is where nothing is packed
  * @param panels {@link #bytes} bytes, yet to be {@linkplain #pack packed}
  */
-record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels) {
+public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels) {
 
     /** Outputs of a panel, but for products in bfloat16. */
     static final int WIDTH = 32;
@@ -64,6 +65,20 @@ record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels) {
         return packing == Packing.NONE ? 0 : matrix.panelCount() * matrix.panelBytes();
     }
 
+    /**
+     * Packs a tensor, with the calling thread alone.
+     *
+     * @param arena owns the panels
+     * @throws ModelException as {@link #pack}
+     */
+    public static PackedMatrix of(Tensor tensor, Packing packing, Arena arena) {
+        PackedMatrix matrix = new PackedMatrix(tensor, packing, arena.allocate(bytes(tensor, packing), ALIGNMENT));
+        for (int panel = 0; panel < matrix.panelCount(); panel++) {
+            matrix.pack(panel);
+        }
+        return matrix;
+    }
+
     /** Bits that an element takes, where it is not held in bfloat16. */
     int bits() {
         return switch (tensor.type()) {
@@ -74,7 +89,8 @@ record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels) {
         };
     }
 
-    int panelCount() {
+    /** How many panels there are. */
+    public int panelCount() {
         return Math.ceilDiv(tensor.rows(), width());
     }
 
@@ -88,7 +104,7 @@ record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels) {
     }
 
     /** Outputs of a panel that the matrix has: fewer than its width in the last one, perhaps. */
-    int outputs(int panel) {
+    public int outputs(int panel) {
         return Math.min(width(), tensor.rows() - firstOutput(panel));
     }
 

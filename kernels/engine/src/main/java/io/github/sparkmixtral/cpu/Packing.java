@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
 /** How {@link Kernels} want their weights. */
-enum Packing {
+public enum Packing {
     /** As the tensors are. */
     NONE,
     /** In panels, with all that a product in floats needs. */

@@ -6,7 +6,7 @@ package io.github.sparkmixtral.cpu;
  *
  * @param indices rows of {@code matrix}, of which those at {@code [from, to)} are taken
  */
-record Rows(Matrix matrix, int[] indices, int from, int to) {
+public record Rows(Matrix matrix, int[] indices, int from, int to) {
 
     int count() {
         return to - from;

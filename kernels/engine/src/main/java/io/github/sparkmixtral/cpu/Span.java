@@ -8,7 +8,7 @@ package io.github.sparkmixtral.cpu;
  * @param from first position, later than 0 under a sliding window
  * @param to one past the token's own position
  */
-record Span(int[] blocks, int table, int from, int to) {
+public record Span(int[] blocks, int table, int from, int to) {
 
     /** Physical block that holds the positions from {@code index * KeyValueCache.BLOCK}. */
     int block(int index) {

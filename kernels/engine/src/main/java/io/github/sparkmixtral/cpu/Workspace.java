@@ -5,7 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** Scratch memory of one worker thread. */
-final class Workspace {
+public final class Workspace {
 
     /** Inputs of a panel that are multiplied at a time: a multiple of every format's block. */
     static final int COLUMNS = 1024;
@@ -49,7 +49,7 @@ final class Workspace {
     private Bfloat16Products bfloat16Products;
 
     /** @param rows of activations, at most, that go through a product together */
-    Workspace(ModelConfig config, int rows) {
+    public Workspace(ModelConfig config, int rows) {
         int group = config.heads() / config.kvHeads();
         products = new float[(rows + QuantizedTiles.SPARE_ROWS) * PackedMatrix.WIDTH];
         scores = new float[group * SPAN];

@@ -3,12 +3,12 @@ package io.github.sparkmixtral.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.sparkmixtral.engine.Backend;
-import io.github.sparkmixtral.engine.BackendContractTest;
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.BackendContractTest;
+import io.github.sparkmixtral.testkit.RandomModel;
 import java.lang.foreign.Arena;
 import java.util.List;
 import org.assertj.core.api.Assumptions;

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.GoldenModel;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
+import io.github.sparkmixtral.testkit.GoldenModel;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;

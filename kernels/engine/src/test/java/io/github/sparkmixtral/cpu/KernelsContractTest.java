@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.QuantizedRow;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.RandomModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -340,13 +340,10 @@ abstract class KernelsContractTest {
 
     private void gemm(Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
         try (Arena arena = Arena.ofConfined()) {
-            Packing packing = kernels.packing();
-            PackedMatrix packed =
-                    new PackedMatrix(weights, packing, arena.allocate(PackedMatrix.bytes(weights, packing), 64));
+            PackedMatrix packed = PackedMatrix.of(weights, kernels.packing(), arena);
             Rows rows = new Rows(in, inRows, fromRow, toRow);
             Workspace workspace = new Workspace(CONFIG, rows.count());
             for (int panel = 0; panel < packed.panelCount(); panel++) {
-                packed.pack(panel);
                 kernels.gemm(out, rows, packed, panel, workspace);
             }
         }

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.testkit.RandomModel;
 import org.junit.jupiter.api.Test;
 
 class KeyValueCacheSizeTest {

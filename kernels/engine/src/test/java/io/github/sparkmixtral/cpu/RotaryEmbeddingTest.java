@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.github.sparkmixtral.engine.GoldenModel;
-import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.testkit.GoldenModel;
+import io.github.sparkmixtral.testkit.RandomModel;
 import org.junit.jupiter.api.Test;
 
 class RotaryEmbeddingTest {

@@ -1,9 +1,9 @@
 package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.engine.Backend;
-import io.github.sparkmixtral.engine.BackendContractTest;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.testkit.BackendContractTest;
 
 class VectorBackendTest extends BackendContractTest {
 

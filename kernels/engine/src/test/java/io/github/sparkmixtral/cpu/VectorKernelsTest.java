@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
-import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.RandomModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

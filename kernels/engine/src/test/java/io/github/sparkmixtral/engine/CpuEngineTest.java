@@ -11,6 +11,7 @@ import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.RandomModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;

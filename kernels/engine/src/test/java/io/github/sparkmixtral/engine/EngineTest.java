@@ -8,7 +8,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
 import io.github.sparkmixtral.engine.Completion.Output;
-import io.github.sparkmixtral.engine.FakeBackend.Size;
+import io.github.sparkmixtral.testkit.FakeBackend;
+import io.github.sparkmixtral.testkit.FakeBackend.Size;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;

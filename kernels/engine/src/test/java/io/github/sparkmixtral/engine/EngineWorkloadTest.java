@@ -4,7 +4,8 @@ import static io.github.sparkmixtral.engine.Engines.essence;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
-import io.github.sparkmixtral.engine.FakeBackend.Size;
+import io.github.sparkmixtral.testkit.FakeBackend;
+import io.github.sparkmixtral.testkit.FakeBackend.Size;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;

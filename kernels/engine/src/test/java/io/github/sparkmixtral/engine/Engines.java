@@ -1,6 +1,8 @@
 package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
+import io.github.sparkmixtral.testkit.FakeBackend;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
 import java.util.Arrays;
 import java.util.HashMap;

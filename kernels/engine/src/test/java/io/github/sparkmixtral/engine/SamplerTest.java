@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
 import java.io.IOException;
 import java.io.InputStream;

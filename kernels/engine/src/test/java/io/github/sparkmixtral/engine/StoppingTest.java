@@ -1,12 +1,13 @@
 package io.github.sparkmixtral.engine;
 
-import static io.github.sparkmixtral.engine.TinyTokenizer.EOS;
-import static io.github.sparkmixtral.engine.TinyTokenizer.of;
-import static io.github.sparkmixtral.engine.TinyTokenizer.ofByte;
+import static io.github.sparkmixtral.testkit.TinyTokenizer.EOS;
+import static io.github.sparkmixtral.testkit.TinyTokenizer.of;
+import static io.github.sparkmixtral.testkit.TinyTokenizer.ofByte;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.sparkmixtral.engine.Completion.Output;
-import io.github.sparkmixtral.engine.FakeBackend.Size;
+import io.github.sparkmixtral.testkit.FakeBackend;
+import io.github.sparkmixtral.testkit.FakeBackend.Size;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
 import java.util.List;
 import java.util.function.Consumer;

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.GgufWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -31,7 +32,7 @@ class GgufFileTest {
     void readsTensorsAsViewsOfTheFile(int version) {
         byte[] data = new byte[68];
         data[34] = 7;
-        GgufFile file = read(new GgufBuilder()
+        GgufFile file = read(new GgufWriter()
                 .version(version)
                 .with("general.name", "x")
                 .tensor("a", F32, new byte[] {1, 2, 3, 4}, 1)
@@ -51,7 +52,7 @@ class GgufFileTest {
 
     @Test
     void readsDataAlignedAsTheMetadataSays() {
-        GgufFile file = read(new GgufBuilder()
+        GgufFile file = read(new GgufWriter()
                 .alignment(256)
                 .with("general.alignment", 256)
                 .tensor("a", F32, new byte[] {1, 2, 3, 4}, 1)
@@ -62,15 +63,15 @@ class GgufFileTest {
 
     @Test
     void readsMetadataAlone() {
-        assertThat(read(new GgufBuilder().with("a", 1).build()).tensors()).isEmpty();
-        byte[] unpadded = Arrays.copyOf(new GgufBuilder().with("a", 1).build(), 24 + 9 + 4 + 4);
+        assertThat(read(new GgufWriter().with("a", 1).build()).tensors()).isEmpty();
+        byte[] unpadded = Arrays.copyOf(new GgufWriter().with("a", 1).build(), 24 + 9 + 4 + 4);
         assertThat(read(unpadded).metadata().integer("a")).hasValue(1);
     }
 
     @ParameterizedTest
     @CsvSource({"10,Q2_K (10)", "23,IQ4_XS (23)", "39,MXFP4 (39)", "4,unknown (4)", "-1,unknown (4294967295)"})
     void keepsATensorOfAnotherTypeWithoutItsData(int type, String name) {
-        StoredTensor tensor = read(new GgufBuilder()
+        StoredTensor tensor = read(new GgufWriter()
                         .tensor("a", type, new byte[64], 64)
                         .build())
                 .tensors()
@@ -102,7 +103,7 @@ class GgufFileTest {
                 "33554432|is a big-endian GGUF file, which is not supported; convert it to little-endian",
             })
     void refusesOtherVersions(int version, String message) {
-        assertRefused(new GgufBuilder().version(version).build(), "dir/x.gguf " + message);
+        assertRefused(new GgufWriter().version(version).build(), "dir/x.gguf " + message);
     }
 
     @ParameterizedTest
@@ -115,14 +116,14 @@ class GgufFileTest {
                 "0|-1|the number of metadata pairs is 18446744073709551615",
             })
     void refusesCountsThatDoNotFit(long tensors, long pairs, String message) {
-        assertRefused(new GgufBuilder().build(tensors, pairs), message);
+        assertRefused(new GgufWriter().build(tensors, pairs), message);
     }
 
     @Test
     void refusesMorePairsAndElementsThanAnyModelHas() {
-        byte[] large = Arrays.copyOf(new GgufBuilder().build(0, 100_000), 2 << 20);
+        byte[] large = Arrays.copyOf(new GgufWriter().build(0, 100_000), 2 << 20);
         assertRefused(large, "dir/x.gguf states 100000 metadata pairs, more than 65536");
-        byte[] array = new GgufBuilder().raw("a", 9, array(0, 5 << 20)).build();
+        byte[] array = new GgufWriter().raw("a", 9, array(0, 5 << 20)).build();
         assertRefused(
                 Arrays.copyOf(array, 6 << 20),
                 "the number of elements of a is 5242880, more than the 4194304 that fit");
@@ -130,7 +131,7 @@ class GgufFileTest {
 
     @Test
     void refusesEveryTruncation() {
-        byte[] file = new GgufBuilder()
+        byte[] file = new GgufWriter()
                 .with("general.name", "x")
                 .with("list", List.of("one", "two"))
                 .with("numbers", new float[] {1, 2})
@@ -147,12 +148,12 @@ class GgufFileTest {
 
     @Test
     void saysThatAFileIsTruncated() {
-        byte[] file = new GgufBuilder().tensor("a", F32, new byte[64], 16).build();
+        byte[] file = new GgufWriter().tensor("a", F32, new byte[64], 16).build();
         assertRefused(
                 Arrays.copyOf(file, file.length - 1),
                 "dir/x.gguf: tensor a has 64 bytes at offset 0, but there are 63 bytes of data, aligned to 32: the file is truncated or damaged; fetch it again");
         assertRefused(
-                Arrays.copyOf(new GgufBuilder().with("some.key", 1).build(), 42),
+                Arrays.copyOf(new GgufWriter().with("some.key", 1).build(), 42),
                 "dir/x.gguf ends in the middle of the type of some.key: the file is truncated or damaged; fetch it again");
     }
 
@@ -172,66 +173,65 @@ class GgufFileTest {
                 "14|0|32|tensor a has rows of 32 elements, which is no multiple of Q6_K's block of 256",
             })
     void refusesALyingTensorHeader(int type, long offset, long columns, String message) {
-        assertRefused(withData(new GgufBuilder().header("a", type, offset, columns)), message);
+        assertRefused(withData(new GgufWriter().header("a", type, offset, columns)), message);
     }
 
     @Test
     void refusesShapesThatOverflow() {
         assertRefused(
-                withData(new GgufBuilder().header("a", F32, 0, 1L << 32, 1L << 32)),
+                withData(new GgufWriter().header("a", F32, 0, 1L << 32, 1L << 32)),
                 "tensor a has the shape [4294967296, 4294967296], which is empty, negative or too large");
         assertRefused(
-                withData(new GgufBuilder().header("a", F32, 0, 1L << 21, 1L << 21, 1L << 21)),
+                withData(new GgufWriter().header("a", F32, 0, 1L << 21, 1L << 21, 1L << 21)),
                 "tensor a has the shape [2097152, 2097152, 2097152], which is empty, negative or too large");
     }
 
     @Test
     void refusesTooManyDimensions() {
-        assertRefused(withData(new GgufBuilder().header("a", F32, 0)), "tensor a has 0 dimensions; there are 1 to 4");
+        assertRefused(withData(new GgufWriter().header("a", F32, 0)), "tensor a has 0 dimensions; there are 1 to 4");
         assertRefused(
-                withData(new GgufBuilder().header("a", F32, 0, 1, 1, 1, 1, 1)),
+                withData(new GgufWriter().header("a", F32, 0, 1, 1, 1, 1, 1)),
                 "tensor a has 5 dimensions; there are 1 to 4");
     }
 
     @Test
     void refusesOverlapsAndDuplicates() {
         assertRefused(
-                withData(new GgufBuilder().header("a", F32, 0, 16).header("b", F32, 32, 8)),
+                withData(new GgufWriter().header("a", F32, 0, 16).header("b", F32, 32, 8)),
                 "dir/x.gguf: the data of the tensors a and b overlap");
         assertRefused(
-                withData(new GgufBuilder().header("a", F32, 0, 8).header("a", F32, 32, 8)),
+                withData(new GgufWriter().header("a", F32, 0, 8).header("a", F32, 32, 8)),
                 "dir/x.gguf has the tensor a twice");
         assertRefused(
-                new GgufBuilder().with("key", 1).with("key", 2).build(), "dir/x.gguf has the metadata key key twice");
+                new GgufWriter().with("key", 1).with("key", 2).build(), "dir/x.gguf has the metadata key key twice");
     }
 
     @ParameterizedTest
     @ValueSource(ints = {0, 3, 33})
     void refusesAnAlignmentThatIsNoPowerOfTwo(int alignment) {
         assertRefused(
-                new GgufBuilder().with("general.alignment", alignment).build(),
+                new GgufWriter().with("general.alignment", alignment).build(),
                 "dir/x.gguf: metadata general.alignment is " + alignment + ", but must be a power of two");
     }
 
     @Test
     void refusesStringsThatDoNotFit() {
         assertRefused(
-                new GgufBuilder().raw("k", 8, GgufBuilder.int64(1L << 40)).build(),
+                new GgufWriter().raw("k", 8, GgufWriter.int64(1L << 40)).build(),
                 "the length of k is 1099511627776, more than the 19 that fit");
         assertRefused(
-                new GgufBuilder().raw("k", 8, GgufBuilder.int64(-1)).build(),
-                "the length of k is 18446744073709551615");
+                new GgufWriter().raw("k", 8, GgufWriter.int64(-1)).build(), "the length of k is 18446744073709551615");
         assertRefused(
-                new GgufBuilder().header("n".repeat(513), F32, 0, 1).build(),
+                new GgufWriter().header("n".repeat(513), F32, 0, 1).build(),
                 "the length of a tensor's name is 513, more than the 512 that fit");
     }
 
     @Test
     void refusesValueTypesThatAreUnknown() {
         assertRefused(
-                new GgufBuilder().raw("k", 13, new byte[8]).build(),
+                new GgufWriter().raw("k", 13, new byte[8]).build(),
                 "dir/x.gguf: metadata k has the value type 13, which is unknown or not allowed there");
-        byte[] nested = new GgufBuilder().raw("k", 9, array(9, 1)).build();
+        byte[] nested = new GgufWriter().raw("k", 9, array(9, 1)).build();
         assertRefused(nested, "dir/x.gguf: metadata k has the value type 9, which is unknown or not allowed there");
     }
 
@@ -270,7 +270,7 @@ class GgufFileTest {
         Map<String, byte[]> files = new HashMap<>();
         files.put(
                 "m-00001-of-00003.gguf",
-                new GgufBuilder()
+                new GgufWriter()
                         .with("general.name", "split")
                         .raw("split.no", 2, new byte[] {0, 0})
                         .raw("split.count", 2, new byte[] {3, 0})
@@ -281,7 +281,7 @@ class GgufFileTest {
     }
 
     private static byte[] part(int number, String tensor) {
-        return new GgufBuilder()
+        return new GgufWriter()
                 .raw("split.no", 2, new byte[] {(byte) number, 0})
                 .raw("split.count", 2, new byte[] {3, 0})
                 .tensor(tensor, F32, new byte[4], 1)
@@ -293,7 +293,7 @@ class GgufFileTest {
     }
 
     /** The file with 64 bytes of data, whatever its headers say. */
-    private static byte[] withData(GgufBuilder builder) {
+    private static byte[] withData(GgufWriter builder) {
         byte[] headers = builder.build();
         return Arrays.copyOf(headers, headers.length + 64);
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.testkit.GgufWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,7 +16,7 @@ class GgufMetadataTest {
 
     @Test
     void readsIntegersOfEveryWidth() {
-        GgufMetadata metadata = metadata(new GgufBuilder()
+        GgufMetadata metadata = metadata(new GgufWriter()
                 .raw("u8", 0, little(1).put((byte) 0xFF).array())
                 .raw("i8", 1, little(1).put((byte) 0xFF).array())
                 .raw("u16", 2, little(2).putShort((short) 0xFFFF).array())
@@ -37,7 +38,7 @@ class GgufMetadataTest {
 
     @Test
     void readsNumbersFlagsAndTexts() {
-        GgufMetadata metadata = metadata(new GgufBuilder()
+        GgufMetadata metadata = metadata(new GgufWriter()
                 .with("f32", 0.5f)
                 .raw("f64", 12, little(8).putDouble(1e300).array())
                 .with("int", 3)
@@ -57,7 +58,7 @@ class GgufMetadataTest {
 
     @Test
     void readsArrays() {
-        GgufMetadata metadata = metadata(new GgufBuilder()
+        GgufMetadata metadata = metadata(new GgufWriter()
                 .with("texts", List.of("one", "", "▁three"))
                 .with("floats", new float[] {1.5f, -2})
                 .with("ints", new int[] {1, -2, 3})
@@ -80,7 +81,7 @@ class GgufMetadataTest {
 
     @Test
     void namesAKeyOfAnotherType() {
-        GgufMetadata metadata = metadata(new GgufBuilder()
+        GgufMetadata metadata = metadata(new GgufWriter()
                 .with("text", "x")
                 .with("number", 1.5f)
                 .with("list", List.of("x"))
@@ -104,7 +105,7 @@ class GgufMetadataTest {
 
     @Test
     void namesAMissingKey() {
-        GgufMetadata metadata = metadata(new GgufBuilder());
+        GgufMetadata metadata = metadata(new GgufWriter());
         String message = "has no metadata llama.x, which the model needs; convert the model again";
         assertRefused(() -> metadata.requiredInteger("llama.x"), message);
         assertRefused(() -> metadata.strings("llama.x"), message);
@@ -119,7 +120,7 @@ class GgufMetadataTest {
                 .hasMessageContaining(message);
     }
 
-    private static GgufMetadata metadata(GgufBuilder builder) {
+    private static GgufMetadata metadata(GgufWriter builder) {
         return GgufFile.read("x.gguf", MemorySegment.ofArray(builder.build())).metadata();
     }
 

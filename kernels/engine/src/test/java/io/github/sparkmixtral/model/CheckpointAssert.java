@@ -3,6 +3,7 @@ package io.github.sparkmixtral.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.testkit.TinyMixtral;
 import java.util.Map;
 
 /** That every tensor of a {@link TinyMixtral} ended up where it belongs, with the values it was written with. */

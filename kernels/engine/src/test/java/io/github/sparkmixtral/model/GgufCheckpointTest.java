@@ -4,10 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.gguf.GgufBuilder;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
-import io.github.sparkmixtral.model.TinyMixtral.Values;
+import io.github.sparkmixtral.testkit.GgufWriter;
+import io.github.sparkmixtral.testkit.TinyMixtral;
+import io.github.sparkmixtral.testkit.TinyMixtral.Values;
 import io.github.sparkmixtral.tokenizer.Vocabulary;
 import java.util.List;
 import java.util.Map;
@@ -202,7 +203,7 @@ class GgufCheckpointTest {
 
     @Test
     void namesATypeThatIsNotSupported() {
-        GgufBuilder builder = new GgufBuilder();
+        GgufWriter builder = new GgufWriter();
         metadata.forEach(builder::with);
         tensors.forEach((name, values) -> builder.tensor(
                 name, name.equals("blk.1.attn_v.weight") ? 10 : 0, values.f32(), values.shapeInnermostFirst()));

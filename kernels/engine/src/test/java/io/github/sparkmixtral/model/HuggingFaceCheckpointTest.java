@@ -5,9 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.model.TinyMixtral.Values;
-import io.github.sparkmixtral.safetensors.SafetensorsBuilder;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.SafetensorsWriter;
+import io.github.sparkmixtral.testkit.TinyMixtral;
+import io.github.sparkmixtral.testkit.TinyMixtral.Values;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -61,7 +62,7 @@ class HuggingFaceCheckpointTest {
     @ParameterizedTest
     @ValueSource(strings = {"F32", "F16"})
     void readsOtherFloatTypes(String dtype) {
-        SafetensorsBuilder builder = new SafetensorsBuilder();
+        SafetensorsWriter builder = new SafetensorsWriter();
         tensors.forEach((name, values) -> builder.tensor(
                 name, dtype, dtype.equals("F32") ? values.f32() : values.f16(), values.shapeInnermostLast()));
         Map<String, byte[]> files = TinyMixtral.directory(config, tensors);
@@ -125,7 +126,7 @@ class HuggingFaceCheckpointTest {
     @Test
     void namesATypeThatIsNotSupported() {
         Map<String, byte[]> files = TinyMixtral.directory(config, tensors);
-        SafetensorsBuilder builder = new SafetensorsBuilder();
+        SafetensorsWriter builder = new SafetensorsWriter();
         tensors.forEach((name, values) -> builder.tensor(
                 name,
                 name.equals("model.norm.weight") ? "F8_E4M3" : "F32",

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.testkit.TinyMixtral;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;

@@ -4,8 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.gguf.GgufBuilder;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.GgufWriter;
+import io.github.sparkmixtral.testkit.TinyMixtral;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -191,7 +192,7 @@ class ModelLoaderTest {
 
     @Test
     void refusesToQuantizeAgain() throws IOException {
-        GgufBuilder builder = new GgufBuilder();
+        GgufWriter builder = new GgufWriter();
         TinyMixtral.ggufMetadata().forEach(builder::with);
         TinyMixtral.ggufTokenizer().forEach(builder::with);
         TinyMixtral.ggufTensors(true).forEach((name, values) -> {

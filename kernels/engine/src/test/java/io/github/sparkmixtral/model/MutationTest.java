@@ -6,6 +6,7 @@ import com.sun.management.ThreadMXBean;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.testkit.TinyMixtral;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.TinyMixtral;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

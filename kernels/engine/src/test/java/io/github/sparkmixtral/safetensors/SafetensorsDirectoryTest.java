@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.StoredTensor;
+import io.github.sparkmixtral.testkit.SafetensorsWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
@@ -118,7 +119,7 @@ class SafetensorsDirectoryTest {
     }
 
     private static byte[] shard(String name, int value) {
-        return new SafetensorsBuilder()
+        return new SafetensorsWriter()
                 .tensor(name, "F16", new byte[] {(byte) value, 0}, 1)
                 .build();
     }

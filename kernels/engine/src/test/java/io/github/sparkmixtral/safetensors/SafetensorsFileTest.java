@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.SafetensorsWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -21,7 +22,7 @@ class SafetensorsFileTest {
 
     @Test
     void readsTensorsAsViewsOfTheFile() {
-        byte[] file = new SafetensorsBuilder()
+        byte[] file = new SafetensorsWriter()
                 .tensor("a", "BF16", new byte[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 2, 3)
                 .tensor("b", "F32", new byte[] {13, 14, 15, 16}, 1)
                 .tensor("empty", "F16", new byte[0], 0, 7)
@@ -41,7 +42,7 @@ class SafetensorsFileTest {
 
     @Test
     void takesAHeaderPaddedWithSpaces() {
-        byte[] file = SafetensorsBuilder.file(
+        byte[] file = SafetensorsWriter.file(
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}      ", new byte[4]);
         assertThat(read(file)).containsOnlyKeys("a");
     }
@@ -50,7 +51,7 @@ class SafetensorsFileTest {
     @ValueSource(strings = {"I64", "F8_E4M3", "F6_E2M3", "SOMETHING_NEW"})
     void keepsATensorOfAnotherTypeWithoutItsData(String dtype) {
         byte[] data = new byte["I64".equals(dtype) ? 32 : dtype.startsWith("F6") ? 3 : 4];
-        StoredTensor tensor = read(new SafetensorsBuilder()
+        StoredTensor tensor = read(new SafetensorsWriter()
                         .tensor("a", dtype, data, 4)
                         .build())
                 .get("a");
@@ -143,7 +144,7 @@ class SafetensorsFileTest {
                 "{}|the last 8 bytes of the file belong to no tensor",
             })
     void refusesALyingHeader(String header, String message) {
-        assertThatThrownBy(() -> read(SafetensorsBuilder.file(header.replace('\'', '"'), new byte[8])))
+        assertThatThrownBy(() -> read(SafetensorsWriter.file(header.replace('\'', '"'), new byte[8])))
                 .isInstanceOf(ModelException.class)
                 .hasMessageStartingWith("dir/x.safetensors: ")
                 .hasMessageContaining(message);
@@ -152,18 +153,18 @@ class SafetensorsFileTest {
     @Test
     void quotesNoControlCharactersAndNoEndlessNames() {
         String evil = "{\"a\\u001b[31m\\n\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}";
-        assertThatThrownBy(() -> read(SafetensorsBuilder.file(evil, new byte[8])))
+        assertThatThrownBy(() -> read(SafetensorsWriter.file(evil, new byte[8])))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("tensor a?[31m? of F32");
         String endless = "{\"" + "n".repeat(600) + "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
-        assertThatThrownBy(() -> read(SafetensorsBuilder.file(endless, new byte[8])))
+        assertThatThrownBy(() -> read(SafetensorsWriter.file(endless, new byte[8])))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("and has 600 characters, more than 512");
     }
 
     @Test
     void refusesDeeplyNestedJson() {
-        byte[] file = SafetensorsBuilder.file("{\"a\":" + "[".repeat(100_000), new byte[0]);
+        byte[] file = SafetensorsWriter.file("{\"a\":" + "[".repeat(100_000), new byte[0]);
         assertThatThrownBy(() -> read(file))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("the header is no valid JSON");

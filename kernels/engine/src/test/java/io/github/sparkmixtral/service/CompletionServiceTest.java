@@ -7,12 +7,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.sparkmixtral.engine.FakeBackend;
-import io.github.sparkmixtral.engine.FakeBackend.LanguageModel;
-import io.github.sparkmixtral.engine.FakeBackend.Size;
 import io.github.sparkmixtral.engine.Parameters;
 import io.github.sparkmixtral.engine.SamplingParameters;
-import io.github.sparkmixtral.engine.TinyTokenizer;
+import io.github.sparkmixtral.testkit.FakeBackend;
+import io.github.sparkmixtral.testkit.FakeBackend.LanguageModel;
+import io.github.sparkmixtral.testkit.FakeBackend.Size;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

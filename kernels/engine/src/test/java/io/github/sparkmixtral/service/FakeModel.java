@@ -1,9 +1,9 @@
 package io.github.sparkmixtral.service;
 
-import io.github.sparkmixtral.engine.TinyTokenizer;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import java.nio.file.Path;
 import java.util.List;
 

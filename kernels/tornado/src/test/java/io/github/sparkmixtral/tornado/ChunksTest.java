@@ -3,7 +3,7 @@ package io.github.sparkmixtral.tornado;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.sparkmixtral.engine.Batch;
-import io.github.sparkmixtral.engine.Batches;
+import io.github.sparkmixtral.testkit.Batches;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 

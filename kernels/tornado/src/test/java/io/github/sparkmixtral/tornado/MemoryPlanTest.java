@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.RandomModel;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.RandomModel;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

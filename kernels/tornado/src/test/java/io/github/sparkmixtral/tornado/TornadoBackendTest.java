@@ -1,9 +1,9 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.Backend;
-import io.github.sparkmixtral.engine.BackendContractTest;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.model.Model;
+import io.github.sparkmixtral.testkit.BackendContractTest;
 import org.junit.jupiter.api.Tag;
 
 @Tag("device")

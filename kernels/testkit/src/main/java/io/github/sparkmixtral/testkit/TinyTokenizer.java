@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.testkit;
 
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import io.github.sparkmixtral.tokenizer.Vocabulary;

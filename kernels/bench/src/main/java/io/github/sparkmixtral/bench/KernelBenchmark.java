@@ -1,9 +1,17 @@
-package io.github.sparkmixtral.cpu;
+package io.github.sparkmixtral.bench;
 
-import io.github.sparkmixtral.bench.SyntheticModel;
+import io.github.sparkmixtral.cpu.Kernels;
+import io.github.sparkmixtral.cpu.KeyValueCache;
+import io.github.sparkmixtral.cpu.Matrix;
+import io.github.sparkmixtral.cpu.PackedMatrix;
+import io.github.sparkmixtral.cpu.Packing;
+import io.github.sparkmixtral.cpu.Rows;
+import io.github.sparkmixtral.cpu.Span;
+import io.github.sparkmixtral.cpu.Workspace;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Arrays;
 import java.util.List;
@@ -76,7 +84,6 @@ public class KernelBenchmark {
         public String kernels;
 
         private Model model;
-        private WorkerPool pool;
         private PackedMatrix weights;
         private Kernels measured;
         private Workspace workspace;
@@ -87,22 +94,17 @@ public class KernelBenchmark {
         @Setup(Level.Trial)
         public void prepare() {
             model = SyntheticModel.of(CONFIG, type, 7);
-            pool = new WorkerPool("pack", 1);
             measured = named(kernels);
             Packing packing = measured.packing();
-            long bytes = PackedWeights.bytes(model.weights(), packing);
-            weights = PackedWeights.pack(model.weights(), packing, model.arena().allocate(bytes, 64), pool)
-                    .layers()
-                    .getFirst()
-                    .experts()
-                    .getFirst()
-                    .gate();
+            Tensor gate =
+                    model.weights().layers().getFirst().experts().getFirst().gate();
+            weights = PackedMatrix.of(gate, packing, model.arena());
             workspace = new Workspace(CONFIG, rows);
             in = new Rows(gaussian(rows, HIDDEN), IntStream.range(0, rows).toArray(), 0, rows);
             out = Matrix.zeros(rows, INTERMEDIATE);
             Matrix expected = Matrix.zeros(rows, INTERMEDIATE);
             for (int p : new int[] {0, weights.panelCount() - 1}) {
-                multiply(new ScalarKernels(), expected, p);
+                multiply(Kernels.of(Packing.NONE), expected, p);
                 multiply(measured, out, p);
             }
             check("gemm", expected, out, packing == Packing.BFLOAT16 ? BFLOAT16_TOLERANCE : TOLERANCE);
@@ -114,7 +116,6 @@ public class KernelBenchmark {
 
         @TearDown(Level.Trial)
         public void close() {
-            pool.close();
             model.close();
         }
     }
@@ -161,7 +162,7 @@ public class KernelBenchmark {
             span = new Span(IntStream.range(0, blocks).toArray(), 0, 0, context);
             workspace = new Workspace(CONFIG, 1);
             Matrix expected = Matrix.zeros(1, query.columns());
-            attend(new ScalarKernels(), expected);
+            attend(Kernels.of(Packing.NONE), expected);
             attend(measured, out);
             check("attend", expected, out, TOLERANCE);
         }
@@ -205,14 +206,14 @@ public class KernelBenchmark {
             weight = new float[HIDDEN];
             Arrays.fill(weight, 0.5f);
             Matrix expected = Matrix.zeros(1, HIDDEN);
-            new ScalarKernels().rmsNorm(expected, 0, in, 0, weight, 1e-5);
+            Kernels.of(Packing.NONE).rmsNorm(expected, 0, in, 0, weight, 1e-5);
             measured.rmsNorm(normed, 0, in, 0, weight, 1e-5);
             check("rmsNorm", expected, normed, TOLERANCE);
 
             gate = gaussian(1, INTERMEDIATE);
             up = gaussian(1, INTERMEDIATE);
             Matrix activated = new Matrix(gate.data().clone(), gate.columns(), gate.stride());
-            new ScalarKernels().swiGlu(activated, up, 0, 0, INTERMEDIATE);
+            Kernels.of(Packing.NONE).swiGlu(activated, up, 0, 0, INTERMEDIATE);
             measured.swiGlu(gate, up, 0, 0, INTERMEDIATE);
             check("swiGlu", activated, gate, TOLERANCE);
         }
@@ -235,9 +236,9 @@ public class KernelBenchmark {
 
     private static Kernels named(String kernels) {
         return switch (kernels) {
-            case "scalar" -> new ScalarKernels();
-            case "vector" -> new VectorKernels(Packing.FLOATS);
-            case "bfloat16" -> new VectorKernels(Packing.BFLOAT16);
+            case "scalar" -> Kernels.of(Packing.NONE);
+            case "vector" -> Kernels.of(Packing.FLOATS);
+            case "bfloat16" -> Kernels.of(Packing.BFLOAT16);
             default -> throw new IllegalArgumentException("there are no kernels called " + kernels);
         };
     }

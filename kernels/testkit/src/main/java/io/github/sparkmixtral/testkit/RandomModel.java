@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.testkit;
 
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;

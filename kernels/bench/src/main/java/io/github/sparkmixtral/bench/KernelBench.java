@@ -1,5 +1,6 @@
-package io.github.sparkmixtral.cpu;
+package io.github.sparkmixtral.bench;
 
+import io.github.sparkmixtral.cpu.Bfloat16BackendProvider;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.Comparator;

@@ -1,9 +1,7 @@
-package io.github.sparkmixtral.model;
+package io.github.sparkmixtral.testkit;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.sparkmixtral.gguf.GgufBuilder;
-import io.github.sparkmixtral.safetensors.SafetensorsBuilder;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -18,25 +16,25 @@ import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /** The files of a Mixtral of two layers and a few kilobytes, in every form that is read, each tensor with values of its own. */
-final class TinyMixtral {
-    static final int HIDDEN = 32;
-    static final int INTERMEDIATE = 64;
-    static final int LAYERS = 2;
-    static final int HEADS = 4;
-    static final int KV_HEADS = 2;
-    static final int HEAD_DIMENSION = 4;
-    static final int EXPERTS = 3;
-    static final int VOCABULARY = 20;
+public final class TinyMixtral {
+    public static final int HIDDEN = 32;
+    public static final int INTERMEDIATE = 64;
+    public static final int LAYERS = 2;
+    public static final int HEADS = 4;
+    public static final int KV_HEADS = 2;
+    public static final int HEAD_DIMENSION = 4;
+    public static final int EXPERTS = 3;
+    public static final int VOCABULARY = 20;
 
     /** A tensor in float32, row-major. */
-    record Values(float[] values, int... shape) {
-        byte[] f32() {
+    public record Values(float[] values, int... shape) {
+        public byte[] f32() {
             ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
             bytes.asFloatBuffer().put(values);
             return bytes.array();
         }
 
-        byte[] f16() {
+        public byte[] f16() {
             ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
             for (float value : values) {
                 bytes.putShort(Float.floatToFloat16(value));
@@ -44,7 +42,7 @@ final class TinyMixtral {
             return bytes.array();
         }
 
-        byte[] bf16() {
+        public byte[] bf16() {
             ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
             for (float value : values) {
                 bytes.putShort((short) (Float.floatToIntBits(value) >>> 16));
@@ -52,11 +50,11 @@ final class TinyMixtral {
             return bytes.array();
         }
 
-        long[] shapeInnermostLast() {
+        public long[] shapeInnermostLast() {
             return Arrays.stream(shape).asLongStream().toArray();
         }
 
-        long[] shapeInnermostFirst() {
+        public long[] shapeInnermostFirst() {
             return IntStream.range(0, shape.length)
                     .mapToLong(i -> shape[shape.length - 1 - i])
                     .toArray();
@@ -65,7 +63,7 @@ final class TinyMixtral {
 
     private TinyMixtral() {}
 
-    static ObjectNode config() {
+    public static ObjectNode config() {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.putArray("architectures").add("MixtralForCausalLM");
         return config.put("model_type", "mixtral")
@@ -84,7 +82,7 @@ final class TinyMixtral {
     }
 
     /** Tensors under the names of the published checkpoints. */
-    static Map<String, Values> published() {
+    public static Map<String, Values> published() {
         Map<String, Values> tensors = attention();
         for (int layer = 0; layer < LAYERS; layer++) {
             String block = "model.layers." + layer + ".block_sparse_moe.";
@@ -99,7 +97,7 @@ final class TinyMixtral {
     }
 
     /** The same values under the names of transformers 5's modules. */
-    static Map<String, Values> stacked() {
+    public static Map<String, Values> stacked() {
         Map<String, Values> published = published();
         Map<String, Values> tensors = attention();
         for (int layer = 0; layer < LAYERS; layer++) {
@@ -137,25 +135,25 @@ final class TinyMixtral {
     }
 
     /** A Hugging Face directory with one bf16 file; no tokenizer. */
-    static Map<String, byte[]> directory(ObjectNode config, Map<String, Values> tensors) {
+    public static Map<String, byte[]> directory(ObjectNode config, Map<String, Values> tensors) {
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put("config.json", json(config));
         files.put("model.safetensors", safetensors(tensors));
         return files;
     }
 
-    static byte[] safetensors(Map<String, Values> tensors) {
-        SafetensorsBuilder builder = new SafetensorsBuilder();
+    public static byte[] safetensors(Map<String, Values> tensors) {
+        SafetensorsWriter builder = new SafetensorsWriter();
         tensors.forEach((name, values) -> builder.tensor(name, "BF16", values.bf16(), values.shapeInnermostLast()));
         return builder.build();
     }
 
-    static byte[] json(ObjectNode node) {
+    public static byte[] json(ObjectNode node) {
         return node.toString().getBytes(StandardCharsets.UTF_8);
     }
 
     /** Metadata without the tokenizer, in a map so that a test may change it. */
-    static Map<String, Object> ggufMetadata() {
+    public static Map<String, Object> ggufMetadata() {
         Map<String, Object> metadata = new LinkedHashMap<>();
         metadata.put("general.architecture", "llama");
         metadata.put("llama.context_length", 128);
@@ -175,7 +173,7 @@ final class TinyMixtral {
         return metadata;
     }
 
-    static Map<String, Object> ggufTokenizer() {
+    public static Map<String, Object> ggufTokenizer() {
         Map<String, Object> metadata = new LinkedHashMap<>();
         metadata.put("tokenizer.ggml.model", "llama");
         metadata.put(
@@ -197,7 +195,7 @@ final class TinyMixtral {
     }
 
     /** Tensors under llama.cpp's names, with the values that the published names have; experts merged or one by one. */
-    static Map<String, Values> ggufTensors(boolean merged) {
+    public static Map<String, Values> ggufTensors(boolean merged) {
         Map<String, Values> published = published();
         Map<String, Values> tensors = new LinkedHashMap<>();
         tensors.put("token_embd.weight", published.get("model.embed_tokens.weight"));
@@ -234,19 +232,19 @@ final class TinyMixtral {
     }
 
     /** A GGUF file in f16. */
-    static byte[] gguf(Map<String, Object> metadata, Map<String, Values> tensors) {
-        GgufBuilder builder = new GgufBuilder();
+    public static byte[] gguf(Map<String, Object> metadata, Map<String, Values> tensors) {
+        GgufWriter builder = new GgufWriter();
         metadata.forEach(builder::with);
         tensors.forEach((name, values) -> builder.tensor(name, 1, values.f16(), values.shapeInnermostFirst()));
         return builder.build();
     }
 
     /** Opens files that lie in memory. */
-    static Function<String, Optional<MemorySegment>> opener(Map<String, byte[]> files) {
+    public static Function<String, Optional<MemorySegment>> opener(Map<String, byte[]> files) {
         return name -> Optional.ofNullable(files.get(name)).map(MemorySegment::ofArray);
     }
 
-    static void put(Map<String, Values> tensors, String name, int... shape) {
+    public static void put(Map<String, Values> tensors, String name, int... shape) {
         Random random = new Random(name.hashCode());
         float[] values = new float[Arrays.stream(shape).reduce(1, Math::multiplyExact)];
         for (int i = 0; i < values.length; i++) {

@@ -1,5 +1,7 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.testkit;
 
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Batch;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;

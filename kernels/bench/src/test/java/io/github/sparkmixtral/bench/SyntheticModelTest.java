@@ -8,6 +8,7 @@ import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.model.Weights;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import io.github.sparkmixtral.testkit.ModelWriter;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-class GgufWriterTest {
+class SyntheticModelTest {
 
     @TempDir
     private Path folder;
@@ -29,7 +30,8 @@ class GgufWriterTest {
     void whatIsWrittenIsLoadedAgain(TensorType type) throws IOException {
         Path file = folder.resolve("model.gguf");
         try (Model made = SyntheticModel.of(SyntheticModel.tiny(2), type, 3)) {
-            GgufWriter.write(file, made, SyntheticModel.vocabulary(made.config().vocabularySize()));
+            ModelWriter.writeGguf(
+                    file, made, SyntheticModel.vocabulary(made.config().vocabularySize()));
             try (Model read = ModelLoader.load(file, Quantization.NONE, _ -> {})) {
                 assertThat(read.config())
                         .usingRecursiveComparison()

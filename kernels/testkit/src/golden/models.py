@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tiny Mixtrals under src/test/resources/golden/models and what Hugging Face transformers computes with them.
+"""Makes the tiny Mixtrals under src/golden/models and what Hugging Face transformers computes with them.
 
     models.py OUT_DIR --tokenizer tokenizer.model.v1 --llama-quantize COMMAND
 

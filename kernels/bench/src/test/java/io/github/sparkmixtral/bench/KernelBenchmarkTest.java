@@ -1,9 +1,10 @@
-package io.github.sparkmixtral.cpu;
+package io.github.sparkmixtral.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.github.sparkmixtral.cpu.Matrix;
 import io.github.sparkmixtral.tensor.TensorType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

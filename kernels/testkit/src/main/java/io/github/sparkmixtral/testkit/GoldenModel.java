@@ -1,7 +1,8 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.testkit;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.sparkmixtral.engine.Backend;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -14,7 +15,7 @@ import java.util.stream.IntStream;
 import java.util.zip.GZIPInputStream;
 
 /**
- * A model under {@code golden/models} and what Hugging Face transformers computes with it; {@code models.py} makes them.
+ * A model under {@code src/golden/models} and what Hugging Face transformers computes with it; {@code models.py} makes them.
  *
  * @param path what a user would give as {@code --model}
  * @param prompt token ids
@@ -65,7 +66,7 @@ public record GoldenModel(Path path, int[] prompt, int[] greedy, float[] logits)
 
     /** Relative to the folder of any module of kernels, where its tests run: a model cannot be mapped out of a jar. */
     private static Path directory() {
-        return Path.of("../engine/src/test/resources/golden/models");
+        return Path.of("../testkit/src/golden/models");
     }
 
     /** The backend's logits of the prompt, {@code [prompt, vocabulary]}, computed in one step. */

@@ -1,8 +1,12 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.testkit;
 
+import io.github.sparkmixtral.engine.Backend;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Batch;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.SplittableRandom;
 
 /**
  * A backend without a model: its logits are a function of a sequence's tokens as they lie in the cache. It writes tokens into slots
@@ -61,16 +65,17 @@ public final class FakeBackend implements Backend {
     public static void pseudoRandom(int[] history, float[] logits, int offset) {
         long hash = history.length;
         for (int token : history) {
-            hash = Draws.mix(hash * 31 + token);
+            hash = new SplittableRandom(hash * 31 + token).nextLong();
         }
+        SplittableRandom random = new SplittableRandom(hash);
         for (int id = 0; id < TinyTokenizer.SIZE; id++) {
-            logits[offset + id] = (float) ((Draws.mix(hash + id) >>> 11) * 0x1.0p-53 * 6 - 3);
+            logits[offset + id] = (float) (random.nextDouble() * 6 - 3);
         }
         logits[offset + TinyTokenizer.EOS] += 0.2f;
     }
 
     /** A model that answers every prompt of {@code promptLength} tokens with these. */
-    static LanguageModel scripted(int promptLength, int... script) {
+    public static LanguageModel scripted(int promptLength, int... script) {
         return (history, logits, offset) -> {
             Arrays.fill(logits, offset, offset + TinyTokenizer.SIZE, 0);
             logits[offset + script[Math.min(history.length - promptLength, script.length - 1)]] = 10;
