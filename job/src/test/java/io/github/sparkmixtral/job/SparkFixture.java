@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job;
 import io.github.sparkmixtral.job.cli.Main;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.model.FlakyFileSystem;
+import io.github.sparkmixtral.sql.MixtralExtensions;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -31,6 +32,7 @@ public final class SparkFixture {
             .config(
                     "spark.sql.warehouse.dir",
                     Path.of("target", "warehouse").toUri().toString())
+            .config("spark.sql.extensions", MixtralExtensions.class.getName())
             .config("spark.hadoop.fs.flaky.impl", FlakyFileSystem.class.getName())
             .getOrCreate();
 

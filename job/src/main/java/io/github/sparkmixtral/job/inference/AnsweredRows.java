@@ -44,6 +44,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
          */
         O answered(I row, PromptRow asked, Answers answers, int index);
 
+        /** @param error null for a row that asks for nothing */
         O failed(I row, PromptRow asked, RequestError error);
     }
 
@@ -181,7 +182,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
             I row = input.next();
             Held<I, O> entry = new Held<>(row, questions.ask(row));
             held.add(entry);
-            if (entry.asked.error() != null) {
+            if (entry.asked.request() == null) {
                 entry.answer = questions.failed(row, entry.asked, entry.asked.error());
             } else {
                 long number = submitted++;

@@ -51,11 +51,11 @@ public final class Answers implements AutoCloseable {
                 ((BitVector) error.getChild(RecordSchema.RETRYABLE)).get(row) == 1);
     }
 
-    int completionTokens(int row) {
+    public int completionTokens(int row) {
         return usage(RecordSchema.COMPLETION_TOKENS, row);
     }
 
-    int promptTokens(int row) {
+    public int promptTokens(int row) {
         return usage(RecordSchema.PROMPT_TOKENS, row);
     }
 

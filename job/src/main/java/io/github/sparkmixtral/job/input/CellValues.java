@@ -22,11 +22,11 @@ import scala.Tuple2;
  *
  * @param zone of the session, for timestamps
  */
-record CellValues(ZoneId zone) {
+public record CellValues(ZoneId zone) {
     private static final JsonNodeFactory NODES = JsonNodeFactory.withExactBigDecimals(true);
 
     /** The value of a cell; null for a null. */
-    JsonNode of(Object cell) {
+    public JsonNode of(Object cell) {
         return switch (cell) {
             case null -> null;
             case String text -> NODES.textNode(text);
@@ -97,6 +97,15 @@ record CellValues(ZoneId zone) {
             array.add(value == null ? NODES.nullNode() : value);
         }
         return array;
+    }
+
+    /** JSON text as a value; as text if it is none. */
+    public static JsonNode json(String text) {
+        try {
+            return new com.fasterxml.jackson.databind.json.JsonMapper().readTree(text);
+        } catch (com.fasterxml.jackson.core.JacksonException e) {
+            return NODES.textNode(text);
+        }
     }
 
     /** A value as it stands in a text: numbers without an exponent, objects and arrays as JSON. */

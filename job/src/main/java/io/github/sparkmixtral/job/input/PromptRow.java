@@ -9,7 +9,7 @@ import io.github.sparkmixtral.service.RowRequest;
  * @param id null only where a table's row has none
  * @param idGiven whether the row gave it, rather than file and position
  * @param location {@code prompts.jsonl line 17}, for messages; empty for a table
- * @param request not yet checked; null where there is an error
+ * @param request not yet checked; null where there is an error, or the row asks for nothing
  * @param error why there is no request; null where there is one
  */
 public record PromptRow(String id, boolean idGiven, String location, RowRequest request, RequestError error) {}
