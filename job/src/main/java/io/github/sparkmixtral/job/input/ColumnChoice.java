@@ -50,12 +50,13 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
         if (template != null) {
             template.columns().forEach(name -> require("--prompt-template", name, columns));
         }
-        String id = named.id() != null ? named.id() : first(columns, "custom_id", "id");
+        String id = named.id() != null ? named.id() : first(columns, "custom_id", "id", RequestReader.RECORD_ID);
         String prompt = named.prompt() != null
                 ? named.prompt()
                 : first(columns, format == InputFormat.TEXT ? "text" : "prompt");
         String messages = first(columns, named.messages());
-        boolean batch = columns.contains(RequestReader.BODY) && columns.contains(RequestReader.URL);
+        boolean batch = columns.contains(RequestReader.MODEL_INPUT)
+                || columns.contains(RequestReader.BODY) && columns.contains(RequestReader.URL);
         if (prompt == null && messages == null && !batch && template == null) {
             throw JobException.input("the input has no column prompt or messages: name one with --prompt-column,"
                     + " --messages-column or --prompt-template; " + known(columns));

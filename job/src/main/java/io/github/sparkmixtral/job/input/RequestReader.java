@@ -60,6 +60,11 @@ public record RequestReader(
     static final String BODY = "body";
     static final String URL = "url";
 
+    /** What a line of Bedrock's batch input asks; its {@code recordId} is the id. */
+    static final String MODEL_INPUT = "modelInput";
+
+    static final String RECORD_ID = "recordId";
+
     /** Where Spark puts the text of a line or record that does not parse. */
     static final String CORRUPT = "_corrupt_record";
 
@@ -86,7 +91,11 @@ public record RequestReader(
 
     /** Whether a column of that name is part of a request, whatever the options say. */
     static boolean isField(String name) {
-        return ParametersReader.NAMES.contains(name) || name.equals(TOOLS) || name.equals(BODY) || name.equals(URL);
+        return ParametersReader.NAMES.contains(name)
+                || name.equals(TOOLS)
+                || name.equals(BODY)
+                || name.equals(URL)
+                || name.equals(MODEL_INPUT);
     }
 
     /** Reads a row that has the columns of {@link Input#rows}, or those of a table. */
@@ -156,16 +165,18 @@ public record RequestReader(
     }
 
     private RowRequest request(ObjectNode row, String id) throws RowException {
-        boolean batch = row.path(BODY).isObject() && row.path(URL).isTextual();
-        JsonNode fields = batch ? row.get(BODY) : row;
-        Task rowTask = batch ? taskOf(row.get(URL).asText()) : task;
+        boolean bedrock = row.path(MODEL_INPUT).isObject();
+        boolean batch = bedrock || row.path(BODY).isObject() && row.path(URL).isTextual();
+        JsonNode fields = bedrock ? row.get(MODEL_INPUT) : batch ? row.get(BODY) : row;
+        Task rowTask =
+                bedrock ? bedrockTask(fields) : batch ? taskOf(row.get(URL).asText()) : task;
         Field prompt;
         Field messages;
         if (template != null) {
             prompt = new Field("prompt", filled(row));
             messages = null;
         } else if (batch) {
-            prompt = rowTask == Task.CHAT ? null : field(fields, "prompt");
+            prompt = rowTask == Task.CHAT ? null : bedrock ? rendered(fields) : field(fields, "prompt");
             messages = field(fields, "messages");
         } else {
             prompt = field(fields, promptColumn);
@@ -173,6 +184,19 @@ public record RequestReader(
         }
         Field tools = batch ? batchTools(fields) : field(fields, TOOLS);
         return new RowRequest(id, rowTask, prompt, messages, tools, parameters(fields, batch));
+    }
+
+    /** A prompt of Bedrock's is rendered already. */
+    private static Task bedrockTask(JsonNode fields) {
+        return fields.has("messages") ? Task.CHAT : Task.COMPLETE;
+    }
+
+    /** The beginning of the sequence is a token, which comes by itself; written out it would be three characters. */
+    private static Field rendered(JsonNode fields) {
+        JsonNode prompt = fields.get("prompt");
+        return prompt != null && prompt.isTextual()
+                ? new Field("prompt", TextNode.valueOf(prompt.textValue().replaceFirst("^<s>\\s?", "")))
+                : new Field("prompt", prompt);
     }
 
     private static Field field(JsonNode fields, String name) {

@@ -18,7 +18,7 @@ final class ChunkPlan {
     /** More rows than this make no task's work overlap better with the next one's. */
     private static final long MOST_ROWS = 1024;
     /** Fewer rows than this leave the engine's batch half empty at a chunk's end. */
-    private static final long LEAST_ROWS = 32;
+    private static final long LEAST_ROWS = 128;
     /** Tokens that a kill may cost for each task. */
     private static final long MOST_TOKENS = 262_144;
     /** Files that readers and object stores list without trouble. */

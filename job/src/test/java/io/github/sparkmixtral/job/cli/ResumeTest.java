@@ -248,6 +248,30 @@ class ResumeTest {
     }
 
     @Test
+    void bedrocksBatchInputHasBedrocksOutput() throws IOException {
+        Files.writeString(
+                input,
+                "{\"recordId\": \"R1\", \"modelInput\": {\"prompt\": \"<s>[INST] copy 1 [/INST]\", \"max_tokens\": 3}}\n"
+                        + "{\"recordId\": \"R2\", \"modelInput\": {\"messages\": [{\"role\": \"user\", \"content\": \"copy 1\"}],"
+                        + " \"max_tokens\": 3}}\n"
+                        + "{\"recordId\": \"R3\", \"modelInput\": {\"prompt\": \"\"}}\n");
+
+        assertDone(generate(input, output, "--output-format", "jsonl"));
+
+        List<String> answers = Files.readAllLines(chunks(output).getFirst());
+        JsonNode prompt = JSON.readTree(answers.get(0));
+        JsonNode messages = JSON.readTree(answers.get(1));
+        assertThat(prompt.at("/recordId").asText()).isEqualTo("R1");
+        assertThat(prompt.at("/modelInput/max_tokens").asInt()).isEqualTo(3);
+        assertThat(prompt.at("/modelOutput/outputs/0/text").asText().strip())
+                .as("both are the same tokens")
+                .isEqualTo(messages.at("/modelOutput/outputs/0/text").asText());
+        assertThat(prompt.at("/modelOutput/usage/prompt_tokens"))
+                .isEqualTo(messages.at("/modelOutput/usage/prompt_tokens"));
+        assertThat(manifest(output).at("/counts/errored").asInt()).isEqualTo(1);
+    }
+
+    @Test
     void columnsBecomeDirectoriesAndChunksAreStillCounted() throws IOException {
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < 20; i++) {
