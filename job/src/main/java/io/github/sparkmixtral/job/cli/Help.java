@@ -26,8 +26,9 @@ final class Help {
     private static final String INTRODUCTION = """
             Usage: spark-mixtral --model PATH --input PATH... --output DIR [OPTIONS]
 
-            Answers a table of prompts with Mixtral, one output row per input row, and writes them as Parquet.
+            Answers a table of prompts with Mixtral, one output row per input row.
             A row that cannot be answered becomes a row with an error; it never fails the job.
+            The same command again goes on where a killed one has stopped.
             """;
 
     private static final String EPILOGUE = """
@@ -40,7 +41,7 @@ final class Help {
 
             Exit codes
               0 done   2 wrong usage   3 invalid input   4 model cannot be loaded
-              5 too many rows with errors   6 output exists   1 anything else
+              5 too many rows with errors   6 output is another job's   1 anything else
             """;
 
     private Help() {}
