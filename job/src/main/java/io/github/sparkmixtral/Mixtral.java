@@ -31,6 +31,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -97,6 +98,21 @@ public final class Mixtral implements AutoCloseable {
         all.put("model", model);
         values.forEach((name, value) -> all.put(name.replace('-', '_'), value));
         return of(spark, all);
+    }
+
+    /** With the model among the options. */
+    static Mixtral load(SparkSession spark, Map<String, Object> values) {
+        return of(spark, values);
+    }
+
+    /**
+     * The columns that {@link #generate} gives a table with those columns, without a look at the model.
+     *
+     * @throws IllegalArgumentException as there
+     */
+    static StructType schema(StructType table, Map<String, Object> values) {
+        GenerationOptions options = GenerationArguments.resolve(values);
+        return asked(() -> TableInput.schema(table, options));
     }
 
     private static Mixtral of(SparkSession spark, Map<String, Object> values) {

@@ -75,20 +75,17 @@ public record Generation(
      */
     public static Dataset<Row> answers(
             Dataset<Row> rows, Input input, GenerationOptions options, Configuration configuration, Done done) {
-        boolean severalOutputs = input.survey().severalOutputs()
-                || options.defaults().parameters().n() > 1;
-        boolean logprobs =
-                input.survey().logprobs() || options.defaults().parameters().logprobs() >= 0;
+        Input.Survey asked = input.survey().and(options.defaults().parameters());
         StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
-        StructType schema = OutputColumns.schema(own, severalOutputs, logprobs, options.columns());
+        StructType schema = OutputColumns.schema(own, asked.severalOutputs(), asked.logprobs(), options.columns());
         Generation generation = new Generation(
                 options,
                 new SerializableConfiguration(configuration),
                 input.reader(),
                 input.columns(),
                 schema,
-                severalOutputs,
-                logprobs,
+                asked.severalOutputs(),
+                asked.logprobs(),
                 done);
         return rows.mapPartitions(generation, Encoders.row(schema));
     }

@@ -129,7 +129,7 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
     }
 
     /** The columns that a request is made of. */
-    private String[] needed(StructType schema) {
+    String[] needed(StructType schema) {
         return Arrays.stream(schema.fieldNames())
                 .filter(name -> name.equals(id)
                         || name.equals(prompt)

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.input;
 
+import io.github.sparkmixtral.engine.SamplingParameters;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -39,5 +40,11 @@ public record Input(Dataset<Row> rows, int columns, RequestReader reader, List<F
      * @param severalOutputs whether a row asks for more than one answer
      * @param logprobs whether a row asks for log-probabilities
      */
-    public record Survey(long rows, boolean severalOutputs, boolean logprobs) {}
+    public record Survey(long rows, boolean severalOutputs, boolean logprobs) {
+
+        /** With what every row asks for. */
+        public Survey and(SamplingParameters defaults) {
+            return new Survey(rows, severalOutputs || defaults.n() > 1, logprobs || defaults.logprobs() >= 0);
+        }
+    }
 }

@@ -2,10 +2,12 @@ package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
+import io.github.sparkmixtral.job.output.OutputColumns;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /** A table that somebody has in hand as an input: nothing of it is read before its answers are. */
@@ -25,14 +27,27 @@ public final class TableInput {
                 schema, InputFormat.TABLE, false, options.defaults().task(), "", table.sparkSession());
         List<String> kept = choice.kept(schema);
         Dataset<Row> rows = InputReader.withColumns(table, kept, reader.needed());
-        // Without a look at the rows, a column that may ask for several answers counts as one that does.
-        List<String> columns = Arrays.asList(reader.needed());
+        return new Input(rows, kept.size(), reader, List.of(), survey(reader.needed()));
+    }
+
+    /**
+     * The columns that the answers to a table have.
+     *
+     * @param schema of the table
+     * @throws JobException with exit code 3 where the columns are no table of prompts
+     */
+    public static StructType schema(StructType schema, GenerationOptions options) {
+        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.TABLE, options.columns());
+        StructField[] kept = choice.kept(schema).stream().map(schema::apply).toArray(StructField[]::new);
+        Input.Survey asked =
+                survey(choice.needed(schema)).and(options.defaults().parameters());
+        return OutputColumns.schema(new StructType(kept), asked.severalOutputs(), asked.logprobs(), options.columns());
+    }
+
+    /** Without a look at the rows, a column that may ask for several answers counts as one that does. */
+    private static Input.Survey survey(String[] needed) {
+        List<String> columns = Arrays.asList(needed);
         boolean batch = columns.contains(RequestReader.BODY);
-        return new Input(
-                rows,
-                kept.size(),
-                reader,
-                List.of(),
-                new Input.Survey(-1, batch || columns.contains("n"), batch || columns.contains("logprobs")));
+        return new Input.Survey(-1, batch || columns.contains("n"), batch || columns.contains("logprobs"));
     }
 }

@@ -1,0 +1,153 @@
+package io.github.sparkmixtral;
+
+import static io.github.sparkmixtral.job.SparkFixture.MODEL;
+import static io.github.sparkmixtral.job.SparkFixture.spark;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.job.SparkFixture;
+import io.github.sparkmixtral.job.fault.ExitCode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.streaming.StreamingQuery;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class MixtralTest {
+    private static final String QUESTION = "Name three rivers.";
+    private static final Mixtral MIXTRAL = Mixtral.load(
+            spark(), MODEL.toString(), Map.of("temperature", 0, "max-tokens", 5));
+
+    @TempDir
+    Path directory;
+
+    private static Dataset<Row> table(String... selects) {
+        return spark().sql(String.join(" UNION ALL ", selects)).coalesce(1);
+    }
+
+    private static List<String> texts(Dataset<Row> answers) {
+        return answers.select("generated_text").collectAsList().stream()
+                .map(row -> row.getString(0))
+                .toList();
+    }
+
+    @Test
+    void answersLikeTheCommandLine() throws Exception {
+        List<String> lines = Files.readAllLines(MODEL.resolveSibling("prompts.jsonl")).subList(0, 4);
+        Path input = SparkFixture.write(directory.resolve("in.jsonl"), lines.toArray(String[]::new));
+        assertThat(SparkFixture.generate(input, directory.resolve("out")).exitCode()).isEqualTo(ExitCode.DONE);
+        Dataset<Row> answers = MIXTRAL.with("max_tokens", 4)
+                .generate(spark().read().json(input.toString()))
+                .orderBy("custom_id");
+        assertThat(texts(answers))
+                .isEqualTo(SparkFixture.rows(directory.resolve("out")).stream()
+                        .map(row -> row.<String>getAs("generated_text"))
+                        .toList());
+    }
+
+    @Test
+    void runsNothingBeforeTheAnswersAreUsed() {
+        Dataset<Row> broken = table("SELECT raise_error('used') AS prompt");
+        Dataset<Row> answers = MIXTRAL.generate(broken.selectExpr("CAST(prompt AS STRING) AS prompt"));
+        assertThatThrownBy(answers::collectAsList).hasMessageContaining("used");
+    }
+
+    @Test
+    void keepsColumnsOrderAndSettings() {
+        scala.collection.immutable.Map<String, String> before = spark().conf().getAll();
+        Dataset<Row> answers = MIXTRAL.with("output_columns", Map.of("generated_text", "answer"))
+                .generate(table(
+                        "SELECT 2 AS b, 'Hello' AS prompt, 1 AS a", "SELECT 1, 'Hi', 3", "SELECT 3, CAST(NULL AS STRING), 0"));
+        assertThat(answers.columns())
+                .containsExactly(
+                        "b", "prompt", "a", "custom_id", "answer", "finish_reason", "usage", "error", "model", "seed");
+        assertThat(answers.collectAsList()).extracting(row -> row.getInt(0)).containsExactly(2, 1, 3);
+        assertThat(spark().conf().getAll()).isEqualTo(before);
+    }
+
+    @Test
+    void answersEqualPromptsAlikeWithoutIds() {
+        String row = "SELECT 'Hello' AS prompt";
+        assertThat(texts(MIXTRAL.with("temperature", 1.5).generate(table(row, row, row))).stream()
+                        .distinct())
+                .hasSize(1);
+    }
+
+    @Test
+    void givesSeveralAnswersAndLogprobs() {
+        Row row = MIXTRAL.with("n", 2).with("logprobs", 1).generate(table("SELECT 'Hello' AS prompt")).first();
+        assertThat(row.getList(row.fieldIndex("outputs"))).hasSize(2);
+        assertThat(row.getList(row.fieldIndex("logprobs"))).isNotEmpty();
+    }
+
+    @Test
+    void readsMessagesAsArraysAndAsJson() {
+        String array = "SELECT array(named_struct('role', 'user', 'content', '" + QUESTION + "')) AS messages";
+        String json = "SELECT '[{\"role\": \"user\", \"content\": \"" + QUESTION + "\"}]' AS messages";
+        String expected = MIXTRAL.ask(QUESTION);
+        assertThat(texts(MIXTRAL.generate(table(array)))).containsExactly(expected);
+        assertThat(texts(MIXTRAL.generate(table(json)))).containsExactly(expected);
+    }
+
+    /** With what py4j makes of a dict and a list: HashMap and ArrayList. */
+    @Test
+    void asksChatsAndCountsTokensAlsoAfterItIsClosed() {
+        Map<String, Object> message = new HashMap<>(Map.of("role", "user", "content", QUESTION));
+        String expected = MIXTRAL.ask(QUESTION);
+        MIXTRAL.close();
+        assertThat(MIXTRAL.chat(new ArrayList<>(List.of(message)))).isEqualTo(expected);
+        assertThat(MIXTRAL.tokens("rivers")).extracting(Mixtral.Token::text).last().asString().endsWith("s");
+    }
+
+    @Test
+    void restoresADefault() {
+        assertThat(MIXTRAL.with("max_tokens", null).options()).doesNotContainKey("max_tokens");
+        assertThat(MIXTRAL.with(new HashMap<>(Map.of("temperature", 0.5, "stop", new ArrayList<>(List.of("x")))))
+                        .options())
+                .containsEntry("temperature", 0.5);
+    }
+
+    @Test
+    void refusesInOneSentence() {
+        assertThatThrownBy(() -> MIXTRAL.with("temperature", -1))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("temperature must be at least 0, not -1");
+        assertThatThrownBy(() -> MIXTRAL.with("temprature", 1)).hasMessageContaining("did you mean temperature?");
+        assertThatThrownBy(() -> MIXTRAL.with("max_tokens", "many"))
+                .hasMessage("max_tokens must be a whole number, not many");
+        assertThatThrownBy(() -> Mixtral.load(spark(), "/nowhere/model.gguf")).isInstanceOf(ModelException.class);
+        assertThatThrownBy(() -> MIXTRAL.generate(table("SELECT 'Hello' AS prompt, 1 AS usage")))
+                .hasMessageContaining("column usage is in the way");
+        assertThatThrownBy(() -> MIXTRAL.generate(table("SELECT 1 AS x")))
+                .hasMessageContaining("name one with prompt_column");
+    }
+
+    @Test
+    void answersAStreamAndACachedTable() throws Exception {
+        Path in = Files.createDirectory(directory.resolve("stream"));
+        Files.writeString(in.resolve("a.json"), "{\"prompt\": \"" + QUESTION + "\"}\n");
+        Dataset<Row> rows = spark().readStream().schema("prompt STRING").json(in.toString());
+        StreamingQuery query = MIXTRAL.generate(rows)
+                .writeStream()
+                .format("memory")
+                .queryName("streamed")
+                .start();
+        try {
+            query.processAllAvailable();
+        } finally {
+            query.stop();
+            query.awaitTermination(TimeUnit.SECONDS.toMillis(10));
+        }
+        Dataset<Row> cached = MIXTRAL.generate(table("SELECT '" + QUESTION + "' AS prompt")).cache();
+        assertThat(texts(spark().table("streamed"))).isEqualTo(texts(cached)).isEqualTo(texts(cached));
+        cached.unpersist();
+    }
+}
