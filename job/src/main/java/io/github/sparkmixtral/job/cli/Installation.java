@@ -57,12 +57,12 @@ record Installation(Path home, Path work, Path demo) {
     }
 
     /** Writes a file of the launcher's own at once, for other runs may be reading it. */
-    Path write(String name, String text) {
+    Path write(String name, byte[] content) {
         Path file = work.resolve(name);
         try {
             Files.createDirectories(work);
             Path fresh = Files.createTempFile(work, name, ".new");
-            Files.writeString(fresh, text);
+            Files.write(fresh, content);
             return Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
             throw JobException.usage(

@@ -5,6 +5,7 @@ import io.github.sparkmixtral.job.cli.TornadovmFlags.UnusableSdkException;
 import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,13 +28,16 @@ record Submission(String message, Map<String, String> variables, List<String> ar
     static Submission of(
             List<String> words, Installation installation, Map<String, String> environment, PrintStream err)
             throws IOException {
+        String defaults = environment.getOrDefault("SPARK_CONF_DIR", "");
+        if (defaults.isEmpty()) {
+            defaults = environment.get("SPARK_HOME") + "/conf";
+        }
         int dashes = words.indexOf("--");
         List<String> job = new ArrayList<>(words.subList(dashes + 1, words.size()));
         String message = demo(job, installation);
         SubmitOptions submit = new SubmitOptions(
                 words.subList(0, Math.max(dashes, 0)),
-                Path.of(environment.getOrDefault("SPARK_CONF_DIR", environment.get("SPARK_HOME") + "/conf"))
-                        .resolve("spark-defaults.conf"),
+                Path.of(defaults, "spark-defaults.conf"),
                 installation);
         String backend = backend(job);
         Map<String, String> variables = new LinkedHashMap<>();
@@ -128,7 +132,8 @@ record Submission(String message, Map<String, String> variables, List<String> ar
             err.println("spark-mixtral: running without TornadoVM");
             return;
         }
-        String flags = "\"@" + installation.write("tornadovm.args", String.join("\n", lines) + "\n") + "\"";
+        byte[] text = (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8);
+        String flags = "\"@" + installation.write("tornadovm.args", text) + "\"";
         String jar = installation.jar().toString();
         submit.prepend("spark.driver.extraClassPath", "--driver-class-path", jar, ":");
         submit.prepend("spark.executor.extraClassPath", "--conf", jar, ":");

@@ -2,7 +2,9 @@ package io.github.sparkmixtral.job.cli;
 
 import io.github.sparkmixtral.job.fault.JobException;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.Reader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,7 +43,7 @@ final class SubmitOptions {
         ownFile.ifPresent(file -> propertiesFile = merged(propertiesFile, file, installation));
         for (Path file : List.of(defaults, propertiesFile)) {
             if (Files.isReadable(file)) {
-                try (Reader reader = Files.newBufferedReader(file)) {
+                try (Reader reader = new InputStreamReader(Files.newInputStream(file), StandardCharsets.UTF_8)) {
                     files.load(reader);
                 } catch (IOException | IllegalArgumentException e) {
                     throw JobException.usage(file + " cannot be read as properties: " + e.getMessage());
@@ -56,12 +58,13 @@ final class SubmitOptions {
             throw JobException.usage(PROPERTIES_FILE + " " + own + " cannot be read");
         }
         try {
-            String both = Files.readString(ours) + "\n"
-                    + Files.readString(Path.of(own)).stripTrailing() + "\n";
-            byte[] bytes = both.getBytes(java.nio.charset.StandardCharsets.UTF_8);
+            // Byte by byte: what a file holds is Spark's to read.
+            String both = Files.readString(ours, StandardCharsets.ISO_8859_1) + "\n"
+                    + Files.readString(Path.of(own), StandardCharsets.ISO_8859_1).stripTrailing() + "\n";
+            byte[] bytes = both.getBytes(StandardCharsets.ISO_8859_1);
             CRC32 sum = new CRC32();
             sum.update(bytes);
-            return installation.write("properties-" + sum.getValue() + "-" + bytes.length + ".conf", both);
+            return installation.write("properties-" + sum.getValue() + "-" + bytes.length + ".conf", bytes);
         } catch (IOException e) {
             throw JobException.usage(PROPERTIES_FILE + " " + own + " cannot be read: " + e.getMessage());
         }

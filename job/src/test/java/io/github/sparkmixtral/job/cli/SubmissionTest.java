@@ -171,7 +171,7 @@ class SubmissionTest {
     void aCacheThatCannotBeWrittenGivesOneSentence() throws Exception {
         Path file = Files.createFile(directory.resolve("cache"));
 
-        assertThatThrownBy(() -> installation.write("a.conf", "text"))
+        assertThatThrownBy(() -> installation.write("a.conf", new byte[1]))
                 .hasMessageStartingWith(file + "/spark-mixtral/launcher/a.conf cannot be written (")
                 .hasMessageEndingWith("): set XDG_CACHE_HOME to a folder that can be written");
     }
