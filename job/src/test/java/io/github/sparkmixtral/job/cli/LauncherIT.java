@@ -183,8 +183,7 @@ class LauncherIT {
                 .lines()
                 .toList();
 
-        String jar =
-                LAUNCHER.resolve("../../target/spark-mixtral.jar").normalize().toString();
+        String jar = copied().resolve("lib/spark-mixtral.jar").toString();
         Path flags = LAUNCHER.resolve("../../target/tornadovm.args").normalize();
         assertThat(submitted)
                 .containsSubsequence("--driver-class-path", jar + ":/other.jar")
@@ -200,11 +199,11 @@ class LauncherIT {
 
     @Test
     void theLibraryOfABackendComesBesideTheJarsOfTheUser() throws Exception {
-        Path library = LAUNCHER.resolve("../../target/onednn.jar").normalize();
         String[] own = {"--jars", "mine.jar", "--", "--model", "m", "--backend", "cpu-bf16"};
 
         List<String> submitted = launch(fakeSpark(), own).out().lines().toList();
 
+        Path library = copied().resolve("lib/onednn.jar");
         assertThat(library).isRegularFile();
         assertThat(submitted).containsSubsequence("--jars", library + ",mine.jar", "--class");
         assertThat(launch(fakeSpark(), "--model", "m", "--backend", "cpu").out())
@@ -282,6 +281,12 @@ class LauncherIT {
     private static List<String> prompts(int count) throws IOException {
         Path file = LAUNCHER.resolve("../../../conf/demo/prompts.jsonl").normalize();
         return Files.readAllLines(file).subList(0, count);
+    }
+
+    /** The copy of what was built last, from which the launcher runs. */
+    private static Path copied() throws IOException {
+        Path copies = LAUNCHER.resolve("../../target/launch").normalize();
+        return copies.resolve(Files.readString(copies.resolve("current")).strip());
     }
 
     /** A Spark that only prints what is submitted to it, a line for each argument. */
