@@ -36,9 +36,7 @@ record Submission(String message, Map<String, String> variables, List<String> ar
         List<String> job = new ArrayList<>(words.subList(dashes + 1, words.size()));
         String message = demo(job, installation);
         SubmitOptions submit = new SubmitOptions(
-                words.subList(0, Math.max(dashes, 0)),
-                Path.of(defaults, "spark-defaults.conf"),
-                installation);
+                words.subList(0, Math.max(dashes, 0)), Path.of(defaults, "spark-defaults.conf"), installation);
         String backend = backend(job);
         Map<String, String> variables = new LinkedHashMap<>();
         if (!environment.getOrDefault("TORNADOVM_HOME", "").isEmpty()

@@ -60,7 +60,8 @@ final class SubmitOptions {
         try {
             // Byte by byte: what a file holds is Spark's to read.
             String both = Files.readString(ours, StandardCharsets.ISO_8859_1) + "\n"
-                    + Files.readString(Path.of(own), StandardCharsets.ISO_8859_1).stripTrailing() + "\n";
+                    + Files.readString(Path.of(own), StandardCharsets.ISO_8859_1)
+                            .stripTrailing() + "\n";
             byte[] bytes = both.getBytes(StandardCharsets.ISO_8859_1);
             CRC32 sum = new CRC32();
             sum.update(bytes);
