@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.cli;
 
-import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.xxhash64;
 
@@ -13,10 +13,10 @@ import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.Answered;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
-import io.github.sparkmixtral.job.output.OutputColumns;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
 import java.time.Duration;

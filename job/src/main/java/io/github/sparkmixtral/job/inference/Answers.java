@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.job.inference;
 
 import io.github.sparkmixtral.engine.Completion.RequestError;
-import io.github.sparkmixtral.job.output.OutputColumns;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.service.RecordSchema;
 import io.github.sparkmixtral.tokenizer.StreamDecoder;
 import io.github.sparkmixtral.tokenizer.Tokenizer;

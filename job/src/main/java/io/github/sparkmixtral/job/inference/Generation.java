@@ -5,7 +5,7 @@ import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.input.RequestReader;
 import io.github.sparkmixtral.job.options.GenerationOptions;
-import io.github.sparkmixtral.job.output.OutputColumns;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.input;
 
-import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.from_json;
@@ -14,7 +14,7 @@ import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
-import io.github.sparkmixtral.job.output.OutputColumns;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

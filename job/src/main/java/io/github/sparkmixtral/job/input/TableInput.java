@@ -2,7 +2,7 @@ package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
-import io.github.sparkmixtral.job.output.OutputColumns;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Dataset;

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.output;
 
-import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
@@ -9,6 +9,7 @@ import static org.apache.spark.sql.functions.when;
 
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;

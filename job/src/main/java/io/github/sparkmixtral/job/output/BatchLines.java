@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.service.Task;
 import java.nio.charset.StandardCharsets;
 import java.util.List;

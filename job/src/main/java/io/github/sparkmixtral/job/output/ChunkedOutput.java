@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.output;
 
-import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.pmod;

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.output;
 
-import static io.github.sparkmixtral.job.output.OutputColumns.named;
+import static io.github.sparkmixtral.job.options.OutputColumns.named;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;

@@ -1,7 +1,6 @@
-package io.github.sparkmixtral.job.output;
+package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.job.fault.JobException;
-import io.github.sparkmixtral.job.options.Columns;
 import java.util.List;
 import java.util.Set;
 import org.apache.spark.sql.Column;
