@@ -23,8 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class MixtralTest {
     private static final String QUESTION = "Name three rivers.";
-    private static final Mixtral MIXTRAL = Mixtral.load(
-            spark(), MODEL.toString(), Map.of("temperature", 0, "max-tokens", 5));
+    private static final Mixtral MIXTRAL =
+            Mixtral.load(spark(), MODEL.toString(), Map.of("temperature", 0, "max-tokens", 5));
 
     @TempDir
     Path directory;
@@ -41,9 +41,11 @@ class MixtralTest {
 
     @Test
     void answersLikeTheCommandLine() throws Exception {
-        List<String> lines = Files.readAllLines(MODEL.resolveSibling("prompts.jsonl")).subList(0, 4);
+        List<String> lines =
+                Files.readAllLines(MODEL.resolveSibling("prompts.jsonl")).subList(0, 4);
         Path input = SparkFixture.write(directory.resolve("in.jsonl"), lines.toArray(String[]::new));
-        assertThat(SparkFixture.generate(input, directory.resolve("out")).exitCode()).isEqualTo(ExitCode.DONE);
+        assertThat(SparkFixture.generate(input, directory.resolve("out")).exitCode())
+                .isEqualTo(ExitCode.DONE);
         Dataset<Row> answers = MIXTRAL.with("max_tokens", 4)
                 .generate(spark().read().json(input.toString()))
                 .orderBy("custom_id");
@@ -65,7 +67,9 @@ class MixtralTest {
         scala.collection.immutable.Map<String, String> before = spark().conf().getAll();
         Dataset<Row> answers = MIXTRAL.with("output_columns", Map.of("generated_text", "answer"))
                 .generate(table(
-                        "SELECT 2 AS b, 'Hello' AS prompt, 1 AS a", "SELECT 1, 'Hi', 3", "SELECT 3, CAST(NULL AS STRING), 0"));
+                        "SELECT 2 AS b, 'Hello' AS prompt, 1 AS a",
+                        "SELECT 1, 'Hi', 3",
+                        "SELECT 3, CAST(NULL AS STRING), 0"));
         assertThat(answers.columns())
                 .containsExactly(
                         "b", "prompt", "a", "custom_id", "answer", "finish_reason", "usage", "error", "model", "seed");
@@ -83,7 +87,10 @@ class MixtralTest {
 
     @Test
     void givesSeveralAnswersAndLogprobs() {
-        Row row = MIXTRAL.with("n", 2).with("logprobs", 1).generate(table("SELECT 'Hello' AS prompt")).first();
+        Row row = MIXTRAL.with("n", 2)
+                .with("logprobs", 1)
+                .generate(table("SELECT 'Hello' AS prompt"))
+                .first();
         assertThat(row.getList(row.fieldIndex("outputs"))).hasSize(2);
         assertThat(row.getList(row.fieldIndex("logprobs"))).isNotEmpty();
     }
@@ -104,7 +111,11 @@ class MixtralTest {
         String expected = MIXTRAL.ask(QUESTION);
         MIXTRAL.close();
         assertThat(MIXTRAL.chat(new ArrayList<>(List.of(message)))).isEqualTo(expected);
-        assertThat(MIXTRAL.tokens("rivers")).extracting(Mixtral.Token::text).last().asString().endsWith("s");
+        assertThat(MIXTRAL.tokens("rivers"))
+                .extracting(Mixtral.Token::text)
+                .last()
+                .asString()
+                .endsWith("s");
     }
 
     @Test
@@ -119,7 +130,7 @@ class MixtralTest {
     void refusesInOneSentence() {
         assertThatThrownBy(() -> MIXTRAL.with("temperature", -1))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("temperature must be at least 0, not -1");
+                .hasMessageStartingWith("temperature must be at least 0 and finite, not -1");
         assertThatThrownBy(() -> MIXTRAL.with("temprature", 1)).hasMessageContaining("did you mean temperature?");
         assertThatThrownBy(() -> MIXTRAL.with("max_tokens", "many"))
                 .hasMessage("max_tokens must be a whole number, not many");
@@ -146,7 +157,8 @@ class MixtralTest {
             query.stop();
             query.awaitTermination(TimeUnit.SECONDS.toMillis(10));
         }
-        Dataset<Row> cached = MIXTRAL.generate(table("SELECT '" + QUESTION + "' AS prompt")).cache();
+        Dataset<Row> cached =
+                MIXTRAL.generate(table("SELECT '" + QUESTION + "' AS prompt")).cache();
         assertThat(texts(spark().table("streamed"))).isEqualTo(texts(cached)).isEqualTo(texts(cached));
         cached.unpersist();
     }
