@@ -112,7 +112,7 @@ class MixtralTransformerTest {
 
     @Test
     void refusesInTheWordsOfTheOptions() {
-        refused(transformer().setTemperature(-1), "temperature must be at least 0, not -1");
+        refused(transformer().setTemperature(-1), "temperature must be at least 0 and finite, not -1");
         refused(transformer().setOptions("[1]"), "options must be a JSON object such as");
         refused(transformer().setOptions("{\"presence_penality\": 1}"), "did you mean presence_penalty?");
         refused(new MixtralTransformer(), "model is missing");
@@ -141,6 +141,10 @@ class MixtralTransformerTest {
 
     @Test
     void isFoundWhereSparkConnectLooks() {
-        assertThat(ServiceLoader.load(Transformer.class)).hasAtLeastOneElementOfType(MixtralTransformer.class);
+        // Spark's own transformers cannot all be loaded here, without the libraries that they stand on.
+        assertThat(ServiceLoader.load(Transformer.class).stream()
+                        .filter(found -> found.type() == MixtralTransformer.class)
+                        .findFirst())
+                .isPresent();
     }
 }
