@@ -51,8 +51,7 @@ class ConnectIT {
                 List.of(
                         "spark.connect.grpc.binding.address=" + SparkProcesses.LOOPBACK,
                         "spark.connect.grpc.binding.port=" + port,
-                        // The threads that open a client's session do not see jars that spark-submit adds later: it
-                        // would go on without the extension, with a warning in its log.
+                        // With the jar as the application alone, clients do not find ai_query.
                         "spark.driver.extraClassPath=" + SparkProcesses.JOB_JAR,
                         "spark.sql.extensions=io.github.sparkmixtral.sql.MixtralExtensions",
                         "spark.mixtral.models.demo=" + MODEL),
