@@ -221,7 +221,7 @@ public record RequestReader(
         if (row instanceof ObjectNode object) {
             return object;
         }
-        throw new RowException("invalid_json", "must be a JSON object, not " + kind(row));
+        throw new RowException("invalid_json", "must be a JSON object, not " + RowRequest.kind(row));
     }
 
     private String id(JsonNode row) throws RowException {
@@ -230,7 +230,8 @@ public record RequestReader(
             return null;
         }
         if (!id.isTextual() && !id.isIntegralNumber()) {
-            throw new RowException("invalid_id", idColumn + " must be a string or a whole number, not " + kind(id));
+            throw new RowException(
+                    "invalid_id", idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
         }
         return id.asText();
     }
@@ -309,17 +310,5 @@ public record RequestReader(
     private String name(String file) {
         String uri = Uris.normalized(file);
         return uri.startsWith(root) ? uri.substring(root.length()) : uri;
-    }
-
-    private static String kind(JsonNode value) {
-        return switch (value.getNodeType()) {
-            case ARRAY -> "an array";
-            case OBJECT -> "an object";
-            case STRING -> "a string";
-            case NUMBER -> "a number";
-            case BOOLEAN -> "a boolean";
-            case NULL, MISSING -> "null";
-            case BINARY, POJO -> "binary data";
-        };
     }
 }

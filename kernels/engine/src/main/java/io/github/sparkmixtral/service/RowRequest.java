@@ -27,4 +27,9 @@ public record RowRequest(
             return value != null && !value.isNull();
         }
     }
+
+    /** What a JSON value is, in words, for messages about rows. */
+    public static String kind(JsonNode value) {
+        return Json.kind(value);
+    }
 }
