@@ -8,16 +8,12 @@ import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
@@ -33,8 +29,14 @@ import org.apache.hadoop.fs.FileSystem;
  * @param directory holds one directory per model
  * @param configuration Hadoop's, for the file systems
  * @param progress gets lines for the log
+ * @param pause waits before a transfer that broke off goes on
  */
-public record ModelCache(Path directory, Configuration configuration, Consumer<String> progress) {
+public record ModelCache(Path directory, Configuration configuration, Consumer<String> progress, Attempts.Pause pause) {
+
+    /** One that waits as long as it is asked to. */
+    public ModelCache(Path directory, Configuration configuration, Consumer<String> progress) {
+        this(directory, configuration, progress, Thread::sleep);
+    }
 
     /** {@code spark-mixtral/models} in {@code $XDG_CACHE_HOME}, or else in {@code ~/.cache}. */
     public static Path defaultDirectory() {
@@ -66,12 +68,21 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
     }
 
     /**
-     * What the model's headers say.
+     * What the model's headers say. Of a remote model that is not here already it reads these alone.
      *
      * @throws ModelException where there is none, or it cannot be fetched or read
      */
     public ModelDescription describe(String model, Quantization quantization) {
-        return ModelLoader.describe(localPath(model), quantization);
+        return isLocal(model)
+                ? ModelLoader.describe(requireLocal(model), quantization)
+                : remote(model, found -> described(found, quantization));
+    }
+
+    private ModelDescription described(RemoteModel model, Quantization quantization) throws IOException {
+        Path target = target(model);
+        return model.isWholeIn(target)
+                ? ModelLoader.describe(model.in(target), quantization)
+                : new ModelHeads(model, attempts()).describe(quantization);
     }
 
     /**
@@ -80,21 +91,34 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
      * @throws ModelException where there is none, or it cannot be fetched
      */
     public Path localPath(String model) {
-        if (isLocal(model)) {
-            return requireLocal(model);
-        }
+        return isLocal(model) ? requireLocal(model) : remote(model, found -> fetched(found, Redaction.redact(model)));
+    }
+
+    private interface Use<T> {
+        T of(RemoteModel model) throws IOException;
+    }
+
+    private <T> T remote(String model, Use<T> use) {
         String shown = Redaction.redact(model);
         try {
             org.apache.hadoop.fs.Path source = new org.apache.hadoop.fs.Path(model);
             // An instance of its own: the shared ones are closed by whoever closes them.
             try (FileSystem fileSystem = FileSystem.newInstance(source.toUri(), withFileChecksums())) {
-                return fetched(fileSystem, source, shown);
+                return use.of(RemoteModel.find(fileSystem, source, shown));
             }
         } catch (java.io.FileNotFoundException e) {
             throw new ModelException("no such model: " + shown, e);
         } catch (IOException | IllegalArgumentException e) {
             throw new ModelException("the model " + shown + " cannot be fetched: " + RootCause.sentence(e), e);
         }
+    }
+
+    private Path target(RemoteModel model) {
+        return directory.resolve(model.uniqueName());
+    }
+
+    private Attempts attempts() {
+        return new Attempts(pause, progress);
     }
 
     /** HDFS tells the checksum of a whole file only where it is asked to combine those of its chunks. */
@@ -104,62 +128,22 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
         return copy;
     }
 
-    private Path fetched(FileSystem fileSystem, org.apache.hadoop.fs.Path source, String shown) throws IOException {
-        FileStatus status = fileSystem.getFileStatus(source);
-        List<FileStatus> files = status.isFile() ? List.of(status) : modelFiles(fileSystem, source);
-        if (files.isEmpty()) {
-            throw new ModelException("no such model: " + shown + " holds no model files");
-        }
-        Path target = directory.resolve(source.getName() + "-" + key(source, files));
+    private Path fetched(RemoteModel model, String shown) throws IOException {
+        Path target = target(model);
         Files.createDirectories(target);
         // File locks are the process's: its own threads are kept apart by the monitor.
         synchronized (ModelCache.class) {
             try (FileChannel lock = FileChannel.open(
                             Path.of(target + ".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     var _ = lock.lock()) {
-                requireSpace(files, target, shown);
-                for (FileStatus file : files) {
-                    new ModelFile(
-                                    fileSystem,
-                                    file,
-                                    target.resolve(file.getPath().getName()),
-                                    progress)
-                            .fetch();
+                requireSpace(model.files(), target, shown);
+                for (FileStatus file : model.files()) {
+                    Path here = target.resolve(file.getPath().getName());
+                    new ModelFile(model.fileSystem(), file, here, attempts()).fetch();
                 }
             }
         }
-        return status.isFile() ? target.resolve(source.getName()) : target;
-    }
-
-    /** What a Hugging Face directory's model is made of; it may hold other formats' copies of the weights beside. */
-    private static List<FileStatus> modelFiles(FileSystem fileSystem, org.apache.hadoop.fs.Path source)
-            throws IOException {
-        List<FileStatus> files = new ArrayList<>();
-        for (FileStatus file : fileSystem.listStatus(source)) {
-            String name = file.getPath().getName();
-            boolean weights = name.endsWith(".safetensors") && !name.startsWith("consolidated");
-            if (file.isFile()
-                    && !name.startsWith(".")
-                    && (weights || name.endsWith(".json") || name.startsWith("tokenizer."))) {
-                files.add(file);
-            }
-        }
-        files.sort(Comparator.comparing(file -> file.getPath().getName()));
-        return files;
-    }
-
-    private static String key(org.apache.hadoop.fs.Path source, List<FileStatus> files) {
-        StringBuilder identity = new StringBuilder(source.toString());
-        for (FileStatus file : files) {
-            identity.append('\n')
-                    .append(file.getPath().getName())
-                    .append(' ')
-                    .append(file.getLen())
-                    .append(' ')
-                    .append(file.getModificationTime());
-        }
-        byte[] digest = sha256().digest(identity.toString().getBytes(StandardCharsets.UTF_8));
-        return HexFormat.of().formatHex(digest, 0, 8);
+        return model.in(target);
     }
 
     private static void requireSpace(List<FileStatus> files, Path target, String shown) throws IOException {

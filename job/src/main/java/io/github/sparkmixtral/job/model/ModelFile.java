@@ -2,7 +2,6 @@ package io.github.sparkmixtral.job.model;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.Redaction;
-import io.github.sparkmixtral.job.fault.RootCause;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -16,7 +15,6 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.function.Consumer;
 import java.util.zip.CRC32;
 import java.util.zip.CRC32C;
 import java.util.zip.Checksum;
@@ -29,8 +27,7 @@ import org.apache.hadoop.fs.FileSystem;
  * One file of a model on its way here. Until it is whole and checked it is called {@code target.part}. The caller holds the
  * model's lock.
  */
-record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Consumer<String> progress) {
-    private static final int ATTEMPTS = 4;
+record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts attempts) {
     private static final int BUFFER = 4 << 20;
     private static final long PROGRESS_BYTES = 1L << 30;
 
@@ -43,6 +40,11 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Consumer
         return Files.exists(part) ? Files.size(part) : 0;
     }
 
+    /** Whether all of the file is here. */
+    static boolean isWhole(FileStatus source, Path target) throws IOException {
+        return Files.exists(target) && Files.size(target) == source.getLen();
+    }
+
     private static Path part(Path target) {
         return Path.of(target + ".part");
     }
@@ -53,21 +55,11 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Consumer
      * @throws ModelException where the bytes are not those that the checksum tells; the next fetch begins anew
      */
     void fetch() throws IOException {
-        if (Files.exists(target) && Files.size(target) == source.getLen()) {
+        if (isWhole(source, target)) {
             return;
         }
         Path part = part(target);
-        for (int attempt = 1; ; attempt++) {
-            try {
-                append(part);
-                break;
-            } catch (IOException e) {
-                if (attempt == ATTEMPTS || Thread.currentThread().isInterrupted()) {
-                    throw e;
-                }
-                progress.accept("fetching " + name() + " broke off (" + RootCause.sentence(e) + "): going on");
-            }
-        }
+        attempts.run(name(), () -> bytesHere(target), () -> append(part));
         check(part);
         Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
@@ -117,8 +109,9 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Consumer
     }
 
     private void tell(String what, long have) {
-        progress.accept(
-                String.format(Locale.ROOT, "%s %s: %.1f of %.1f MB", what, name(), have / 1e6, source.getLen() / 1e6));
+        attempts.progress()
+                .accept(String.format(
+                        Locale.ROOT, "%s %s: %.1f of %.1f MB", what, name(), have / 1e6, source.getLen() / 1e6));
     }
 
     private void check(Path part) throws IOException {

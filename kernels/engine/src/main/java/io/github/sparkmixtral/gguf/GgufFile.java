@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -89,9 +90,20 @@ public record GgufFile(String file, GgufMetadata metadata, Map<String, StoredTen
      * @throws ModelException where the file is foreign, truncated or lying, naming the field
      */
     static GgufFile read(String file, MemorySegment content) {
+        return read(file, content, _ -> {});
+    }
+
+    /**
+     * The same for a file whose bytes come only as they are needed.
+     *
+     * @param content as long as the file
+     * @param needed told how many bytes of the file must be there, before they are read: ever more, to the headers' end
+     */
+    public static GgufFile read(String file, MemorySegment content, LongConsumer needed) {
         MemorySegment readOnly = content.asReadOnly();
+        needed.accept(Math.min(LFS_POINTER.length, content.byteSize()));
         checkMagic(file, readOnly);
-        GgufReader reader = new GgufReader(file, readOnly, MAGIC.length);
+        GgufReader reader = new GgufReader(file, readOnly, MAGIC.length, needed);
         checkVersion(file, reader.int32("the version"));
         // A tensor header takes 24 bytes and a pair 13 at least, which bounds both counts by the file's size.
         long tensorCount = reader.count("the number of tensors", Math.min(MOST_TENSORS, content.byteSize() / 24));

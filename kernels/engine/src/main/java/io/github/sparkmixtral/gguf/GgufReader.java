@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.function.LongConsumer;
 
 /** A cursor over a GGUF file that checks every length against what is left of the file before it reads or allocates. */
 final class GgufReader {
@@ -20,12 +21,19 @@ final class GgufReader {
 
     private final String file;
     private final MemorySegment content;
+    private final LongConsumer needed;
     private long position;
 
     GgufReader(String file, MemorySegment content, long position) {
+        this(file, content, position, _ -> {});
+    }
+
+    /** @param needed told how many bytes of the file must be there, before they are read */
+    GgufReader(String file, MemorySegment content, long position, LongConsumer needed) {
         this.file = file;
         this.content = content;
         this.position = position;
+        this.needed = needed;
     }
 
     String file() {
@@ -99,6 +107,7 @@ final class GgufReader {
         }
         long at = position;
         position += bytes;
+        needed.accept(position);
         return at;
     }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.LongConsumer;
 
 /**
  * One {@code .safetensors} file: 8 bytes of header length (little-endian), a JSON header, and the tensors' data without gaps
@@ -46,11 +47,23 @@ public final class SafetensorsFile {
      * @throws ModelException where the header lies, naming the file and the tensor
      */
     public static Map<String, StoredTensor> read(String file, MemorySegment content) {
-        return new SafetensorsFile(file, content.asReadOnly()).tensors();
+        return read(file, content, _ -> {});
     }
 
-    private Map<String, StoredTensor> tensors() {
+    /**
+     * The same for a file whose bytes come only as they are needed.
+     *
+     * @param content as long as the file
+     * @param needed told how many bytes of the file must be there, before they are read
+     */
+    public static Map<String, StoredTensor> read(String file, MemorySegment content, LongConsumer needed) {
+        return new SafetensorsFile(file, content.asReadOnly()).tensors(needed);
+    }
+
+    private Map<String, StoredTensor> tensors(LongConsumer needed) {
+        needed.accept(Math.min(LFS_POINTER.length(), content.byteSize()));
         long headerBytes = headerBytes();
+        needed.accept(8 + headerBytes);
         JsonNode header = JsonFile.read(file + ": the header", content.asSlice(8, headerBytes));
         MemorySegment data = content.asSlice(8 + headerBytes);
         Map<String, StoredTensor> tensors = new LinkedHashMap<>();

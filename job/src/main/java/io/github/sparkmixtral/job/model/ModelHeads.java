@@ -1,0 +1,66 @@
+package io.github.sparkmixtral.job.model;
+
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.model.ModelLoader;
+import io.github.sparkmixtral.model.Quantization;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileStatus;
+
+/**
+ * Describes a remote model without its weights. For as long as that takes, a temporary directory holds what the model's does, but
+ * of the weights' files no more than the heads.
+ */
+record ModelHeads(RemoteModel model, Attempts attempts) {
+
+    /**
+     * What the model's headers say.
+     *
+     * @throws ModelException where they cannot be read, naming the file at its source
+     */
+    ModelDescription describe(Quantization quantization) throws IOException {
+        Path directory = Files.createTempDirectory("spark-mixtral-heads");
+        try {
+            for (FileStatus file : model.files()) {
+                bring(file, directory.resolve(file.getPath().getName()));
+            }
+            return ModelLoader.describe(model.in(directory), quantization);
+        } catch (ModelException e) {
+            String source = Redaction.redact(model.parent().toString());
+            throw new ModelException(e.getMessage().replace(directory.toString(), source), e);
+        } finally {
+            delete(directory);
+        }
+    }
+
+    private void bring(FileStatus file, Path target) throws IOException {
+        String name = file.getPath().getName();
+        boolean json = name.endsWith(".json") || name.startsWith("tokenizer.");
+        WeightsHead head = new WeightsHead(model.fileSystem(), file, target);
+        attempts.run(head.shown(), () -> 0, () -> {
+            if (json) {
+                copy(file, target);
+            } else {
+                head.read();
+            }
+        });
+    }
+
+    private void copy(FileStatus file, Path target) throws IOException {
+        Files.deleteIfExists(target);
+        try (FSDataInputStream in = model.fileSystem().open(file.getPath())) {
+            Files.copy(in, target);
+        }
+    }
+
+    private void delete(Path directory) throws IOException {
+        for (FileStatus file : model.files()) {
+            Files.deleteIfExists(directory.resolve(file.getPath().getName()));
+        }
+        Files.delete(directory);
+    }
+}
