@@ -20,6 +20,9 @@ public final class FlakyFileSystem extends RawLocalFileSystem {
     /** Bytes after which every stream breaks off, until {@link #FAILURES_LEFT} is used up. */
     static volatile long breakAfter = Long.MAX_VALUE;
 
+    /** Place in a file at which every stream breaks off, likewise. */
+    static volatile long breakAt = Long.MAX_VALUE;
+
     static final AtomicInteger FAILURES_LEFT = new AtomicInteger();
     static volatile FileChecksum checksum;
 
@@ -27,6 +30,7 @@ public final class FlakyFileSystem extends RawLocalFileSystem {
         BYTES_READ.set(0);
         FILES_OPENED.set(0);
         breakAfter = Long.MAX_VALUE;
+        breakAt = Long.MAX_VALUE;
         FAILURES_LEFT.set(0);
         checksum = null;
     }
@@ -74,10 +78,15 @@ public final class FlakyFileSystem extends RawLocalFileSystem {
 
         @Override
         public int read(byte[] buffer, int offset, int length) throws IOException {
-            if (read >= breakAfter && FAILURES_LEFT.getAndDecrement() > 0) {
-                throw new IOException("connection reset");
+            int most = length;
+            if (FAILURES_LEFT.get() > 0) {
+                long left = Math.min(breakAfter - read, breakAt - in.getPos());
+                if (left <= 0 && FAILURES_LEFT.getAndDecrement() > 0) {
+                    throw new IOException("connection reset");
+                }
+                most = (int) Math.min(length, Math.max(1, left));
             }
-            int bytes = in.read(buffer, offset, (int) Math.min(length, Math.max(1, breakAfter - read)));
+            int bytes = in.read(buffer, offset, most);
             if (bytes > 0) {
                 read += bytes;
                 BYTES_READ.addAndGet(bytes);

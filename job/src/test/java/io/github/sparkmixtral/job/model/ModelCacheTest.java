@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HexFormat;
@@ -33,6 +34,7 @@ class ModelCacheTest {
     private Path directory;
 
     private final List<String> progress = Collections.synchronizedList(new ArrayList<>());
+    private final List<Duration> pauses = Collections.synchronizedList(new ArrayList<>());
     private final byte[] bytes = new byte[10 << 20];
     private Path remote;
 
@@ -48,7 +50,7 @@ class ModelCacheTest {
     private ModelCache cache() {
         Configuration configuration = new Configuration();
         configuration.set("fs.flaky.impl", FlakyFileSystem.class.getName());
-        return new ModelCache(directory.resolve("cache"), configuration, progress::add);
+        return new ModelCache(directory.resolve("cache"), configuration, progress::add, pauses::add);
     }
 
     @Test
@@ -107,19 +109,53 @@ class ModelCacheTest {
     }
 
     @Test
-    void nextJobGoesOnWhereAFailedOneStopped() throws IOException {
+    void anyNumberOfBreaksIsOutlivedAsLongAsBytesCome() throws IOException {
         FlakyFileSystem.breakAfter = 1 << 20;
-        FlakyFileSystem.FAILURES_LEFT.set(4);
+        FlakyFileSystem.FAILURES_LEFT.set(9);
+
+        assertThat(cache().localPath("flaky:" + remote)).hasBinaryContent(bytes);
+
+        assertThat(FlakyFileSystem.FILES_OPENED).hasValue(10);
+        assertThat(pauses)
+                .hasSize(9)
+                .allSatisfy(pause -> assertThat(pause).isBetween(Duration.ofMillis(750), Duration.ofMillis(1250)));
+    }
+
+    @Test
+    void nextJobGoesOnWhereAFailedOneStopped() throws IOException {
+        FlakyFileSystem.breakAt = 4 << 20;
+        FlakyFileSystem.FAILURES_LEFT.set(5);
         assertThatThrownBy(() -> cache().localPath("flaky:" + remote))
                 .isInstanceOf(ModelException.class)
                 .hasMessage("the model flaky:" + remote + " cannot be fetched: connection reset");
         assertThat(FlakyFileSystem.BYTES_READ).hasValue(4 << 20);
+        // One attempt that got on, and three pauses between the four that did not.
+        assertThat(pauses).hasSize(4).satisfies(last -> {
+            assertThat(last.get(1)).isBetween(Duration.ofMillis(750), Duration.ofMillis(1250));
+            assertThat(last.get(2)).isBetween(Duration.ofMillis(1500), Duration.ofMillis(2500));
+            assertThat(last.get(3)).isBetween(Duration.ofMillis(3000), Duration.ofMillis(5000));
+        });
 
-        FlakyFileSystem.breakAfter = Long.MAX_VALUE;
         Path path = cache().localPath("flaky:" + remote);
 
         assertThat(path).hasBinaryContent(bytes);
         assertThat(FlakyFileSystem.BYTES_READ).hasValue(bytes.length);
+    }
+
+    @Test
+    void interruptEndsAFetchThatWaits() {
+        FlakyFileSystem.breakAfter = 1 << 20;
+        FlakyFileSystem.FAILURES_LEFT.set(100);
+        Configuration configuration = cache().configuration();
+        ModelCache interrupted = new ModelCache(directory.resolve("cache"), configuration, progress::add, _ -> {
+            throw new InterruptedException();
+        });
+
+        assertThatThrownBy(() -> interrupted.localPath("flaky:" + remote))
+                .isInstanceOf(ModelException.class)
+                .hasMessageEndingWith("cannot be fetched: connection reset");
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(FlakyFileSystem.FILES_OPENED).hasValue(1);
     }
 
     @Test

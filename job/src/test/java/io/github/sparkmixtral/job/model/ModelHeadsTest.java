@@ -1,0 +1,207 @@
+package io.github.sparkmixtral.job.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.model.ModelLoader;
+import io.github.sparkmixtral.model.Quantization;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelHeadsTest {
+    private static final long GIGABYTES = 90L << 30;
+
+    @TempDir
+    private Path directory;
+
+    private final List<Duration> pauses = new ArrayList<>();
+    private final Configuration configuration = new Configuration();
+
+    @BeforeEach
+    void forgetWhatWasRead() {
+        FlakyFileSystem.reset();
+        configuration.set("fs.flaky.impl", FlakyFileSystem.class.getName());
+    }
+
+    private ModelCache cache() {
+        return new ModelCache(directory.resolve("cache"), configuration, _ -> {}, pauses::add);
+    }
+
+    private ModelDescription describe(Path model) {
+        return cache().describe("flaky:" + model, Quantization.NONE);
+    }
+
+    @Test
+    void ofAGgufFileOnlyTheHeadIsRead() throws IOException {
+        Path model = directory.resolve("mixtral.gguf");
+        SparseMixtral.writeGguf(model, GIGABYTES);
+
+        assertSame(describe(model), ModelLoader.describe(model));
+        // The metadata has 6 MB, so that the first 4 MB do not do.
+        assertThat(FlakyFileSystem.BYTES_READ).hasValue(8 << 20);
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void ofADirectoryOnlyTheHeadsAreRead() throws IOException {
+        Path model = directory.resolve("mixtral");
+        SparseMixtral.writeDirectory(model);
+
+        ModelDescription description = describe(model);
+
+        assertSame(description, ModelLoader.describe(model));
+        assertThat(description.bytes()).isGreaterThan(93_000_000_000L);
+        assertThat(FlakyFileSystem.BYTES_READ.get()).isLessThan(10 << 20);
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void allPartsOfASplitModelBelongToIt() throws IOException {
+        for (String part : List.of("m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "n-00002-of-00002.gguf")) {
+            Files.copy(SparseMixtral.DEMO, directory.resolve(part));
+        }
+        Path first = directory.resolve("m-00001-of-00002.gguf");
+
+        assertSame(describe(first), ModelLoader.describe(first));
+        Path here = cache().localPath("flaky:" + first);
+
+        assertThat(here).hasFileName("m-00001-of-00002.gguf");
+        assertThat(here.resolveSibling("m-00002-of-00002.gguf")).exists();
+        assertThat(here.resolveSibling("n-00002-of-00002.gguf")).doesNotExist();
+    }
+
+    @Test
+    void modelThatIsHereIsNotReadAgain() {
+        Path here = cache().localPath("flaky:" + SparseMixtral.DEMO);
+        FlakyFileSystem.reset();
+
+        assertThat(describe(SparseMixtral.DEMO).path()).isEqualTo(here);
+        assertThat(FlakyFileSystem.FILES_OPENED).hasValue(0);
+    }
+
+    @Test
+    void brokenOffHeadIsReadAgain() {
+        FlakyFileSystem.breakAt = 100;
+        FlakyFileSystem.FAILURES_LEFT.set(2);
+
+        assertSame(describe(SparseMixtral.DEMO), ModelLoader.describe(SparseMixtral.DEMO));
+        assertThat(pauses).hasSize(2);
+    }
+
+    @Test
+    void missingModelIsNamed() {
+        assertThatThrownBy(() -> describe(Path.of("/no/where")))
+                .isInstanceOf(ModelException.class)
+                .hasMessage("no such model: flaky:/no/where");
+        assertThat(pauses).isEmpty();
+    }
+
+    @Test
+    void truncatedGgufFileIsNamedAtItsSource() throws IOException {
+        byte[] demo = Files.readAllBytes(SparseMixtral.DEMO);
+        Path inTheHead = Files.write(directory.resolve("short.gguf"), Arrays.copyOf(demo, 20_000));
+        Path inTheWeights = Files.write(directory.resolve("long.gguf"), Arrays.copyOf(demo, demo.length - 1000));
+
+        assertThatThrownBy(() -> describe(inTheHead))
+                .isInstanceOf(ModelException.class)
+                .hasMessageStartingWith("flaky:" + inTheHead.toString())
+                .hasMessageEndingWith("the file is truncated or damaged; fetch it again");
+        assertThatThrownBy(() -> describe(inTheWeights))
+                .isInstanceOf(ModelException.class)
+                .hasMessageStartingWith("flaky:" + inTheWeights + ": tensor ")
+                .hasMessageEndingWith("the file is truncated or damaged; fetch it again");
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void damagedGgufFileIsNotFetchedInSearchOfItsEnd() throws IOException {
+        ByteBuffer head =
+                ByteBuffer.wrap(Files.readAllBytes(SparseMixtral.DEMO)).order(ByteOrder.LITTLE_ENDIAN);
+        int tokens = new String(head.array(), StandardCharsets.ISO_8859_1).indexOf("tokenizer.ggml.tokens");
+        // The key, the types of array and elements, their number; then the first one's length.
+        int length = tokens + "tokenizer.ggml.tokens".length() + 4 + 4 + 8;
+        head.putLong(length, 80L << 30);
+        Path model = directory.resolve("damaged.gguf");
+        SparseMixtral.write(model, head.array(), GIGABYTES);
+
+        assertThatThrownBy(() -> describe(model))
+                .isInstanceOf(ModelException.class)
+                .hasMessageStartingWith("flaky:" + model + " states a head of ")
+                .hasMessageEndingWith("it is damaged; mend it at its source");
+        assertThat(FlakyFileSystem.BYTES_READ.get()).isLessThanOrEqualTo(4 << 20);
+    }
+
+    @Test
+    void absurdSafetensorsHeaderIsNamedAtItsSource() throws IOException {
+        Path model = directory.resolve("mixtral");
+        SparseMixtral.writeDirectory(model);
+        for (long length : new long[] {Long.MAX_VALUE, -1, 1, 80L << 30}) {
+            Path file = model.resolve("model.safetensors");
+            Files.deleteIfExists(file);
+            byte[] head = ByteBuffer.allocate(8)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(length)
+                    .array();
+            SparseMixtral.write(file, head, GIGABYTES);
+
+            String expected = length == 80L << 30
+                    ? ": the header has " + length + " bytes, more than the 16777216 that are read: it is no part of a"
+                            + " Mixtral checkpoint"
+                    : " states a header of " + Long.toUnsignedString(length) + " bytes, but has " + GIGABYTES
+                            + " bytes: it is truncated or no safetensors file; fetch it again";
+            assertThatThrownBy(() -> describe(model))
+                    .isInstanceOf(ModelException.class)
+                    .hasMessage("flaky:" + file + expected);
+        }
+        Files.write(model.resolve("model.safetensors"), new byte[0]);
+        assertThatThrownBy(() -> describe(model))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("model.safetensors has 0 bytes, too few for a safetensors file");
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void digestReadsSamples() throws IOException {
+        Path model = directory.resolve("mixtral.gguf");
+        SparseMixtral.writeGguf(model, GIGABYTES);
+
+        ModelDigest.of("flaky:" + model, configuration);
+
+        assertThat(FlakyFileSystem.BYTES_READ.get()).isLessThan(2 << 20);
+    }
+
+    private void assertSame(ModelDescription actual, ModelDescription expected) {
+        assertThat(actual)
+                .usingRecursiveComparison()
+                .ignoringFields("path", "tokenizer")
+                .isEqualTo(expected);
+        assertThat(actual.tokenizer().vocabularySize())
+                .isEqualTo(expected.tokenizer().vocabularySize());
+        String text = "Four score and seven";
+        assertThat(actual.tokenizer().encode(text))
+                .isEqualTo(expected.tokenizer().encode(text));
+    }
+
+    private void assertNothingIsLeft() throws IOException {
+        assertThat(directory.resolve("cache")).doesNotExist();
+        try (Stream<Path> temporary = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
+            assertThat(temporary.filter(path -> path.getFileName().toString().startsWith("spark-mixtral-heads")))
+                    .isEmpty();
+        }
+    }
+}
