@@ -194,8 +194,8 @@ public final class ExecutorEngine {
         Model model = null;
         Backend backend = null;
         try {
-            BackendOptions options =
-                    identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE));
+            BackendOptions options = identity.backendOptions(
+                    gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), ExecutorMemory.limit());
             BackendProvider provider = Backends.find(identity.backend());
             Path path = new ModelCache(Path.of(identity.modelCache()), configuration, LOG::info)
                     .localPath(identity.model());

@@ -25,7 +25,8 @@ record WeightsHead(FileSystem fileSystem, FileStatus source, Path target) {
     /** Far above the head of any model; keeps a damaged one from fetching the whole file. */
     private static final int LONGEST = 256 << 20;
 
-    private static final int FIRST_READ = 4 << 20;
+    /** More than the head of a safetensors file has; a model may have dozens of them. */
+    private static final int FIRST_READ = 256 << 10;
 
     /** The file's name in messages. */
     String shown() {

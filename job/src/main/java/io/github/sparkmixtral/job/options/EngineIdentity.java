@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.MemoryLimit;
 import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.service.ServiceOptions;
 import java.io.Serializable;
@@ -33,9 +34,9 @@ public record EngineIdentity(
         return path.substring(path.lastIndexOf('/') + 1);
     }
 
-    /** With the device that this executor was given. */
-    public BackendOptions backendOptions(int device) {
-        return new BackendOptions(maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device);
+    /** With the device that this executor was given, and the memory that it may take. */
+    public BackendOptions backendOptions(int device, MemoryLimit memoryLimit) {
+        return new BackendOptions(maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device, memoryLimit);
     }
 
     /** As many requests wait as run, so that the engine never starves between two reads of a task. */

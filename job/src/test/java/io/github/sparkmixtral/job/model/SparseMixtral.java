@@ -20,7 +20,7 @@ final class SparseMixtral {
     static final Path DEMO =
             Path.of("..", "conf", "demo", "model.gguf").toAbsolutePath().normalize();
 
-    /** Metadata longer than what is read at first. */
+    /** Metadata far longer than what is read at first. */
     private static final int METADATA = 6 << 20;
 
     private static final int LAYERS = 32;

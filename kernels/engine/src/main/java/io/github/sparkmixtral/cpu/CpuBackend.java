@@ -5,6 +5,7 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import java.lang.foreign.Arena;
@@ -47,7 +48,10 @@ final class CpuBackend implements Backend {
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
         long packed = PackedWeights.bytes(model.weights(), kernels.packing());
-        long left = leftBeside(packed, KeyValueCacheSize.freeMemory(), kernels.packing());
+        long cacheBytes = options.kvCacheBytes();
+        long allowed =
+                options.memoryLimit().leftBeside(model.weights().bytesOffHeap() + packed + cacheBytes) + cacheBytes;
+        long left = Math.min(allowed, leftBeside(packed, new AvailableMemory().bytes(), kernels.packing()));
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
         this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
@@ -84,7 +88,7 @@ final class CpuBackend implements Backend {
         if (packed > free) {
             throw new ModelException("the weights need " + (packed >> 20)
                     + " MiB of memory beside the model's file, but only " + (free >> 20)
-                    + " MiB are free; take a machine with more, or "
+                    + " MiB are free; take a machine or a container with more, or "
                     + (packing == Packing.BFLOAT16 ? "--backend cpu with a quantized model" : "a model of fewer bits"));
         }
         return free - packed;

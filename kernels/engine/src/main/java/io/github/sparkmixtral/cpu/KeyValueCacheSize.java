@@ -1,14 +1,8 @@
 package io.github.sparkmixtral.cpu;
 
-import com.sun.management.OperatingSystemMXBean;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig;
-import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.List;
 
 /** How many blocks the key/value cache gets. */
 final class KeyValueCacheSize {
@@ -17,10 +11,6 @@ final class KeyValueCacheSize {
     static final int SHARE_OF_FREE_MEMORY = 2;
 
     private KeyValueCacheSize() {}
-
-    static int blocks(ModelConfig config, BackendOptions options) {
-        return blocks(config, options, freeMemory());
-    }
 
     /**
      * Blocks for the options on a machine with that much memory free.
@@ -60,31 +50,5 @@ final class KeyValueCacheSize {
 
     private static String size(long bytes) {
         return bytes < 10 << 20 ? bytes + " bytes" : (bytes >> 20) + " MiB";
-    }
-
-    /**
-     * Bytes that can be taken without swapping. On a machine of its own that is what the kernel calls available, which counts the
-     * page cache, where a mapped model lies, as the free memory that it is. A container's limit counts the page cache as used, so
-     * there at least half of the limit is taken to be free.
-     */
-    static long freeMemory() {
-        var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-        long total = system.getTotalMemorySize();
-        long free = system.getFreeMemorySize();
-        try {
-            List<String> lines = Files.readAllLines(Path.of("/proc/meminfo"));
-            boolean contained = total < kibibytes(lines, "MemTotal:") << 10;
-            return contained ? Math.max(free, total / 2) : Math.max(free, kibibytes(lines, "MemAvailable:") << 10);
-        } catch (IOException e) {
-            return free;
-        }
-    }
-
-    private static long kibibytes(List<String> lines, String field) {
-        return lines.stream()
-                .filter(line -> line.startsWith(field))
-                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
-                .findFirst()
-                .orElse(0);
     }
 }

@@ -8,8 +8,10 @@ package io.github.sparkmixtral.engine;
  * @param kvCacheBytes memory for keys and values ({@code --kv-cache-memory}); 0 lets the backend choose
  * @param threads worker threads; 0 lets the backend choose
  * @param device index of the GPU to use, as the system's tools count them; {@link #ANY_DEVICE} lets the backend choose
+ * @param memoryLimit on what it takes off the heap
  */
-public record BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads, int device) {
+public record BackendOptions(
+        int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads, int device, MemoryLimit memoryLimit) {
 
     /** The backend chooses the device. */
     public static final int ANY_DEVICE = -1;
@@ -22,7 +24,7 @@ public record BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheB
 
     /** On whichever device the backend chooses. */
     public BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads) {
-        this(maxSequences, maxBatchTokens, kvCacheBytes, threads, ANY_DEVICE);
+        this(maxSequences, maxBatchTokens, kvCacheBytes, threads, ANY_DEVICE, MemoryLimit.NONE);
     }
 
     /** Blocks of a cache for which no size is given, where that many fit: {@code maxSequences} of usual length. */

@@ -1,12 +1,11 @@
 package io.github.sparkmixtral.model;
 
-import com.sun.management.OperatingSystemMXBean;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -104,7 +103,8 @@ final class Quantizer {
                 .mapToLong(entry -> entry.getValue().bytes(entry.getKey().elements()))
                 .sum();
         // An operating system that promises more memory than it has kills the process later, without a word.
-        checkFits(model, bytes, totalMemory());
+        long free = new AvailableMemory().bytes();
+        checkFits(model, bytes, free);
         Map<Tensor, Tensor> quantized = new LinkedHashMap<>();
         try {
             converted.forEach((tensor, type) -> {
@@ -112,26 +112,21 @@ final class Quantizer {
                 quantized.put(tensor, new Tensor(tensor.name(), type, tensor.rows(), tensor.columns(), data));
             });
         } catch (OutOfMemoryError e) {
-            throw tooLarge(model, bytes, e);
+            throw tooLarge(model, bytes, free, e);
         }
         return quantized;
     }
 
     void checkFits(String model, long bytes, long memory) {
         if (bytes > memory) {
-            throw tooLarge(model, bytes, null);
+            throw tooLarge(model, bytes, memory, null);
         }
     }
 
-    /** The host's memory, or the container's where there is a limit. */
-    private static long totalMemory() {
-        return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
-    }
-
-    private ModelException tooLarge(String model, long bytes, Throwable cause) {
+    private ModelException tooLarge(String model, long bytes, long memory, Throwable cause) {
         return new ModelException(
-                "%s takes %d MB of memory as %s, more than there is; take a machine with more, or a model that is quantized already"
-                        .formatted(model, bytes >> 20, quantization),
+                "%s takes %d MiB of memory as %s, but only %d MiB are free; take a machine or a container with more, or a model that is quantized already"
+                        .formatted(model, bytes >> 20, quantization, memory >> 20),
                 cause);
     }
 

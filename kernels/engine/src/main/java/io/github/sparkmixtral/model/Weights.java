@@ -1,7 +1,10 @@
 package io.github.sparkmixtral.model;
 
 import io.github.sparkmixtral.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 
 /**
@@ -16,6 +19,18 @@ public record Weights(Tensor embedding, List<Layer> layers, Tensor outputNorm, T
 
     public Weights {
         layers = List.copyOf(layers);
+    }
+
+    /** Bytes in memory that no file holds, such as those of what was quantized on load. */
+    public long bytesOffHeap() {
+        Set<MemorySegment> held = new HashSet<>();
+        map(tensor -> {
+            if (!tensor.data().isMapped()) {
+                held.add(tensor.data());
+            }
+            return tensor;
+        });
+        return held.stream().mapToLong(MemorySegment::byteSize).sum();
     }
 
     /** These weights with every tensor replaced. A tied head and embedding stay one tensor where the replacement is one. */

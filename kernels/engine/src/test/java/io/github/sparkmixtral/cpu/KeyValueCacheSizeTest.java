@@ -54,11 +54,6 @@ class KeyValueCacheSizeTest {
     }
 
     @Test
-    void freeMemoryIsThatOfThisMachine() {
-        assertThat(KeyValueCacheSize.freeMemory()).isBetween(1L << 20, 1L << 50);
-    }
-
-    @Test
     void memoryIsTakenWhenABlockIsFirstUsed() {
         try (KeyValueCache cache = new KeyValueCache(CONFIG, 1 << 20)) {
             assertThat(cache.slab(999_999)).isNull();

@@ -43,6 +43,7 @@ class ModelLoaderTest {
             CheckpointAssert.assertHolds(model.weights(), TinyMixtral.published());
             assertThat(model.tokenizer().vocabularySize()).isEqualTo(TinyMixtral.VOCABULARY);
             assertThat(model.config().hiddenSize()).isEqualTo(TinyMixtral.HIDDEN);
+            assertThat(model.weights().bytesOffHeap()).isZero();
             assertThat(model.description().path()).isEqualTo(directory);
             assertThat(model.description().format()).isEqualTo("safetensors BF16");
             assertThat(model.description().parameters()).isEqualTo(PARAMETERS);
@@ -75,6 +76,8 @@ class ModelLoaderTest {
         try (Model model = load(directory, quantization)) {
             ModelDescription described = ModelLoader.describe(directory, quantization);
             assertThat(described.format()).isEqualTo(format);
+            // What stays as it was stays mapped.
+            assertThat(model.weights().bytesOffHeap()).isBetween(1L, described.bytes());
             assertThat(described.bytes())
                     .isEqualTo(model.description().bytes())
                     .isEqualTo(bytes(model.weights()))

@@ -99,7 +99,7 @@ class QuantizerTest {
         assertThatThrownBy(() -> quantizer.checkFits("m", 100L << 30, (100L << 30) - 1))
                 .isInstanceOf(ModelException.class)
                 .hasMessage(
-                        "m takes 102400 MB of memory as Q8_0, more than there is; take a machine with more, or a model that is quantized already");
+                        "m takes 102400 MiB of memory as Q8_0, but only 102399 MiB are free; take a machine or a container with more, or a model that is quantized already");
     }
 
     @Test
