@@ -52,8 +52,8 @@ class ModelHeadsTest {
         SparseMixtral.writeGguf(model, GIGABYTES);
 
         assertSame(describe(model), ModelLoader.describe(model));
-        // The head has 6 MB and some, which is read in parts that double.
-        assertThat(FlakyFileSystem.BYTES_READ).hasValue(8 << 20);
+        // The head has 6 MB and some, and what is read at once may double what is there.
+        assertThat(FlakyFileSystem.BYTES_READ.get()).isBetween(6L << 20, 13L << 20);
         assertNothingIsLeft();
     }
 
