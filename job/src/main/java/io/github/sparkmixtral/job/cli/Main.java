@@ -78,10 +78,26 @@ public final class Main {
                     .setIfMissing("spark.master", "local[*]")
                     .setIfMissing("spark.app.name", "spark-mixtral")
                     .setIfMissing("spark.log.level", verbose ? "INFO" : "OFF");
+            keepFromBadHosts(conf);
             SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
             // Spark sets its own log up while it starts.
             ConsoleLog.configure(verbose);
             return new Session(spark, own);
+        }
+
+        /**
+         * Lets a task that fails twice in an executor, or four times on a host, go elsewhere: Spark tries it first where a slot is
+         * free, which is where it has just failed. A host that kills executors is not excluded for its other tasks.
+         */
+        private static void keepFromBadHosts(SparkConf conf) {
+            String prefix = "spark.excludeOnFailure.";
+            conf.setIfMissing("spark.task.maxFailures", "8")
+                    .setIfMissing(prefix + "taskAndStage.enabled", "true")
+                    .setIfMissing(prefix + "task.maxTaskAttemptsPerExecutor", "2")
+                    .setIfMissing(prefix + "task.maxTaskAttemptsPerNode", "4")
+                    .setIfMissing(prefix + "stage.maxFailedTasksPerExecutor", "1000000")
+                    .setIfMissing(prefix + "stage.maxFailedExecutorsPerNode", "1000000")
+                    .setIfMissing("spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "20s");
         }
 
         @Override

@@ -6,9 +6,15 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Digs the one sentence that matters out of what Spark has wrapped around it. */
 public final class RootCause {
+
+    /** Spark quotes a task's failure in its own message where it has no exception to wrap. */
+    private static final Pattern QUOTED = Pattern.compile(
+            "io\\.github\\.sparkmixtral\\.[\\w.]*?(ModelException|JobException|Exception): ([^\\r\\n]+)");
 
     private RootCause() {}
 
@@ -23,6 +29,13 @@ public final class RootCause {
                 return new JobException(ExitCode.MODEL_UNUSABLE, cause.getMessage(), thrown);
             }
             root = cause;
+        }
+        for (Throwable cause : chain(thrown)) {
+            Matcher quoted = QUOTED.matcher(String.valueOf(cause.getMessage()));
+            if (quoted.find()) {
+                boolean model = quoted.group(1).equals("ModelException");
+                return new JobException(model ? ExitCode.MODEL_UNUSABLE : ExitCode.FAILED, quoted.group(2), thrown);
+            }
         }
         return new JobException(ExitCode.FAILED, sentence(root), thrown);
     }

@@ -15,6 +15,7 @@ import io.github.sparkmixtral.service.RequestDefaults;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -27,8 +28,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The engine of this JVM: loaded by the first task that needs it, shared by all that run, kept for those that come later. A task
  * holds a {@link Lease} on it. Another model's engine takes its place when nobody holds one on it any more; if somebody does, as
- * where one query asks two models, both are there. A load that failed, or an engine that has died, is not kept: the next task
- * loads anew.
+ * where one query asks two models, both are there. A load that failed, or an engine that has died, is not kept: it is loaded anew as
+ * {@link EngineFailures} allows.
  */
 public final class ExecutorEngine {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorEngine.class);
@@ -41,6 +42,7 @@ public final class ExecutorEngine {
     private final EngineIdentity identity;
     private final CompletableFuture<Loaded> loading = new CompletableFuture<>();
     private int leases;
+    private boolean failureCounted;
 
     private record Loaded(Model model, CompletionService service) {
         void close() {
@@ -75,6 +77,11 @@ public final class ExecutorEngine {
             return loaded.model();
         }
 
+        /** Says that the engine has answered rows, so that earlier failures count no more. */
+        public void answered() {
+            EngineFailures.forget(identity);
+        }
+
         @Override
         public void close() {
             if (!closed) {
@@ -86,7 +93,8 @@ public final class ExecutorEngine {
 
     /**
      * A lease on the engine of that identity; waits while it loads. Engines of other identities that nobody uses are closed first,
-     * for they take the memory that this one needs.
+     * for they take the memory that this one needs. In an executor, a load that fails is tried again after a pause; one that fails
+     * too often ends the executor, so that Spark goes elsewhere.
      *
      * @param gpu address of the GPU that Spark has given to the task; empty where it has given none. The one of the first task
      *     counts: an executor has one engine, and an engine one GPU.
@@ -94,31 +102,56 @@ public final class ExecutorEngine {
      */
     public static Lease lease(EngineIdentity identity, Optional<String> gpu, Configuration configuration)
             throws InterruptedException {
-        ExecutorEngine engine;
+        while (true) {
+            EngineFailures.awaitExit();
+            ExecutorEngine engine = current(identity, gpu, configuration);
+            boolean leased = false;
+            try {
+                Lease lease = engine.new Lease(engine.loading.get());
+                leased = true;
+                return lease;
+            } catch (ExecutionException e) {
+                RuntimeException failure = switch (e.getCause()) {
+                    case RuntimeException known -> known;
+                    case Throwable other ->
+                        new ModelException("the engine did not start: " + RootCause.sentence(other), other);
+                };
+                engine.countFailure(failure);
+                if (!EngineFailures.mayReload(identity)) {
+                    throw failure;
+                }
+            } finally {
+                if (!leased) {
+                    engine.release();
+                }
+            }
+        }
+    }
+
+    /** The engine of that identity, which may still be loading, with a lease counted. */
+    private static ExecutorEngine current(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
         synchronized (ENGINES) {
-            engine = ENGINES.get(identity);
+            ExecutorEngine engine = ENGINES.get(identity);
             if (engine == null || engine.hasDied()) {
+                if (engine != null) {
+                    engine.countFailure(new ModelException("the engine has died (on " + host() + ")"));
+                }
                 closeIdle();
                 engine = new ExecutorEngine(identity);
                 ENGINES.put(identity, engine);
-                engine.startLoading(gpu, configuration);
+                engine.startLoading(gpu, configuration, EngineFailures.pause(identity));
             }
             engine.leases++;
+            return engine;
         }
-        boolean leased = false;
-        try {
-            Lease lease = engine.new Lease(engine.loading.get());
-            leased = true;
-            return lease;
-        } catch (ExecutionException e) {
-            throw switch (e.getCause()) {
-                case RuntimeException known -> known;
-                case Throwable other ->
-                    new ModelException("the engine did not start: " + RootCause.sentence(other), other);
-            };
-        } finally {
-            if (!leased) {
-                engine.release();
+    }
+
+    private void countFailure(RuntimeException failure) {
+        synchronized (ENGINES) {
+            if (!failureCounted) {
+                failureCounted = true;
+                boolean alone = ENGINES.values().stream().allMatch(engine -> engine == this || engine.leases == 0);
+                EngineFailures.count(identity, failure, alone);
             }
         }
     }
@@ -175,10 +208,11 @@ public final class ExecutorEngine {
     }
 
     /** Loads in a thread of its own, so that the kill of the task that came first does not break it off for the others. */
-    private void startLoading(Optional<String> gpu, Configuration configuration) {
+    private void startLoading(Optional<String> gpu, Configuration configuration, Duration pause) {
         Thread loader = new Thread(
                 () -> {
                     try {
+                        Thread.sleep(pause);
                         loading.complete(load(identity, gpu, configuration));
                     } catch (Throwable t) {
                         loading.completeExceptionally(t);

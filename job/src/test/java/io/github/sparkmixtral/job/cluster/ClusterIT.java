@@ -40,7 +40,7 @@ class ClusterIT {
 
     @BeforeAll
     static void startCluster() throws Exception {
-        cluster = new StandaloneCluster(shared, 2);
+        cluster = new StandaloneCluster(shared, Map.of(), Map.of());
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < ROWS; i++) {
             lines.add("{\"prompt\": \"Sort these numbers: " + i * 7 % 97 + ", " + i * 31 % 89 + ", " + i + "\"}");
@@ -154,5 +154,26 @@ class ClusterIT {
 
         assertThat(texts(output)).isEqualTo(undisturbed);
         assertThat(output.resolve("_SUCCESS")).exists();
+    }
+
+    /** One worker's engines never load; the first one of the other worker dies, the second one does the work. */
+    @Test
+    void engineThatDiesIsReloadedAndAHostWhereNoneLoadsIsLeft() throws Exception {
+        Path output = directory.resolve("out");
+        Path faulty = FaultyBackendProvider.jar(directory.resolve("faulty.jar"));
+        try (StandaloneCluster broken = new StandaloneCluster(
+                Files.createDirectory(directory.resolve("broken")),
+                Map.of(FaultyBackendProvider.FAULTS, "first-step"),
+                Map.of(FaultyBackendProvider.FAULTS, "load"))) {
+            List<String> arguments = new ArrayList<>(arguments(output));
+            arguments.addAll(List.of("--backend", FaultyBackendProvider.NAME));
+            assertDone(broken.submit(
+                    directory.resolve("driver.log"), Map.of(), List.of("spark.jars=" + faulty), arguments));
+            assertThat(texts(output)).isEqualTo(undisturbed);
+            String log = broken.executorLogs();
+            assertThat(log)
+                    .contains("The engine has failed, 1 times in a row now: ")
+                    .contains("This executor gives up, so that Spark goes elsewhere: the device is broken on purpose");
+        }
     }
 }

@@ -9,9 +9,11 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** A master and workers of Spark as processes on this machine, started from the jars that the build has resolved. */
 final class StandaloneCluster implements AutoCloseable {
@@ -24,7 +26,9 @@ final class StandaloneCluster implements AutoCloseable {
     private final int masterUi;
     private final List<Process> processes = new ArrayList<>();
 
-    StandaloneCluster(Path directory, int workers) throws IOException, InterruptedException {
+    /** With one worker for each environment. Each has a host of its own: 127.0.0.1, 127.0.0.2 and so on. */
+    @SafeVarargs
+    StandaloneCluster(Path directory, Map<String, String>... workers) throws IOException, InterruptedException {
         this.directory = directory;
         this.home = sparkHome(directory);
         int port = freePort();
@@ -32,6 +36,7 @@ final class StandaloneCluster implements AutoCloseable {
         this.url = "spark://" + LOOPBACK + ":" + port;
         start(
                 "master",
+                Map.of(),
                 "org.apache.spark.deploy.master.Master",
                 "--host",
                 LOOPBACK,
@@ -39,12 +44,16 @@ final class StandaloneCluster implements AutoCloseable {
                 Integer.toString(port),
                 "--webui-port",
                 Integer.toString(masterUi));
-        for (int i = 0; i < workers; i++) {
+        for (int i = 0; i < workers.length; i++) {
+            String host = "127.0.0." + (i + 1);
+            Map<String, String> environment = new HashMap<>(workers[i]);
+            environment.put("SPARK_LOCAL_IP", host);
             start(
                     "worker-" + i,
+                    environment,
                     "org.apache.spark.deploy.worker.Worker",
                     "--host",
-                    LOOPBACK,
+                    host,
                     "-c",
                     "1",
                     "-m",
@@ -55,7 +64,7 @@ final class StandaloneCluster implements AutoCloseable {
                     Files.createDirectories(directory.resolve("work-" + i)).toString(),
                     url);
         }
-        awaitWorkers(workers);
+        awaitWorkers(workers.length);
     }
 
     private static Path sparkHome(Path directory) throws IOException {
@@ -79,11 +88,12 @@ final class StandaloneCluster implements AutoCloseable {
         return Path.of(System.getProperty("java.home"), "bin", "java").toString();
     }
 
-    private void start(String name, String mainClass, String... arguments) throws IOException {
+    private void start(String name, Map<String, String> environment, String mainClass, String... arguments)
+            throws IOException {
         List<String> command =
                 new ArrayList<>(List.of(java(), "-Xmx512m", "-cp", home.resolve("jars") + "/*", mainClass));
         command.addAll(List.of(arguments));
-        processes.add(process(command, Map.of())
+        processes.add(process(command, environment)
                 .redirectErrorStream(true)
                 .redirectOutput(directory.resolve(name + ".log").toFile())
                 .start());
@@ -168,8 +178,16 @@ final class StandaloneCluster implements AutoCloseable {
                 .toList();
     }
 
-    Path directory() {
-        return directory;
+    /** What all executors have written so far. */
+    String executorLogs() throws IOException {
+        StringBuilder logs = new StringBuilder();
+        try (Stream<Path> files = Files.walk(directory)) {
+            for (Path log : files.filter(file -> file.endsWith("stderr") || file.endsWith("stdout"))
+                    .toList()) {
+                logs.append(Files.readString(log));
+            }
+        }
+        return logs.toString();
     }
 
     @Override

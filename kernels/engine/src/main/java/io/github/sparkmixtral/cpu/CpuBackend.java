@@ -67,9 +67,9 @@ final class CpuBackend implements Backend {
         } catch (OutOfMemoryError e) {
             close();
             throw new ModelException(what, e);
-        } catch (ModelException e) {
+        } catch (Throwable t) {
             close();
-            throw e;
+            throw t;
         }
         LOG.info(
                 "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
