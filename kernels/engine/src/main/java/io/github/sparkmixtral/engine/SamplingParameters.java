@@ -85,6 +85,27 @@ public record SamplingParameters(
         return temperature == 0;
     }
 
+    /** The same with another seed. */
+    public SamplingParameters withSeed(long other) {
+        return new SamplingParameters(
+                maxTokens,
+                minTokens,
+                temperature,
+                topP,
+                topK,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                other,
+                stop,
+                stopTokenIds,
+                n,
+                logprobs,
+                ignoreEos,
+                logitBias);
+    }
+
     private static void atLeast(String name, int value, int least) {
         require(value >= least, name, value, "at least " + least);
     }

@@ -10,8 +10,10 @@ import java.util.List;
  * @param row the number that it was submitted with
  * @param outcome outputs or an error
  * @param seed the seed that the outputs were drawn with; without meaning where there is an error
+ * @param copied whether it was computed for an equal row
+ * @param seconds since it was submitted
  */
-record Answer(long row, Completion outcome, long seed) {
+record Answer(long row, Completion outcome, long seed, boolean copied, double seconds) {
 
     boolean failed() {
         return outcome.error() != null;
@@ -19,6 +21,6 @@ record Answer(long row, Completion outcome, long seed) {
 
     /** The answer to a row that never became a request. */
     static Answer invalid(long row, RequestError error) {
-        return new Answer(row, new Completion("", List.of(), null, error), 0);
+        return new Answer(row, new Completion("", List.of(), null, error), 0, false, 0);
     }
 }

@@ -9,6 +9,7 @@ import java.util.List;
 import org.apache.arrow.vector.BigIntVector;
 import org.apache.arrow.vector.BitVector;
 import org.apache.arrow.vector.Float4Vector;
+import org.apache.arrow.vector.Float8Vector;
 import org.apache.arrow.vector.IntVector;
 import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
@@ -32,6 +33,8 @@ final class AnswerWriter {
     private final StructVector usage;
     private final BigIntVector seed;
     private final StructVector error;
+    private final BitVector copied;
+    private final Float8Vector seconds;
 
     /**
      * Finds the columns.
@@ -58,6 +61,8 @@ final class AnswerWriter {
         usage = (StructVector) root.getVector(RecordSchema.USAGE);
         seed = (BigIntVector) root.getVector(RecordSchema.SEED);
         error = (StructVector) root.getVector(RecordSchema.ERROR);
+        copied = (BitVector) root.getVector(RecordSchema.COPIED);
+        seconds = (Float8Vector) root.getVector(RecordSchema.SECONDS);
     }
 
     /** Replaces the batch's rows by these. */
@@ -66,6 +71,8 @@ final class AnswerWriter {
         for (int row = 0; row < answers.size(); row++) {
             Answer answer = answers.get(row);
             number.setSafe(row, answer.row());
+            copied.setSafe(row, answer.copied() ? 1 : 0);
+            seconds.setSafe(row, answer.seconds());
             if (answer.failed()) {
                 writeError(row, answer.outcome().error());
             } else {

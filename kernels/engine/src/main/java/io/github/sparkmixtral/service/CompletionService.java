@@ -59,6 +59,7 @@ public final class CompletionService implements AutoCloseable {
      */
     public Session open(RequestDefaults defaults) {
         engine.checkParameters(defaults.parameters());
+        requestBuilder.checkSize(1, defaults.parameters());
         return new Session(exchange.open(), defaults);
     }
 
@@ -123,12 +124,13 @@ public final class CompletionService implements AutoCloseable {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
-            exchange.submit(mailbox, row, request);
+            exchange.submit(mailbox, row, request, requestBuilder.entries(request));
         }
 
         /**
-         * Waits until a row is answered, then fills {@code completions}, a batch of {@link RecordSchema#COMPLETIONS} whose
-         * former content is dropped, with up to {@code maxRows} answered rows, in the order in which they were answered.
+         * Waits until the first row that was not read yet is answered, then fills {@code completions}, a batch of
+         * {@link RecordSchema#COMPLETIONS} whose former content is dropped, with up to {@code maxRows} answered rows in the order
+         * in which they were submitted.
          *
          * @return rows written; 0 only when no row is outstanding
          * @throws IllegalArgumentException where the batch has another schema or {@code maxRows} is not positive; nothing is then read
@@ -141,7 +143,17 @@ public final class CompletionService implements AutoCloseable {
             return answers.size();
         }
 
-        /** As {@link #read}, without waiting: 0 also when no row is answered yet. */
+        /**
+         * Waits until the first row that was not read yet is answered, or any other one, which makes room for another row. Does not
+         * wait where no row is outstanding.
+         *
+         * @throws IllegalStateException where the session or the service is closed, or the engine has died
+         */
+        public void awaitProgress() throws InterruptedException {
+            exchange.awaitProgress(mailbox);
+        }
+
+        /** As {@link #read}, without waiting: 0 also when the first row is not answered yet. */
         public int poll(VectorSchemaRoot completions, int maxRows) {
             AnswerWriter writer = writer(completions, maxRows);
             List<Answer> answers = exchange.poll(mailbox, maxRows);
@@ -159,6 +171,19 @@ public final class CompletionService implements AutoCloseable {
         /** Rows submitted and not read yet. */
         public int outstanding() {
             return exchange.outstanding(mailbox);
+        }
+
+        /** Rows submitted and not answered yet. */
+        public int unanswered() {
+            return exchange.unanswered(mailbox);
+        }
+
+        /**
+         * How large the answers of the {@linkplain #outstanding outstanding} rows may be, in tokens and in alternatives to tokens:
+         * an answered row holds some 20 bytes for each until it is read.
+         */
+        public long outstandingEntries() {
+            return exchange.entries(mailbox);
         }
 
         /** Cancels what is outstanding; other sessions do not notice. */

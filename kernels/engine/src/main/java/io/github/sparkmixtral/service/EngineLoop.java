@@ -3,19 +3,16 @@ package io.github.sparkmixtral.service;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Completion;
 import io.github.sparkmixtral.engine.Engine;
-import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.service.Exchange.Ticket;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /** What the engine thread runs: takes requests out of the exchange, steps, puts answers back. Closes the backend at its end. */
 final class EngineLoop implements Runnable {
     private final Backend backend;
     private final Engine engine;
     private final Exchange exchange;
-    private final Map<String, Ticket> inEngine = new HashMap<>();
+    private final EqualRequests requests = new EqualRequests();
 
     EngineLoop(Backend backend, Engine engine, Exchange exchange) {
         this.backend = backend;
@@ -46,25 +43,34 @@ final class EngineLoop implements Runnable {
     }
 
     private void cancelClosed() {
-        inEngine.values().removeIf(ticket -> {
-            boolean closed = ticket.mailbox().closed();
-            if (closed) {
-                engine.cancel(ticket.request().id());
-            }
-            return closed;
-        });
+        requests.withoutReader().forEach(engine::cancel);
     }
 
     private void add(Ticket ticket) {
-        inEngine.put(ticket.request().id(), ticket);
-        engine.add(ticket.request());
+        Completion known = requests.known(ticket.request());
+        if (known != null) {
+            deliver(ticket, known, true);
+        } else if (requests.add(ticket)) {
+            engine.add(ticket.request());
+        }
     }
 
     private void deliver(Completion completion) {
-        Ticket ticket = inEngine.remove(completion.id());
-        Request request = ticket.request();
+        List<Ticket> tickets = requests.completed(completion);
+        for (Ticket ticket : tickets) {
+            deliver(ticket, completion, ticket != tickets.getFirst());
+        }
+    }
+
+    private void deliver(Ticket ticket, Completion completion, boolean copied) {
+        long seed = ticket.request().parameters().seed();
         exchange.deliver(
-                ticket.mailbox(),
-                new Answer(ticket.row(), completion, request.parameters().seed()));
+                ticket.place(),
+                new Answer(
+                        ticket.place().row(),
+                        completion,
+                        seed,
+                        copied,
+                        ticket.place().seconds()));
     }
 }

@@ -27,21 +27,59 @@ final class Exchange {
     private Throwable failure;
     private Counters counters = new Counters(0, 0, 0, 0, 0, 0, 0, 0);
 
-    /** A request, who asked, and the number that the row has there. */
-    record Ticket(Mailbox mailbox, long row, Request request) {}
+    /** A request, and the place that its answer has in the mailbox of who asked. */
+    record Ticket(Place place, Request request) {}
 
-    /** The answers of one session. */
+    /** Where a row's answer goes. */
+    static final class Place {
+        private final Mailbox mailbox;
+        private final long row;
+        private final long entries;
+        private final long start = System.nanoTime();
+        private Answer answer;
+
+        private Place(Mailbox mailbox, long row, long entries) {
+            this.mailbox = mailbox;
+            this.row = row;
+            this.entries = entries;
+        }
+
+        /** The number that the row has where it was asked. */
+        long row() {
+            return row;
+        }
+
+        /** How long the row has waited. */
+        double seconds() {
+            return (System.nanoTime() - start) / 1e9;
+        }
+
+        /** Whether nobody will read any more. */
+        boolean closed() {
+            return mailbox.closed;
+        }
+    }
+
+    /** The rows of one session in the order in which they were submitted, with the answers that are there. */
     final class Mailbox {
         private final Condition answered = lock.newCondition();
-        private final Deque<Answer> answers = new ArrayDeque<>();
-        private int outstanding;
+        private final Deque<Place> places = new ArrayDeque<>();
+        private int unanswered;
+        private long entries;
         private volatile boolean closed;
 
         private Mailbox() {}
 
-        /** Whether nobody will read any more. */
-        boolean closed() {
-            return closed;
+        private Place add(long row, long size) {
+            Place place = new Place(this, row, size);
+            places.add(place);
+            unanswered++;
+            entries += size;
+            return place;
+        }
+
+        private boolean isAnswered() {
+            return !places.isEmpty() && places.peek().answer != null;
         }
     }
 
@@ -63,8 +101,12 @@ final class Exchange {
         }
     }
 
-    /** Queues a request; waits while the queue is full. */
-    void submit(Mailbox mailbox, long row, Request request) throws InterruptedException {
+    /**
+     * Queues a request; waits while the queue is full.
+     *
+     * @param entries how large its answer may be
+     */
+    void submit(Mailbox mailbox, long row, Request request, long entries) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
@@ -72,8 +114,7 @@ final class Exchange {
                 room.await();
                 checkUsable(mailbox);
             }
-            mailbox.outstanding++;
-            queue.add(new Ticket(mailbox, row, request));
+            queue.add(new Ticket(mailbox.add(row, entries), request));
             work.signal();
         } finally {
             lock.unlock();
@@ -85,8 +126,7 @@ final class Exchange {
         lock.lock();
         try {
             checkUsable(mailbox);
-            mailbox.outstanding++;
-            post(mailbox, answer);
+            post(mailbox.add(answer.row(), 0), answer);
         } finally {
             lock.unlock();
         }
@@ -97,11 +137,26 @@ final class Exchange {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
-            while (mailbox.answers.isEmpty() && mailbox.outstanding > 0) {
+            while (!mailbox.isAnswered() && !mailbox.places.isEmpty()) {
                 mailbox.answered.await();
                 checkUsable(mailbox);
             }
             return take(mailbox, most);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until the first row is answered, or any other one; not at all where none is outstanding. */
+    void awaitProgress(Mailbox mailbox) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            checkUsable(mailbox);
+            int before = mailbox.unanswered;
+            while (!mailbox.isAnswered() && !mailbox.places.isEmpty() && mailbox.unanswered == before) {
+                mailbox.answered.await();
+                checkUsable(mailbox);
+            }
         } finally {
             lock.unlock();
         }
@@ -120,17 +175,36 @@ final class Exchange {
 
     private static List<Answer> take(Mailbox mailbox, int most) {
         List<Answer> taken = new ArrayList<>();
-        while (taken.size() < most && !mailbox.answers.isEmpty()) {
-            taken.add(mailbox.answers.poll());
+        while (taken.size() < most && mailbox.isAnswered()) {
+            Place place = mailbox.places.poll();
+            mailbox.entries -= place.entries;
+            taken.add(place.answer);
         }
-        mailbox.outstanding -= taken.size();
         return taken;
     }
 
     int outstanding(Mailbox mailbox) {
         lock.lock();
         try {
-            return mailbox.outstanding;
+            return mailbox.places.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    int unanswered(Mailbox mailbox) {
+        lock.lock();
+        try {
+            return mailbox.unanswered;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    long entries(Mailbox mailbox) {
+        lock.lock();
+        try {
+            return mailbox.entries;
         } finally {
             lock.unlock();
         }
@@ -141,11 +215,12 @@ final class Exchange {
         lock.lock();
         try {
             mailbox.closed = true;
-            mailbox.answers.clear();
-            mailbox.outstanding = 0;
+            mailbox.places.clear();
+            mailbox.unanswered = 0;
+            mailbox.entries = 0;
             mailboxes.remove(mailbox);
             mailboxesClosed = true;
-            queue.removeIf(ticket -> ticket.mailbox() == mailbox);
+            queue.removeIf(ticket -> ticket.place().mailbox == mailbox);
             work.signal();
             room.signalAll();
             mailbox.answered.signalAll();
@@ -214,19 +289,22 @@ final class Exchange {
     }
 
     /** Answers a request. */
-    void deliver(Mailbox mailbox, Answer answer) {
+    void deliver(Place place, Answer answer) {
         lock.lock();
         try {
-            post(mailbox, answer);
+            post(place, answer);
         } finally {
             lock.unlock();
         }
     }
 
-    private void post(Mailbox mailbox, Answer answer) {
+    private void post(Place place, Answer answer) {
         counters = counters.plus(answer);
+        Mailbox mailbox = place.mailbox;
         if (!mailbox.closed) {
-            mailbox.answers.add(answer);
+            place.answer = answer;
+            mailbox.unanswered--;
+            // A reader waits for the first row's answer; one that submits and reads wants to know of the others, too.
             mailbox.answered.signalAll();
         }
     }

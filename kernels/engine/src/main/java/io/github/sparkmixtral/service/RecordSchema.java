@@ -34,6 +34,9 @@ public final class RecordSchema {
 
     public static final String SEED = "seed";
 
+    public static final String COPIED = "copied";
+    public static final String SECONDS = "seconds";
+
     public static final String ERROR = "error";
     public static final String CODE = "code";
     public static final String MESSAGE = "message";
@@ -49,7 +52,8 @@ public final class RecordSchema {
      * Answered rows: {@code row int64 not null}, the number that the row was submitted with; {@code outputs list<struct<index int32, text utf8, token_ids list<int32>,
      * finish_reason utf8, logprobs struct<token_logprobs list<float32>, top_token_ids list<list<int32>>, top_logprobs
      * list<list<float32>>>>>}, {@code usage struct<prompt_tokens, completion_tokens, total_tokens, cached_tokens: int32>}, {@code
-     * seed int64}, {@code error struct<code utf8, message utf8, retryable bool>}.
+     * seed int64}, {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
+     * computed for an equal row; {@code seconds float64 not null} from the row's submission to its answer.
      */
     public static final Schema COMPLETIONS = new Schema(List.of(
             required(ROW, INT64),
@@ -73,7 +77,9 @@ public final class RecordSchema {
                     required(TOTAL_TOKENS, INT32),
                     required(CACHED_TOKENS, INT32)),
             optional(SEED, INT64),
-            struct(ERROR, required(CODE, UTF8), required(MESSAGE, UTF8), required(RETRYABLE, BOOLEAN))));
+            struct(ERROR, required(CODE, UTF8), required(MESSAGE, UTF8), required(RETRYABLE, BOOLEAN)),
+            required(COPIED, BOOLEAN),
+            required(SECONDS, new ArrowType.FloatingPoint(FloatingPointPrecision.DOUBLE))));
 
     private RecordSchema() {}
 

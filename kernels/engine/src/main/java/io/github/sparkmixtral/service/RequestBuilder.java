@@ -21,6 +21,9 @@ import java.util.HexFormat;
  * {@code invalid_parameters}, {@code context_length_exceeded}. May be used by many threads at once.
  */
 final class RequestBuilder {
+    /** What a row's answers may hold where log-probabilities are asked for: 64 MiB as a row of objects. */
+    private static final long MOST_ENTRIES = 1 << 19;
+
     private final Tokenizer tokenizer;
     private final ChatFormat chatFormat;
     private final Engine engine;
@@ -52,14 +55,47 @@ final class RequestBuilder {
             case CHAT -> {
                 Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt());
                 int[] tokens = checked(render(conversation));
+                requireSize(tokens.length, parameters);
                 LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
                 yield new Request(id, drawId(row, tokens), tokens, parameters, space);
             }
             case COMPLETE -> {
                 int[] tokens = checked(complete(prompt, messages, tools));
+                requireSize(tokens.length, parameters);
                 yield new Request(id, drawId(row, tokens), tokens, parameters, LeadingSpace.KEEP);
             }
         };
+    }
+
+    private void requireSize(int promptTokens, SamplingParameters parameters) throws InvalidRowException {
+        try {
+            checkSize(promptTokens, parameters);
+        } catch (IllegalArgumentException invalid) {
+            throw new InvalidRowException("invalid_parameters", invalid.getMessage());
+        }
+    }
+
+    /**
+     * Refuses answers that one row could not hold in memory.
+     *
+     * @throws IllegalArgumentException where they may be too large, saying what to lower
+     */
+    void checkSize(int promptTokens, SamplingParameters parameters) {
+        long entries = entries(promptTokens, parameters);
+        if (parameters.logprobs() >= 0 && entries > MOST_ENTRIES) {
+            throw new IllegalArgumentException("n x max_tokens x (1 + logprobs) must be at most " + MOST_ENTRIES
+                    + ", not " + entries + ": lower one of them");
+        }
+    }
+
+    /** How many tokens, and alternatives to tokens, the answers may have. */
+    long entries(Request request) {
+        return entries(request.promptTokens().length, request.parameters());
+    }
+
+    private long entries(int promptTokens, SamplingParameters parameters) {
+        long tokens = Math.min(parameters.maxTokens(), engine.maxModelLength() - promptTokens);
+        return parameters.n() * tokens * (1 + Math.max(0, parameters.logprobs()));
     }
 
     private static String drawId(RowRequest row, int[] tokens) {

@@ -138,6 +138,7 @@ class CompletionServiceTest {
     private static Map<?, ?> essence(Map<String, Object> answer) {
         Map<String, Object> essence = new HashMap<>(answer);
         Map<?, ?> usage = (Map<?, ?>) essence.remove("usage");
+        essence.keySet().removeAll(List.of("copied", "seconds"));
         essence.put(
                 "tokens",
                 List.of(usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")));
@@ -521,7 +522,7 @@ class CompletionServiceTest {
         try (CompletionService service = start(new FakeBackend(SMALL, gated));
                 CompletionService.Session session = service.open(defaults);
                 VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {
-            submit(session, prompt("a", "ab"), prompt("bad", ""));
+            submit(session, prompt("bad", ""), prompt("a", "ab"));
             assertThat(session.poll(completions, 10)).isEqualTo(1);
             assertThat(session.poll(completions, 10)).isZero();
             assertThat(session.outstanding()).isEqualTo(1);
@@ -584,6 +585,130 @@ class CompletionServiceTest {
 
     private static CompletionService start(FakeBackend backend, int maxModelLength) {
         return CompletionService.start(FakeModel.DESCRIPTION, backend, new ServiceOptions(maxModelLength, 8));
+    }
+
+    private static final String GREEDY = "{\"temperature\": 0, \"ignore_eos\": true}";
+
+    @Test
+    void equalGreedyRowsAreComputedOnce() throws Exception {
+        FakeBackend alone = new FakeBackend(SMALL);
+        Map<?, ?> expected;
+        try (CompletionService service = start(alone)) {
+            expected = essence(answer(service, prompt("x", "the cat", GREEDY)));
+        }
+        FakeBackend backend = new FakeBackend(SMALL, gated);
+        try (CompletionService service = start(backend);
+                CompletionService.Session one = service.open(defaults);
+                CompletionService.Session two = service.open(defaults)) {
+            submit(one, prompt("a", "the cat", GREEDY), prompt("b", "the cat", GREEDY));
+            submit(two, prompt("c", "the cat", GREEDY));
+            gate.countDown();
+            List<Map<String, Object>> answers = new ArrayList<>();
+            while (one.outstanding() > 0) {
+                answers.addAll(read(one));
+            }
+            answers.addAll(read(two));
+            // Long after it was computed, with a seed of its own that changes nothing.
+            Map<String, Object> later = answer(service, prompt("d", "the cat", GREEDY.replace("}", ", \"seed\": 99}")));
+            assertThat(answers).extracting(answer -> answer.get("copied")).containsExactly(false, true, true);
+            for (Map<String, Object> answer : answers) {
+                Map<?, ?> essence = essence(answer);
+                essence.remove("custom_id");
+                expected.remove("custom_id");
+                assertThat(essence).isEqualTo(expected);
+            }
+            assertThat(later.get("copied")).isEqualTo(true);
+            assertThat(later.get("outputs")).isEqualTo(answers.getFirst().get("outputs"));
+            assertThat(later.get("seed")).isEqualTo(99L);
+            assertThat(((Map<?, ?>) later.get("usage")).get("cached_tokens"))
+                    .isEqualTo(((Map<?, ?>) later.get("usage")).get("prompt_tokens"));
+        }
+        assertThat(backend.computedTokens()).isEqualTo(alone.computedTokens());
+    }
+
+    @Test
+    void rowsThatDrawOrAskOtherwiseAreComputedThemselves() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL));
+                CompletionService.Session session = service.open(defaults)) {
+            submit(
+                    session,
+                    prompt("a", "the cat", GREEDY),
+                    prompt("b", "the cat"),
+                    prompt("c", "the cat"),
+                    prompt("a", "the cat", GREEDY.replace("}", ", \"max_tokens\": 3}")),
+                    prompt("a", "the cats", GREEDY),
+                    prompt("b", "the cat"));
+            List<Map<String, Object>> answers = new ArrayList<>();
+            while (session.outstanding() > 0) {
+                answers.addAll(read(session));
+            }
+            // The last one has the second one's id and seed, and so its draws.
+            assertThat(answers)
+                    .extracting(answer -> answer.get("copied"))
+                    .containsExactly(false, false, false, false, false, true);
+        }
+    }
+
+    @Test
+    void whoWaitsForAnEqualRowIsAnsweredWhereThatOnesSessionIsClosed() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL, gated));
+                CompletionService.Session survivor = service.open(defaults)) {
+            CompletionService.Session killed = service.open(defaults);
+            submit(killed, prompt("a", "the cat", GREEDY));
+            awaitTrue(() -> service.counters().queuedRows() == 0);
+            submit(survivor, prompt("b", "the cat", GREEDY));
+            killed.close();
+            gate.countDown();
+            assertThat(read(survivor)).hasSize(1);
+        }
+    }
+
+    @Test
+    void answersComeInTheOrderOfTheRowsAndOthersMakeRoomMeanwhile() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL));
+                CompletionService.Session session = service.open(defaults);
+                VectorSchemaRoot completions = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {
+            submit(session, prompt("long", "ab", "{\"max_tokens\": 400, \"ignore_eos\": true}"));
+            submit(session, prompt("short", "ab", "{\"max_tokens\": 1}"), prompt("bad", ""));
+            assertThat(session.outstandingEntries()).isEqualTo(401);
+            while (session.unanswered() > 1) {
+                session.awaitProgress();
+            }
+            assertThat(session.outstanding()).isEqualTo(3);
+            List<Object> order = new ArrayList<>();
+            while (session.outstanding() > 0) {
+                session.read(completions, 10);
+                rows(completions).forEach(row -> order.add(row.get("custom_id")));
+            }
+            assertThat(order).containsExactly("long", "short", "bad");
+            assertThat(session.outstandingEntries()).isZero();
+            session.awaitProgress();
+        }
+    }
+
+    @Test
+    void answersThatOneRowCannotHoldAreRefused() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            // The context of 512 tokens bounds max_tokens.
+            Map<String, Object> refused =
+                    answer(service, prompt("a", "ab", "{\"n\": 64, \"max_tokens\": 100000, \"logprobs\": 20}"));
+            Map<?, ?> error = (Map<?, ?>) refused.get("error");
+            assertThat(error.get("code")).hasToString("invalid_parameters");
+            assertThat(error.get("message").toString())
+                    .matches(
+                            "n x max_tokens x \\(1 \\+ logprobs\\) must be at most 524288, not \\d+: lower one of them");
+            assertThat(answer(service, prompt("b", "ab", "{\"n\": 2, \"max_tokens\": 100000, \"logprobs\": 20}"))
+                            .get("error"))
+                    .isNull();
+            RequestDefaults tooMuch = new RequestDefaults(Task.CHAT, null, Parameters.of(p -> {
+                p.maxTokens = 1000;
+                p.n = 128;
+                p.logprobs = 20;
+            }));
+            assertThatThrownBy(() -> service.open(tooMuch))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageStartingWith("n x max_tokens x (1 + logprobs) must be");
+        }
     }
 
     private Map<String, Object> answer(CompletionService service, RowRequest row) throws InterruptedException {
