@@ -8,6 +8,7 @@ import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.inference.ExecutorEngine;
 import io.github.sparkmixtral.job.inference.Generation;
+import io.github.sparkmixtral.job.inference.RunLimits;
 import io.github.sparkmixtral.job.inference.SinglePrompt;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.TableInput;
@@ -195,6 +196,7 @@ public final class Mixtral implements AutoCloseable {
                     input,
                     options,
                     table.sparkSession().sessionState().newHadoopConf(),
+                    RunLimits.NONE,
                     null);
         });
     }

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.inference.AnsweredRows;
 import io.github.sparkmixtral.job.inference.Answers;
+import io.github.sparkmixtral.job.inference.RunLimits;
 import io.github.sparkmixtral.job.input.CellValues;
 import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.options.GenerationOptions;
@@ -93,7 +94,7 @@ record PartitionQuestions(
         if (!copies.hasNext()) {
             return copies;
         }
-        Iterator<InternalRow> answered = new AnsweredRows<>(options, configuration, questions, copies);
+        Iterator<InternalRow> answered = new AnsweredRows<>(options, configuration, RunLimits.NONE, questions, copies);
         UnsafeProjection projection = UnsafeProjection.create(types);
         return new Iterator<>() {
             @Override

@@ -7,6 +7,8 @@ import static org.apache.spark.sql.functions.xxhash64;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.inference.Generation;
+import io.github.sparkmixtral.job.inference.RunLimits;
+import io.github.sparkmixtral.job.inference.TokenBudget;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.InputReader;
 import io.github.sparkmixtral.job.model.ModelCache;
@@ -19,11 +21,11 @@ import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -67,21 +69,51 @@ final class BatchJob {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
             return;
         }
+        requireTimeLeft();
         Input input = inputReader.read();
         output.plan(input);
         tellBeginning(model, input.survey().rows());
-        ProgressReporter.Totals totals = output.rowsToAnswer() > 0 ? generate(input) : ProgressReporter.Totals.NOTHING;
+        Generation.Done done = Generation.Done.in(spark.sparkContext());
+        RunLimits limits =
+                RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
+        ProgressReporter.Totals totals = ProgressReporter.Totals.NOTHING;
+        String reason = Manifest.Run.COMPLETED;
+        if (output.rowsToAnswer() > 0) {
+            try (TokenBudget budget = limits.open()) {
+                totals = generate(input, limits, done);
+                reason = limits.isDeadlinePast()
+                        ? Manifest.Run.DEADLINE
+                        : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : reason;
+            }
+        }
         Manifest manifest = Manifest.of(options, output);
-        requireAllRows(manifest, input.survey().rows());
+        if (manifest.rows() >= input.survey().rows()) {
+            reason = Manifest.Run.COMPLETED;
+        } else if (reason.equals(Manifest.Run.COMPLETED)) {
+            throw rowsMissing(manifest, input.survey().rows());
+        }
+        requireNoMore(manifest, input.survey().rows());
         Manifest.Run run = new Manifest.Run(
                 start,
                 Instant.now(),
                 input.survey().rows(),
+                done.rows().value(),
+                done.copied().value(),
                 totals.completionTokens(),
                 totals.byExecutor(),
-                Manifest.Run.COMPLETED);
+                done.seconds()::quantile,
+                reason);
         manifest.write(options, model, run, output);
-        finish(manifest, totals, Duration.between(start, run.end()));
+        finish(manifest, run);
+    }
+
+    private void requireTimeLeft() {
+        Optional<Instant> deadline = options.limits().deadline();
+        if (deadline.isPresent() && !Instant.now().isBefore(deadline.get())) {
+            throw new JobException(
+                    ExitCode.STOPPED,
+                    "the --deadline " + deadline.get() + " is past: no row was answered; give a later one");
+        }
     }
 
     private void tellBeginning(ModelDescription model, long rows) {
@@ -96,15 +128,19 @@ final class BatchJob {
                         : String.format(Locale.ROOT, ", %,d of them answered before", rows - output.rowsToAnswer()));
     }
 
-    private void requireAllRows(Manifest manifest, long rows) {
-        boolean others = options.output().table().isPresent() && manifest.rows() >= rows;
-        if (manifest.rows() != rows && !others) {
-            throw new JobException(
-                    ExitCode.FAILED,
-                    "the output has " + manifest.rows() + " rows for " + rows
-                            + " of the input: the input has changed while the job ran, or Spark has lost some; run it again"
-                            + " with --output-mode overwrite");
+    /** A table may have had rows before. */
+    private void requireNoMore(Manifest manifest, long rows) {
+        if (manifest.rows() > rows && options.output().table().isEmpty()) {
+            throw rowsMissing(manifest, rows);
         }
+    }
+
+    private static JobException rowsMissing(Manifest manifest, long rows) {
+        return new JobException(
+                ExitCode.FAILED,
+                "the output has " + manifest.rows() + " rows for " + rows
+                        + " of the input: the input has changed while the job ran, or Spark has lost some; run it again"
+                        + " with --output-mode overwrite");
     }
 
     private ModelDescription describe() {
@@ -122,10 +158,10 @@ final class BatchJob {
     }
 
     /** Writes the answers. */
-    private ProgressReporter.Totals generate(Input input) {
+    private ProgressReporter.Totals generate(Input input, RunLimits limits, Generation.Done done) {
         SparkContext context = spark.sparkContext();
-        Dataset<Row> answers = Generation.answers(
-                output.rows(), input, options.generation(), configuration, Generation.Done.in(context));
+        Dataset<Row> answers =
+                Generation.answers(output.rows(), input, options.generation(), configuration, limits, done);
         try (ProgressReporter progress = new ProgressReporter(output.rowsToAnswer(), LOG::info)) {
             context.addSparkListener(progress);
             try {
@@ -152,32 +188,51 @@ final class BatchJob {
         }
     }
 
-    private void finish(Manifest manifest, ProgressReporter.Totals totals, Duration time) throws IOException {
+    private void finish(Manifest manifest, Manifest.Run run) throws IOException {
         boolean tolerated = manifest.isTolerated(options);
-        if (tolerated) {
+        if (tolerated && !run.isStopped()) {
             // What is told afterwards may fail: the answers are complete all the same.
             output.markComplete();
         }
-        if (options.show() > 0) {
+        if (options.show() > 0 && manifest.rows() > 0) {
             show();
         }
         manifest.score().ifPresent(score -> score.show(spark));
-        double seconds = Math.max(1, time.toMillis()) / 1e3;
         LOG.info(String.format(
                 Locale.ROOT,
-                "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s)",
+                "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s);"
+                        + " %.0f%% of the prompts' tokens were in the cache",
                 manifest.rows(),
                 manifest.rows() - manifest.failedRows(),
                 manifest.cutRows(),
                 manifest.failedRows(),
                 manifest.errors().isEmpty() ? "" : " " + manifest.errors(),
-                totals.completionTokens(),
-                seconds,
-                totals.completionTokens() / seconds));
+                run.completionTokens(),
+                run.seconds(),
+                run.completionTokens() / run.seconds(),
+                100 * manifest.cacheHitRate()));
+        if (run.isStopped()) {
+            throw stopped(manifest, run);
+        }
         if (!tolerated) {
             throw tooManyErrors(manifest);
         }
         LOG.info("The answers are in {}", output.shown());
+    }
+
+    private JobException stopped(Manifest manifest, Manifest.Run run) {
+        String limit = run.terminalReason().equals(Manifest.Run.DEADLINE)
+                ? "--deadline " + options.limits().deadline().orElseThrow()
+                : "--max-total-tokens " + options.limits().maxTotalTokens();
+        return new JobException(
+                ExitCode.STOPPED,
+                String.format(
+                        Locale.ROOT,
+                        "stopped at the %s: %,d of %,d rows are answered and in %s; the same command with a later limit goes on",
+                        limit,
+                        manifest.rows(),
+                        run.inputRows(),
+                        output.shown()));
     }
 
     private JobException tooManyErrors(Manifest manifest) {

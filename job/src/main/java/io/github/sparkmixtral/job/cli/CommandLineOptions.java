@@ -43,6 +43,9 @@ final class CommandLineOptions {
     private OutputOptions output;
 
     @Mixin
+    private RunOptions run;
+
+    @Mixin
     private GeneralOptions general;
 
     static final class InputOptions {
@@ -250,6 +253,8 @@ final class CommandLineOptions {
                         output.partitionBy,
                         output.retryFailed,
                         output.chunkRows),
+                run.order,
+                run.limits(),
                 output.partitions,
                 output.failOnError,
                 output.maxErrorRatio,

@@ -15,7 +15,9 @@ public enum ExitCode {
     /** The output is complete, but too many of its rows are errors. */
     TOO_MANY_ERRORS(5),
     /** The output exists already. */
-    OUTPUT_EXISTS(6);
+    OUTPUT_EXISTS(6),
+    /** A deadline or a budget has stopped the job before its end; the same command goes on. */
+    STOPPED(7);
 
     private final int value;
 

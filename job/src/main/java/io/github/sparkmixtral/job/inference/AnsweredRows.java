@@ -10,9 +10,7 @@ import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.service.CompletionService;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.Iterator;
-import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
@@ -33,6 +31,9 @@ import org.apache.spark.util.TaskCompletionListener;
 public final class AnsweredRows<I, O> implements Iterator<O> {
     private static final int BATCH_ROWS = 64;
 
+    /** Tokens, and alternatives to them, that a task's answers may hold before they are read: some 160 MB at most. */
+    private static final long MOST_ENTRIES = 8 << 20;
+
     /** What a row asks for, and what becomes of its answer. */
     public interface Questions<I, O> {
         PromptRow ask(I row);
@@ -52,30 +53,27 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
     private final TaskContext task;
     private final Iterator<I> input;
     private final EngineIdentity identity;
+    private final RunLimits limits;
     private final Resources resources;
 
-    /** Rows in the order of the input, answered or not. */
-    private final Deque<Held<I, O>> held = new ArrayDeque<>();
+    /** Rows that wait for their answers, in the order of the input. */
+    private final Deque<Held<I>> held = new ArrayDeque<>();
 
-    /** Rows submitted and not answered, by their number. */
-    private final Map<Long, Held<I, O>> waiting = new HashMap<>();
+    /** Rows of the batch of answers: how many there are, and which is the next. */
+    private int batchRows;
 
+    private int next;
+
+    private long taken;
     private long submitted;
+    private boolean stopped;
 
-    private static final class Held<I, O> {
-        private final I row;
-        private final PromptRow asked;
-        private O answer;
-
-        Held(I row, PromptRow asked) {
-            this.row = row;
-            this.asked = asked;
-        }
-    }
+    private record Held<I>(I row, PromptRow asked) {}
 
     /** What a task has open; closed in the opposite order, also where opening breaks off. */
     private static final class Resources implements AutoCloseable {
         private final Deque<AutoCloseable> open = new ArrayDeque<>();
+        private ExecutorEngine.Lease engine;
         private CompletionService.Session session;
         private Answers answers;
 
@@ -104,19 +102,30 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
      * Opens the executor's engine for a task, and loads it if this task is the first.
      *
      * @param configuration Hadoop's, for fetching the model
+     * @param limits after which no more rows are taken; those that were taken are answered
      */
     public AnsweredRows(
-            GenerationOptions options, Configuration configuration, Questions<I, O> questions, Iterator<I> input)
+            GenerationOptions options,
+            Configuration configuration,
+            RunLimits limits,
+            Questions<I, O> questions,
+            Iterator<I> input)
             throws InterruptedException {
         this.questions = questions;
+        this.limits = limits;
         this.input = input;
         this.identity = options.engine();
         this.task = TaskContext.get();
         this.resources = new Resources();
+        this.stopped = limits.isReached() && input.hasNext();
+        if (stopped) {
+            return;
+        }
         task.addTaskCompletionListener((TaskCompletionListener) _ -> resources.close());
         Optional<String> gpu =
                 Optional.ofNullable(task.resourcesJMap().get("gpu")).map(resource -> resource.addresses()[0]);
         ExecutorEngine.Lease engine = resources.keep(ExecutorEngine.lease(identity, gpu, configuration));
+        resources.engine = engine;
         BufferAllocator allocator = resources.keep(allocator());
         resources.answers = resources.keep(new Answers(allocator, engine.model().tokenizer()));
         resources.session = resources.keep(open(engine, options));
@@ -142,26 +151,32 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         }
     }
 
+    /** Whether the input was not taken to its end, because a limit was reached. */
+    public boolean isStopped() {
+        return stopped;
+    }
+
+    /** How many rows of the input were taken. */
+    public long taken() {
+        return taken;
+    }
+
     @Override
     public boolean hasNext() {
-        try {
-            while (held.isEmpty() || held.peek().answer == null) {
-                if (task.isInterrupted()) {
-                    throw new TaskKilledException("killed while its rows were answered");
-                }
-                submit();
-                if (held.isEmpty()) {
-                    return false;
-                }
-                if (held.peek().answer == null) {
-                    collect();
-                }
-            }
-            return true;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new TaskKilledException("interrupted while its rows were answered");
+        if (task.isInterrupted()) {
+            throw new TaskKilledException("killed while its rows were answered");
         }
+        try {
+            submit();
+        } catch (InterruptedException e) {
+            throw interrupted();
+        }
+        return !held.isEmpty();
+    }
+
+    private static TaskKilledException interrupted() {
+        Thread.currentThread().interrupt();
+        return new TaskKilledException("interrupted while its rows were answered");
     }
 
     @Override
@@ -169,38 +184,55 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         if (!hasNext()) {
             throw new NoSuchElementException();
         }
-        return held.remove().answer;
+        Held<I> first = held.peek();
+        if (first.asked().request() == null) {
+            held.remove();
+            return questions.failed(first.row(), first.asked(), first.asked().error());
+        }
+        try {
+            while (next == batchRows) {
+                // The first row may take longest: meanwhile the others' places are filled again.
+                resources.session.awaitProgress();
+                batchRows = resources.session.poll(resources.answers.root(), BATCH_ROWS);
+                next = 0;
+                submit();
+            }
+        } catch (InterruptedException e) {
+            throw interrupted();
+        }
+        held.remove();
+        resources.engine.answered();
+        int index = next++;
+        Answers answers = resources.answers;
+        return answers.failed(index)
+                ? questions.failed(
+                        first.row(),
+                        first.asked(),
+                        located(answers.error(index), first.asked().location()))
+                : questions.answered(first.row(), first.asked(), answers, index);
     }
 
-    /** Fills the engine up with rows of the input. Rows that cannot be asked are answered at once. */
+    /** Fills the engine up with rows of the input. */
     private void submit() throws InterruptedException {
         int batch = 0;
-        while (waiting.size() < identity.rowsInFlight()
+        while (!stopped
+                && resources.session.unanswered() < identity.rowsInFlight()
                 && held.size() < identity.rowsHeld()
+                && resources.session.outstandingEntries() < MOST_ENTRIES
                 && batch++ < BATCH_ROWS
                 && input.hasNext()) {
-            I row = input.next();
-            Held<I, O> entry = new Held<>(row, questions.ask(row));
-            held.add(entry);
-            if (entry.asked.request() == null) {
-                entry.answer = questions.failed(row, entry.asked, entry.asked.error());
-            } else {
-                long number = submitted++;
-                waiting.put(number, entry);
-                resources.session.submit(number, entry.asked.request());
+            // Rows that cost nothing, such as the first ones of a table, which have no id, are not cut.
+            if (submitted > 0 && limits.isReached()) {
+                stopped = true;
+                return;
             }
-        }
-    }
-
-    /** Waits for answers. */
-    private void collect() throws InterruptedException {
-        Answers answers = resources.answers;
-        int rows = resources.session.read(answers.root(), BATCH_ROWS);
-        for (int i = 0; i < rows; i++) {
-            Held<I, O> entry = waiting.remove(answers.row(i));
-            entry.answer = answers.failed(i)
-                    ? questions.failed(entry.row, entry.asked, located(answers.error(i), entry.asked.location()))
-                    : questions.answered(entry.row, entry.asked, answers, i);
+            I row = input.next();
+            taken++;
+            Held<I> entry = new Held<>(row, questions.ask(row));
+            held.add(entry);
+            if (entry.asked().request() != null) {
+                resources.session.submit(submitted++, entry.asked().request());
+            }
         }
     }
 

@@ -6,11 +6,14 @@ import io.github.sparkmixtral.service.RecordSchema;
 import io.github.sparkmixtral.tokenizer.StreamDecoder;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.vector.BigIntVector;
 import org.apache.arrow.vector.BitVector;
 import org.apache.arrow.vector.Float4Vector;
+import org.apache.arrow.vector.Float8Vector;
 import org.apache.arrow.vector.IntVector;
 import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
@@ -24,6 +27,9 @@ public final class Answers implements AutoCloseable {
     private final VectorSchemaRoot root;
     private final Tokenizer tokenizer;
 
+    /** Texts of tokens that were asked for. */
+    private final Map<Integer, String> pieces = new HashMap<>();
+
     Answers(BufferAllocator allocator, Tokenizer tokenizer) {
         this.root = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator);
         this.tokenizer = tokenizer;
@@ -34,9 +40,14 @@ public final class Answers implements AutoCloseable {
         return root;
     }
 
-    /** The number that the row was submitted with. */
-    long row(int row) {
-        return ((BigIntVector) root.getVector(RecordSchema.ROW)).get(row);
+    /** Whether the answer was computed for an equal row. */
+    public boolean copied(int row) {
+        return ((BitVector) root.getVector(RecordSchema.COPIED)).get(row) == 1;
+    }
+
+    /** How long the answer took, from the row's submission on. */
+    double seconds(int row) {
+        return ((Float8Vector) root.getVector(RecordSchema.SECONDS)).get(row);
     }
 
     boolean failed(int row) {
@@ -86,26 +97,28 @@ public final class Answers implements AutoCloseable {
         columns.add(null);
         columns.add(model);
         columns.add(((BigIntVector) root.getVector(RecordSchema.SEED)).get(row));
+        Row[] tokens = logprobs ? logprobs(output, first) : null;
         if (severalOutputs) {
-            List<Row> all = new ArrayList<>();
-            for (int i = first; i < outputs.getElementEndIndex(row); i++) {
-                all.add(output(output, i, logprobs));
+            Row[] all = new Row[outputs.getElementEndIndex(row) - first];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = output(output, first + i, logprobs, i == 0 ? tokens : null);
             }
-            columns.add(all.toArray(Row[]::new));
+            columns.add(all);
         }
         if (logprobs) {
-            columns.add(logprobs(output, first));
+            columns.add(tokens);
         }
         return columns;
     }
 
-    private Row output(StructVector output, int index, boolean logprobs) {
+    /** @param tokens log-probabilities that are made already; null where they are not */
+    private Row output(StructVector output, int index, boolean logprobs, Row[] tokens) {
         List<Object> values = new ArrayList<>();
         values.add(((IntVector) output.getChild(RecordSchema.INDEX)).get(index));
         values.add(text((VarCharVector) output.getChild(RecordSchema.TEXT), index));
         values.add(text((VarCharVector) output.getChild(RecordSchema.FINISH_REASON), index));
         if (logprobs) {
-            values.add(logprobs(output, index));
+            values.add(tokens != null ? tokens : logprobs(output, index));
         }
         return RowFactory.create(values.toArray());
     }
@@ -151,10 +164,12 @@ public final class Answers implements AutoCloseable {
 
     /** A token's text as it stands in the middle of a text; bytes of a broken character show as U+FFFD. */
     private String piece(int id) {
-        StreamDecoder decoder = tokenizer.decoder(Tokenizer.LeadingSpace.KEEP);
-        decoder.append(id);
-        decoder.finish();
-        return decoder.text().toString();
+        return pieces.computeIfAbsent(id, _ -> {
+            StreamDecoder decoder = tokenizer.decoder(Tokenizer.LeadingSpace.KEEP);
+            decoder.append(id);
+            decoder.finish();
+            return decoder.text().toString();
+        });
     }
 
     private static String text(VarCharVector vector, int row) {

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.input.RequestReader;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
+import io.github.sparkmixtral.job.output.ChunkCommitProtocol;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,6 +15,7 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -32,6 +34,7 @@ import org.apache.spark.util.SerializableConfiguration;
  * @param schema of the rows that come out, which carry it: Spark may hand them to the next function as they are
  * @param severalOutputs whether there is a column {@code outputs}
  * @param logprobs whether there is a column {@code logprobs}
+ * @param limits after which no more rows are taken
  * @param done null where nobody counts
  */
 public record Generation(
@@ -42,6 +45,7 @@ public record Generation(
         StructType schema,
         boolean severalOutputs,
         boolean logprobs,
+        RunLimits limits,
         Done done)
         implements MapPartitionsFunction<Row, Row>, AnsweredRows.Questions<Row, Row> {
 
@@ -49,8 +53,10 @@ public record Generation(
     public record Done(
             LongAccumulator rows,
             LongAccumulator errors,
+            LongAccumulator copied,
             LongAccumulator promptTokens,
-            LongAccumulator completionTokens)
+            LongAccumulator completionTokens,
+            SecondsHistogram seconds)
             implements Serializable {
 
         public static final String ROWS = "spark-mixtral rows";
@@ -58,12 +64,25 @@ public record Generation(
         public static final String PROMPT_TOKENS = "spark-mixtral prompt tokens";
         public static final String COMPLETION_TOKENS = "spark-mixtral completion tokens";
 
+        public static final String COPIED = "spark-mixtral rows answered with an equal row's answer";
+
         public static Done in(SparkContext context) {
+            SecondsHistogram seconds = new SecondsHistogram();
+            context.register(seconds, "spark-mixtral seconds");
             return new Done(
                     context.longAccumulator(ROWS),
                     context.longAccumulator(ERRORS),
+                    context.longAccumulator(COPIED),
                     context.longAccumulator(PROMPT_TOKENS),
-                    context.longAccumulator(COMPLETION_TOKENS));
+                    context.longAccumulator(COMPLETION_TOKENS),
+                    seconds);
+        }
+
+        private void add(Answers answers, int index) {
+            copied.add(answers.copied(index) ? 1 : 0);
+            promptTokens.add(answers.promptTokens(index));
+            completionTokens.add(answers.completionTokens(index));
+            seconds.add(answers.seconds(index));
         }
     }
 
@@ -74,7 +93,12 @@ public record Generation(
      * @param done null where nobody counts
      */
     public static Dataset<Row> answers(
-            Dataset<Row> rows, Input input, GenerationOptions options, Configuration configuration, Done done) {
+            Dataset<Row> rows,
+            Input input,
+            GenerationOptions options,
+            Configuration configuration,
+            RunLimits limits,
+            Done done) {
         Input.Survey asked = input.survey().and(options.defaults().parameters());
         StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
         StructType schema = OutputColumns.schema(own, asked.severalOutputs(), asked.logprobs(), options.columns());
@@ -86,13 +110,29 @@ public record Generation(
                 schema,
                 asked.severalOutputs(),
                 asked.logprobs(),
+                limits,
                 done);
         return rows.mapPartitions(generation, Encoders.row(schema));
     }
 
     @Override
     public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
-        return new AnsweredRows<>(options, configuration.value(), this, rows);
+        AnsweredRows<Row, Row> answered = new AnsweredRows<>(options, configuration.value(), limits, this, rows);
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                boolean more = answered.hasNext();
+                if (!more && answered.isStopped()) {
+                    ChunkCommitProtocol.stoppedAfter(TaskContext.get(), answered.taken());
+                }
+                return more;
+            }
+
+            @Override
+            public Row next() {
+                return answered.next();
+            }
+        };
     }
 
     @Override
@@ -103,8 +143,10 @@ public record Generation(
     @Override
     public Row answered(Row row, PromptRow asked, Answers answers, int index) {
         if (done != null) {
-            done.promptTokens().add(answers.promptTokens(index));
-            done.completionTokens().add(answers.completionTokens(index));
+            done.add(answers, index);
+        }
+        if (!answers.copied(index)) {
+            limits.spend(answers.promptTokens(index) + answers.completionTokens(index));
         }
         return joined(row, asked, answers.columns(index, options.engine().modelName(), severalOutputs, logprobs));
     }

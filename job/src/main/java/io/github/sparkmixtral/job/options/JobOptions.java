@@ -10,6 +10,7 @@ import java.util.Optional;
  *
  * @param input paths, globs or one table name; at least one
  * @param inputFormat empty to guess it from the paths
+ * @param limits after which the run stops before its end
  * @param partitions tasks; 0 chooses by the input and the cluster
  * @param show answers printed at the end
  * @param resolved every setting by its name, as it is written on the command line, secrets left out; for the manifest
@@ -19,6 +20,8 @@ public record JobOptions(
         List<String> input,
         Optional<InputFormat> inputFormat,
         OutputTarget output,
+        RowOrder order,
+        Limits limits,
         int partitions,
         boolean failOnError,
         double maxErrorRatio,

@@ -66,7 +66,7 @@ public final class OptionValues {
         throw new TypeConversionException("must be a size such as 512m or 4g, or auto, not " + value);
     }
 
-    public static void requireAtLeast(int least, String option, int value) {
+    public static void requireAtLeast(int least, String option, long value) {
         if (value < least) {
             throw JobException.usage(option + " must be at least " + least + ", not " + value);
         }

@@ -37,10 +37,11 @@ public final class ChunkCommitProtocol extends FileCommitProtocol implements Ser
      * What a write brings along.
      *
      * @param names of the chunks, by partition
+     * @param firstAgain from that partition on, the chunks are there already
      * @param extension of their files
      * @param always whether a task without a file of its own for answers, as one whose rows are all errors, leaves an empty one
      */
-    record Write(String[] names, String extension, boolean always) implements Serializable {
+    record Write(String[] names, int firstAgain, String extension, boolean always) implements Serializable {
         private static final long serialVersionUID = 1L;
     }
 
@@ -135,8 +136,10 @@ public final class ChunkCommitProtocol extends FileCommitProtocol implements Ser
     @Override
     public TaskCommitMessage commitTask(TaskAttemptContext task) {
         Long rows = STOPPED.get(TaskContext.get().taskAttemptId());
+        boolean again = task.getTaskAttemptID().getTaskID().getId() >= write.firstAgain();
         try {
-            if (rows == null || rows > 0) {
+            // A chunk that is there is replaced whole or not at all.
+            if (rows == null || rows > 0 && !again) {
                 publish(new ChunkPublisher(directory, task.getConfiguration()), name(task), rows);
             }
         } catch (IOException e) {

@@ -1,16 +1,17 @@
 package io.github.sparkmixtral.job.output;
 
-import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.pmod;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.xxhash64;
 
+import io.github.sparkmixtral.job.input.IdentifiedRows;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputFormat;
 import io.github.sparkmixtral.job.options.OutputTarget;
+import io.github.sparkmixtral.job.options.RowOrder;
 import io.github.sparkmixtral.job.output.Chunk.Segment;
 import io.github.sparkmixtral.job.output.ChunkCommitProtocol.Write;
 import java.io.IOException;
@@ -33,8 +34,6 @@ import org.apache.spark.sql.types.DataTypes;
  * setting of the session.
  */
 public final class ChunkedOutput {
-    private static final String CHUNK = "__mixtral_chunk";
-
     private final SparkSession spark;
     private final JobOptions options;
     private final OutputDirectory directory;
@@ -43,6 +42,10 @@ public final class ChunkedOutput {
     private final JobRecord record;
 
     private List<Chunk> chunks = List.of();
+
+    /** From there on, chunks are there already and are answered once more. */
+    private int firstAgain;
+
     private Dataset<Row> rows;
     private long rowsToAnswer;
 
@@ -68,8 +71,8 @@ public final class ChunkedOutput {
     public void plan(Input input) throws IOException {
         List<Chunk> known = record == null ? List.of() : record.chunks();
         Map<String, Long> published = directory.published();
-        if (input.files().isEmpty()) {
-            planTable(input, known);
+        if (input.files().isEmpty() || options.order() == RowOrder.PREFIX) {
+            planByIds(input, known);
         } else {
             planFiles(input, known, published);
         }
@@ -99,13 +102,19 @@ public final class ChunkedOutput {
         }
         List<Chunk> more = new ArrayList<>(fresh);
         more.addAll(ChunkPlan.of(input.files(), covered, chunkRows(total), known.size()));
+        firstAgain = more.size();
         more.addAll(again);
         chunks = more;
         rowsToAnswer = chunks.stream().mapToLong(Chunk::rows).sum();
         ChunkPlan.Index index = ChunkPlan.Index.of(chunks);
         UDF2<String, Long, Integer> place = index::chunk;
         Column chunk = udf(place, DataTypes.IntegerType).apply(col(Input.FILE), col(Input.ORDINAL));
-        rows = spread(input.rows().withColumn(CHUNK, chunk).filter(col(CHUNK).geq(0)), Input.FILE, Input.ORDINAL);
+        rows = input.rows()
+                .withColumn(OutputDirectory.CHUNK, chunk)
+                .filter(col(OutputDirectory.CHUNK).geq(0))
+                .repartitionById(Math.max(1, chunks.size()), col(OutputDirectory.CHUNK))
+                .sortWithinPartitions(Input.FILE, Input.ORDINAL)
+                .drop(OutputDirectory.CHUNK);
     }
 
     /** Chunks of the runs before that are to be done as they were planned; with all of their rows still there. */
@@ -120,39 +129,72 @@ public final class ChunkedOutput {
                 .toList();
     }
 
-    private void planTable(Input input, List<Chunk> known) throws IOException {
-        Column id = named(input.reader().idColumn()).cast("string");
-        Dataset<Row> left = input.rows();
-        long remaining = input.survey().rows();
+    /** Where rows have no position, or do not lie in the order of the input: those are left whose ids have no answer. */
+    private void planByIds(Input input, List<Chunk> known) throws IOException {
+        Dataset<Row> all = IdentifiedRows.of(input);
+        Dataset<Row> left = all;
+        List<Chunk> again = new ArrayList<>();
+        Dataset<Row> retried = null;
         if (!known.isEmpty() && directory.hasAnswers()) {
-            Dataset<Row> answered = Answered.in(spark, options, directory.location())
-                    .select(col(Answered.ID).as("__mixtral_answered"));
-            // Rows without an id are all in one chunk: they are answered all or not at all.
-            boolean withoutId =
-                    !answered.filter(col("__mixtral_answered").isNull()).isEmpty();
-            left = left.join(answered, id.equalTo(col("__mixtral_answered")), "left_anti");
-            left = withoutId ? left.filter(id.isNotNull()) : left;
-            remaining = left.count();
+            left = all.join(answered(Answered.in(spark, options, directory.location())), sameId(), "left_anti");
+            for (String name : directory.chunksToRetry(spark, options)) {
+                again.add(new Chunk(name, List.of()));
+            }
+            if (!again.isEmpty()) {
+                retried = all.join(directory.rowsOf(again, spark, options), sameId())
+                        .drop(Answered.ID);
+            }
         }
-        rowsToAnswer = remaining;
-        int count = (int) Math.ceilDiv(remaining, chunkRows(input.survey().rows()));
-        int generation = record == null ? 0 : record.attempts();
+        long remaining = known.isEmpty() ? input.survey().rows() : left.count();
         List<Chunk> more = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            more.add(Chunk.ofBucket(known.size() + i, generation));
+        Dataset<Row> fresh = remaining == 0 ? null : spreadFresh(left, remaining, input, known.size(), more);
+        rowsToAnswer = remaining;
+        if (retried != null) {
+            rowsToAnswer += retried.count();
+            Dataset<Row> spread = retried.repartitionById(again.size(), col(OutputDirectory.CHUNK))
+                    .sortWithinPartitions(IdentifiedRows.BEGINNING, IdentifiedRows.ID)
+                    .drop(OutputDirectory.CHUNK, IdentifiedRows.ID, IdentifiedRows.BEGINNING);
+            fresh = fresh == null ? spread : fresh.union(spread);
         }
+        firstAgain = more.size();
+        more.addAll(again);
         chunks = more;
-        if (count > 0) {
-            Column bucket = pmod(xxhash64(id), lit((long) count)).cast("int");
-            String name = input.reader().idColumn();
-            rows = spread(left.withColumn(CHUNK, bucket), name, name);
-        }
+        rows = fresh;
     }
 
-    private Dataset<Row> spread(Dataset<Row> placed, String first, String second) {
-        return placed.repartitionById(Math.max(1, chunks.size()), col(CHUNK))
-                .sortWithinPartitions(named(first), named(second))
-                .drop(CHUNK);
+    private static Dataset<Row> answered(Dataset<Row> answers) {
+        return answers.select(col(Answered.ID));
+    }
+
+    /** Rows without an id are all in one chunk, so they are answered all or not at all. */
+    private static Column sameId() {
+        return col(IdentifiedRows.ID).eqNullSafe(col(Answered.ID));
+    }
+
+    /**
+     * A partition for each chunk.
+     *
+     * @param more gets the chunks
+     */
+    private Dataset<Row> spreadFresh(
+            Dataset<Row> left, long remaining, Input input, int firstNumber, List<Chunk> more) {
+        int count = (int) Math.ceilDiv(remaining, chunkRows(input.survey().rows()));
+        Dataset<Row> spread;
+        if (options.order() == RowOrder.PREFIX) {
+            spread = PrefixOrder.spread(left, count);
+        } else {
+            Column bucket =
+                    pmod(xxhash64(col(IdentifiedRows.ID)), lit((long) count)).cast("int");
+            spread = left.withColumn(OutputDirectory.CHUNK, bucket)
+                    .repartitionById(count, col(OutputDirectory.CHUNK))
+                    .sortWithinPartitions(IdentifiedRows.ID)
+                    .drop(OutputDirectory.CHUNK);
+        }
+        int generation = record == null ? 0 : record.attempts();
+        for (int i = 0; i < spread.javaRDD().getNumPartitions(); i++) {
+            more.add(Chunk.ofBucket(firstNumber + i, generation));
+        }
+        return spread.drop(IdentifiedRows.ID, IdentifiedRows.BEGINNING);
     }
 
     private long chunkRows(long total) {
@@ -203,10 +245,13 @@ public final class ChunkedOutput {
                 path,
                 new Write(
                         chunks.stream().map(Chunk::name).toArray(String[]::new),
+                        firstAgain,
                         target.format().extension(),
                         jsonl));
         spark.conf().set("spark.sql.sources.commitProtocolClass", ChunkCommitProtocol.class.getName());
         spark.conf().set("spark.sql.files.maxRecordsPerFile", 0L);
+        // Partitions that are put together stay the chunks that they are.
+        spark.conf().set("spark.sql.unionOutputPartitioning", false);
         try {
             Dataset<Row> written = jsonl ? BatchLines.of(answers, options) : answers;
             DataFrameWriter<Row> writer = written.write().mode(SaveMode.Append);

@@ -129,7 +129,7 @@ public final class JobOutput {
             Dataset<Row> answered = Answered.in(spark, options, "").select(named(Answered.ID));
             rows = IdentifiedRows.of(input)
                     .join(answered, named(IdentifiedRows.ID).equalTo(named(Answered.ID)), "left_anti")
-                    .drop(IdentifiedRows.ID);
+                    .drop(IdentifiedRows.ID, IdentifiedRows.BEGINNING);
             rowsToAnswer = rows.count();
         }
         int tasks = (int) Math.max(
@@ -200,6 +200,11 @@ public final class JobOutput {
         return target.table()
                 .map(table -> "the table " + table)
                 .orElseGet(() -> directory.orElseThrow().shown());
+    }
+
+    /** Whether there is anything to read. */
+    boolean hasAnswers() throws IOException {
+        return target.table().isPresent() || directory.orElseThrow().hasAnswers();
     }
 
     public Dataset<Row> answered() {

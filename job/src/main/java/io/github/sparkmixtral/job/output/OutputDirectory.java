@@ -2,6 +2,7 @@ package io.github.sparkmixtral.job.output;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.input_file_name;
+import static org.apache.spark.sql.functions.udf;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -13,6 +14,7 @@ import io.github.sparkmixtral.job.options.Uris;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -25,12 +27,17 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.types.DataTypes;
 
 /**
  * Where the answers go. At any moment it holds whole chunks, {@code _job.json} and nothing else; {@code _SUCCESS} is the last thing
  * written.
  */
 public record OutputDirectory(String location, Configuration configuration) {
+    /** The place of a row's chunk in a list of chunks. */
+    static final String CHUNK = "__mixtral_chunk";
+
     private static final String SUCCESS = "_SUCCESS";
 
     /**
@@ -131,10 +138,30 @@ public record OutputDirectory(String location, Configuration configuration) {
         Set<String> names = new HashSet<>();
         for (Row file :
                 answers.filter(failed).select(input_file_name()).distinct().collectAsList()) {
-            String name = new Path(file.getString(0)).getName();
-            names.add(name.substring(0, name.lastIndexOf('.')).replaceFirst("^errors-", "part-"));
+            names.add(chunkOf(file.getString(0)));
         }
         return names;
+    }
+
+    /** The ids of the rows in these chunks' files: {@link Answered#ID}, and {@link #CHUNK}, the chunk's place in the list. */
+    Dataset<Row> rowsOf(List<Chunk> chunks, SparkSession spark, JobOptions options) {
+        Map<String, Integer> places = new HashMap<>();
+        chunks.forEach(chunk -> places.put(chunk.name(), places.size()));
+        UDF1<String, Integer> place = file -> places.get(chunkOf(file));
+        return Answered.in(spark, options, location)
+                .select(
+                        col(Answered.ID),
+                        udf(place, DataTypes.IntegerType)
+                                .apply(input_file_name())
+                                .as(CHUNK))
+                .filter(col(CHUNK).isNotNull())
+                .distinct();
+    }
+
+    /** The name of a file, without its extension, as that of the chunk's answers. */
+    private static String chunkOf(String file) {
+        String name = new Path(file).getName();
+        return name.substring(0, name.lastIndexOf('.')).replaceFirst("^errors-", "part-");
     }
 
     /** Says what is to come; nobody else may have said so before. */
