@@ -65,7 +65,8 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Consumer
                 if (attempt == ATTEMPTS || Thread.currentThread().isInterrupted()) {
                     throw e;
                 }
-                progress.accept("fetching " + name() + " broke off (" + RootCause.sentence(e) + "): going on");
+                progress.accept("fetching " + name() + " broke off (" + Redaction.redact(RootCause.sentence(e))
+                        + "): going on");
             }
         }
         check(part);
