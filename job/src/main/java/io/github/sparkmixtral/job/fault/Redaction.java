@@ -11,13 +11,17 @@ public final class Redaction {
     private static final String KEY_AND_SECRET =
             "(?<=://)[^/@:\\s\"]+:(?!\\d{1,5}(?:[/?#,\\s\"]|$))(?:(?!://)[^\\s\"])*@(?=\\w)";
 
-    /** {@code token@}; what stands there for Azure's storage is a container. */
-    private static final String USER = "(?<=://)(?<!\\b(?:abfss?|wasbs?)://)[^/@\\s\"]+@(?=\\w)";
+    /** {@code token@}; what stands there for Azure's storage is a container, for Spark a part of it. */
+    private static final String USER = "(?<=://)(?<!\\b(?:abfss?|wasbs?|spark)://)[^/@\\s\"]+@(?=\\w)";
 
-    /** Tokens that are counted or tokenized are none, so the word ends after {@code token}. */
-    private static final String NAME = "(?<![\\w.-])[\\w.-]*(?:secrets?|passw(?:or)?d|token(?![_-]?ids?\\b)|signature"
-            + "|credentials?(?![\\w.-]*provider)|(?:access|account)[_.-]?key|(?<![\\w.-])sig)"
-            + "(?:[_.-][\\w.-]*|key\\w*|id)?";
+    /**
+     * Tokens that are counted or tokenized are none, so the word ends after {@code token}. Names are of bounded length, so that no
+     * text takes long.
+     */
+    private static final String NAME =
+            "(?<![\\w.-])[\\w.-]{0,100}(?:secrets?|passw(?:or)?d|token(?![_-]?ids?\\b)|signature"
+                    + "|credentials?(?![\\w.-]{0,100}provider)|(?:access|account)[_.-]?key|(?<![\\w.-])sig)"
+                    + "(?:[_.-][\\w.-]{0,100}|key|id)?";
 
     /** As {@code name=value} or {@code name: value}; numbers are no secrets. */
     private static final String NAMED = "(?<name>" + NAME + "(?:=|: ))(?!-?[\\d.]+(?:[&;,\\s\"')\\]}]|$))[^&;,\\s\"']+";

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Model, input and output in an object store, on a real cluster: kills, faults of the store, and its keys. */
-@Timeout(value = 300)
+@Timeout(value = 600)
 class S3IT {
     private static final int ROWS = 96;
     private static final int CHUNKS = ROWS / 12;
@@ -193,7 +193,7 @@ class S3IT {
         Process driver = submit("killed", s3.endpoint(), Map.of(), ANY_KEYS, output);
         while (chunks(output).size() < 3) {
             assertThat(driver.isAlive()).as(Files.readString(log("killed"))).isTrue();
-            TimeUnit.MILLISECONDS.sleep(20);
+            TimeUnit.MILLISECONDS.sleep(100);
         }
         driver.destroyForcibly().waitFor();
         Map<String, String> before = chunks(output);
@@ -230,12 +230,15 @@ class S3IT {
         CyclicBarrier bothWrite = new CyclicBarrier(2);
         try (FaultyProxy proxy = new FaultyProxy(s3.endpoint(), request -> {
             if (request.method().equals("PUT") && request.target().endsWith("_job.json")) {
-                bothWrite.await(60, TimeUnit.SECONDS);
+                bothWrite.await(5, TimeUnit.MINUTES);
             }
             return Fault.NONE;
         })) {
             List<String> properties = new ArrayList<>(ANY_KEYS);
             properties.add("spark.cores.max 1");
+            // The one that is first waits for the other.
+            properties.add("spark.hadoop.fs.s3a.connection.request.timeout 10m");
+            properties.add("spark.hadoop.fs.s3a.connection.timeout 10m");
             Process one = submit("one", proxy.endpoint(), Map.of(), properties, output);
             Process other = submit("other", proxy.endpoint(), Map.of(), properties, output);
             assertThat(List.of(one.waitFor(), other.waitFor()))

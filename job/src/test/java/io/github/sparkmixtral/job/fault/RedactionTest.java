@@ -6,6 +6,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -53,12 +54,20 @@ class RedactionTest {
                 "hdfs://host:8020/models@v2/a.gguf",
                 "s3a://bucket/prompts@v2/a.jsonl and me@example.org",
                 "abfss://container@account.dfs.core.windows.net/a",
+                "spark://CoarseGrainedScheduler@127.0.0.1:4141",
                 "SimpleAWSCredentialsProvider: no keys; fs.s3a.aws.credentials.provider=a.B",
                 "basic information: the bearer of news",
                 "hf://datasets/a@main/b, hf_short"
             })
     void leaves(String text) {
         assertThat(Redaction.redact(text)).isEqualTo(text);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"x", "token_", "secret=", "://a:", "s3a://K:", "sig", "Bearer "})
+    @Timeout(20)
+    void longTextTakesNotLong(String part) {
+        assertThat(Redaction.redact(part.repeat(100_000))).isNotEmpty();
     }
 
     @Test
