@@ -231,7 +231,8 @@ class S3IT {
         CyclicBarrier bothWrite = new CyclicBarrier(2);
         try (FaultyProxy proxy = new FaultyProxy(s3.endpoint(), request -> {
             if (request.method().equals("PUT") && request.target().endsWith("_job.json")) {
-                bothWrite.await(5, TimeUnit.MINUTES);
+                // This server looks first and writes then, unlike S3: the second comes a little later.
+                TimeUnit.SECONDS.sleep(3L * bothWrite.await(5, TimeUnit.MINUTES));
             }
             return Fault.NONE;
         })) {
