@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.fault.RedactedOutput;
 import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.inference.ExecutorEngine;
 import io.github.sparkmixtral.job.model.ModelCache;
@@ -28,7 +29,10 @@ public final class Main {
 
     /** Runs the job, and ends the JVM with its exit code. */
     public static void main(String[] arguments) {
-        System.exit(execute(arguments, System.out, System.err).value());
+        PrintStream err = System.err;
+        // The log goes there.
+        System.setErr(RedactedOutput.to(err));
+        System.exit(execute(arguments, System.out, err).value());
     }
 
     /** Runs the job. What goes wrong is the last line on {@code err}, in words. */
@@ -45,10 +49,11 @@ public final class Main {
             return ExitCode.DONE;
         } catch (Throwable t) {
             JobException cause = RootCause.of(t);
+            PrintStream redacted = RedactedOutput.to(err);
             if (verbose) {
-                t.printStackTrace(err);
+                t.printStackTrace(redacted);
             }
-            err.println("spark-mixtral: " + cause.getMessage());
+            redacted.println("spark-mixtral: " + cause.getMessage());
             return cause.exitCode();
         }
     }

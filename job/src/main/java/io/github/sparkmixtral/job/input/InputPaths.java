@@ -2,7 +2,6 @@ package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
-import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.Uris;
 import java.io.IOException;
@@ -45,19 +44,17 @@ public record InputPaths(List<FileStatus> files, String root) {
                 FileSystem fileSystem = path.getFileSystem(configuration);
                 FileStatus[] matches = fileSystem.globStatus(path);
                 if (matches == null || matches.length == 0) {
-                    throw JobException.input("no such input: " + Redaction.redact(input));
+                    throw JobException.input("no such input: " + input);
                 }
                 for (FileStatus match : matches) {
                     addFiles(fileSystem, match, files);
                 }
             } catch (IOException | IllegalArgumentException e) {
                 throw new JobException(
-                        ExitCode.INPUT_INVALID,
-                        "the input " + Redaction.redact(input) + " cannot be read: " + e.getMessage(),
-                        e);
+                        ExitCode.INPUT_INVALID, "the input " + input + " cannot be read: " + e.getMessage(), e);
             }
             if (files.size() == before) {
-                throw JobException.input("the input " + Redaction.redact(input) + " holds no files");
+                throw JobException.input("the input " + input + " holds no files");
             }
         }
         Set<String> names = new HashSet<>();

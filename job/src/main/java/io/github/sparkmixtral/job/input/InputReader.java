@@ -10,7 +10,6 @@ import static org.apache.spark.sql.functions.min;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
-import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
@@ -110,7 +109,7 @@ public final class InputReader {
     }
 
     private JobException noRows() {
-        return JobException.input("the input has no rows: " + Redaction.redact(String.join(", ", options.input())));
+        return JobException.input("the input has no rows: " + String.join(", ", options.input()));
     }
 
     private Input jsonLines() {

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.model;
 
+import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -69,7 +70,7 @@ record Attempts(Pause pause, Consumer<String> progress) {
                 Locale.ROOT,
                 "fetching %s broke off (%s): going on in %.1f s",
                 name,
-                RootCause.sentence(cause),
+                Redaction.redact(RootCause.sentence(cause)),
                 time.toMillis() / 1e3));
         try {
             pause.await(time);

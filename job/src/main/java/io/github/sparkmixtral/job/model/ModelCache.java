@@ -109,7 +109,8 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
         } catch (java.io.FileNotFoundException e) {
             throw new ModelException("no such model: " + shown, e);
         } catch (IOException | IllegalArgumentException e) {
-            throw new ModelException("the model " + shown + " cannot be fetched: " + RootCause.sentence(e), e);
+            throw new ModelException(
+                    Redaction.redact("the model " + model + " cannot be fetched: " + RootCause.sentence(e)), e);
         }
     }
 

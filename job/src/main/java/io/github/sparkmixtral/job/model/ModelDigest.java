@@ -1,7 +1,6 @@
 package io.github.sparkmixtral.job.model;
 
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -55,8 +54,7 @@ public final class ModelDigest {
             }
             return HexFormat.of().formatHex(digest.digest());
         } catch (IOException | IllegalArgumentException e) {
-            throw new ModelException(
-                    "the model " + Redaction.redact(model) + " cannot be read: " + RootCause.sentence(e), e);
+            throw new ModelException("the model " + model + " cannot be read: " + RootCause.sentence(e), e);
         }
     }
 

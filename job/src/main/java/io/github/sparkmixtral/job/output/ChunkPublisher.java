@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
@@ -49,7 +50,12 @@ final class ChunkPublisher {
         put(new ByteArrayInputStream(content), new Path(directory, target));
     }
 
-    /** The same where there must be no file of that name: false where there is one. */
+    /**
+     * The same where there must be no file of that name.
+     *
+     * @param content no other writer's, so that it tells whose file is there
+     * @return false where there is one
+     */
     boolean create(byte[] content, String name) throws IOException {
         Path target = new Path(directory, name);
         String scheme = fileSystem.getUri().getScheme();
@@ -73,7 +79,14 @@ final class ChunkPublisher {
         } catch (org.apache.hadoop.fs.FileAlreadyExistsException
                 | java.nio.file.FileAlreadyExistsException
                 | org.apache.hadoop.fs.s3a.RemoteFileChangedException e) {
-            return false;
+            // A client whose answer is lost asks again, and finds its own file.
+            return holds(content, target);
+        }
+    }
+
+    private boolean holds(byte[] content, Path target) throws IOException {
+        try (InputStream in = fileSystem.open(target)) {
+            return Arrays.equals(content, in.readNBytes(content.length + 1));
         }
     }
 

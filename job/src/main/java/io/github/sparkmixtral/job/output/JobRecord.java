@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -83,10 +84,12 @@ record JobRecord(Fingerprint fingerprint, int attempts, List<Chunk> chunks) {
         return chunks;
     }
 
-    /** As JSON. A segment is three numbers: the place of its file in {@code files}, its first row and its last. */
+    /** As JSON, which is another one each time, so that a run knows its own. A segment is three numbers: the place of its file in {@code files}, its first row and its last. */
     byte[] json() throws IOException {
         ObjectNode root = JSON.createObjectNode();
-        root.put("schema_version", VERSION).put("attempts", attempts);
+        root.put("schema_version", VERSION)
+                .put("written_as", UUID.randomUUID().toString())
+                .put("attempts", attempts);
         root.set("fingerprint", fingerprint.json());
         Map<String, Integer> places = new HashMap<>();
         ArrayNode files = root.putArray("files");

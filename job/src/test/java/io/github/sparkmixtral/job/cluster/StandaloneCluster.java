@@ -17,6 +17,9 @@ import java.util.stream.Stream;
 
 /** A master and workers of Spark as processes on this machine, started from the jars that the build has resolved. */
 final class StandaloneCluster implements AutoCloseable {
+    /** The properties of every run. */
+    static final Path DEFAULTS = Path.of("..", "conf", "spark-defaults.conf").toAbsolutePath();
+
     private static final Path TARGET = Path.of("target").toAbsolutePath();
     private static final String LOOPBACK = "127.0.0.1";
 
@@ -84,7 +87,7 @@ final class StandaloneCluster implements AutoCloseable {
         }
     }
 
-    private static String java() {
+    static String java() {
         return Path.of(System.getProperty("java.home"), "bin", "java").toString();
     }
 
@@ -130,6 +133,17 @@ final class StandaloneCluster implements AutoCloseable {
     /** Starts a driver; its output goes to the file. */
     Process submit(Path log, Map<String, String> environment, List<String> properties, List<String> arguments)
             throws IOException {
+        return submit(log, DEFAULTS, environment, properties, arguments);
+    }
+
+    /** The same with another file of properties. */
+    Process submit(
+            Path log,
+            Path propertiesFile,
+            Map<String, String> environment,
+            List<String> properties,
+            List<String> arguments)
+            throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 java(),
                 "-Xmx1g",
@@ -147,7 +161,7 @@ final class StandaloneCluster implements AutoCloseable {
                 "--master",
                 url,
                 "--properties-file",
-                Path.of("..", "conf", "spark-defaults.conf").toAbsolutePath().toString(),
+                propertiesFile.toString(),
                 "--conf",
                 "spark.executor.memory=1g",
                 "--conf",
