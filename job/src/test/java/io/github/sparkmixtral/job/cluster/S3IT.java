@@ -62,7 +62,7 @@ class S3IT {
     @BeforeAll
     static void start() throws Exception {
         s3 = new S3Server(shared);
-        cluster = new StandaloneCluster(Files.createDirectories(shared.resolve("cluster")), 2);
+        cluster = new StandaloneCluster(Files.createDirectories(shared.resolve("cluster")), Map.of(), Map.of());
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < ROWS; i++) {
             lines.add("{\"prompt\": \"Sort these numbers: " + i * 7 % 97 + ", " + i * 31 % 89 + ", " + i + "\"}");
