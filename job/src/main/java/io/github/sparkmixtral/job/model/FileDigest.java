@@ -29,9 +29,9 @@ public final class FileDigest {
      * @return SHA-256 as hexadecimal digits
      */
     public static String of(FileStatus file, long length, int samples, Configuration configuration) throws IOException {
-        MessageDigest digest = ModelCache.sha256();
         FileSystem fileSystem = file.getPath().getFileSystem(configuration);
-        try (FSDataInputStream in = fileSystem.open(file.getPath())) {
+        return FileBytes.read(fileSystem, file.getPath(), in -> {
+            MessageDigest digest = ModelCache.sha256();
             if (length <= WHOLE) {
                 add(in, 0, (int) length, digest);
             } else {
@@ -41,8 +41,8 @@ public final class FileDigest {
                     add(in, HEAD + i * step, SAMPLE, digest);
                 }
             }
-        }
-        return HexFormat.of().formatHex(digest.digest(), 0, 16);
+            return HexFormat.of().formatHex(digest.digest(), 0, 16);
+        });
     }
 
     private static void add(FSDataInputStream in, long position, int length, MessageDigest digest) throws IOException {
@@ -57,9 +57,11 @@ public final class FileDigest {
             return true;
         }
         byte[] around = new byte[(int) Math.min(2, file.getLen() - length + 1)];
-        try (FSDataInputStream in = file.getPath().getFileSystem(configuration).open(file.getPath())) {
+        FileSystem fileSystem = file.getPath().getFileSystem(configuration);
+        FileBytes.read(fileSystem, file.getPath(), in -> {
             in.readFully(length - 1, around);
-        }
+            return around;
+        });
         return around[0] == '\n' || around.length == 2 && (around[1] == '\n' || around[1] == '\r');
     }
 }

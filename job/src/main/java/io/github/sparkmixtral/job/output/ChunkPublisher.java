@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.output;
 
+import io.github.sparkmixtral.job.model.FileBytes;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -85,9 +86,7 @@ final class ChunkPublisher {
     }
 
     private boolean holds(byte[] content, Path target) throws IOException {
-        try (InputStream in = fileSystem.open(target)) {
-            return Arrays.equals(content, in.readNBytes(content.length + 1));
-        }
+        return Arrays.equals(content, FileBytes.of(fileSystem, target));
     }
 
     private static void createLocally(byte[] content, java.nio.file.Path target) throws IOException {

@@ -6,9 +6,9 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.model.FileBytes;
 import io.github.sparkmixtral.job.output.Chunk.Segment;
 import java.io.IOException;
-import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -45,8 +45,8 @@ record JobRecord(Fingerprint fingerprint, int attempts, List<Chunk> chunks) {
         if (!fileSystem.exists(file)) {
             return null;
         }
-        try (InputStream in = fileSystem.open(file)) {
-            JsonNode root = JSON.readTree(in);
+        try {
+            JsonNode root = JSON.readTree(FileBytes.of(fileSystem, file));
             if (root.path("schema_version").asInt() != VERSION) {
                 throw unusable(file, "it is of another version of spark-mixtral");
             }
