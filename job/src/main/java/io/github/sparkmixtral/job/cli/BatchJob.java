@@ -25,7 +25,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -69,30 +68,26 @@ final class BatchJob {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
             return;
         }
-        requireTimeLeft();
+        RunLimits limits =
+                RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
+        requireTimeLeft(limits);
         Input input = inputReader.read();
         output.plan(input);
         tellBeginning(model, input.survey().rows());
         Generation.Done done = Generation.Done.in(spark.sparkContext());
-        RunLimits limits =
-                RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
         ProgressReporter.Totals totals = ProgressReporter.Totals.NOTHING;
-        String reason = Manifest.Run.COMPLETED;
+        String limit = Manifest.Run.COMPLETED;
         if (output.rowsToAnswer() > 0) {
             try (TokenBudget budget = limits.open()) {
                 totals = generate(input, limits, done);
-                reason = limits.isDeadlinePast()
+                limit = limits.isDeadlinePast()
                         ? Manifest.Run.DEADLINE
-                        : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : reason;
+                        : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : limit;
             }
         }
         Manifest manifest = Manifest.of(options, output);
-        if (manifest.rows() >= input.survey().rows()) {
-            reason = Manifest.Run.COMPLETED;
-        } else if (reason.equals(Manifest.Run.COMPLETED)) {
-            throw rowsMissing(manifest, input.survey().rows());
-        }
-        requireNoMore(manifest, input.survey().rows());
+        String reason = manifest.rows() < input.survey().rows() ? limit : Manifest.Run.COMPLETED;
+        requireAllRows(manifest, input.survey().rows(), reason);
         Manifest.Run run = new Manifest.Run(
                 start,
                 Instant.now(),
@@ -107,12 +102,12 @@ final class BatchJob {
         finish(manifest, run);
     }
 
-    private void requireTimeLeft() {
-        Optional<Instant> deadline = options.limits().deadline();
-        if (deadline.isPresent() && !Instant.now().isBefore(deadline.get())) {
+    private void requireTimeLeft(RunLimits limits) {
+        if (limits.isDeadlinePast()) {
             throw new JobException(
                     ExitCode.STOPPED,
-                    "the --deadline " + deadline.get() + " is past: no row was answered; give a later one");
+                    "the --deadline " + options.limits().deadline().orElseThrow()
+                            + " is past: no row was answered; give a later one");
         }
     }
 
@@ -128,19 +123,17 @@ final class BatchJob {
                         : String.format(Locale.ROOT, ", %,d of them answered before", rows - output.rowsToAnswer()));
     }
 
-    /** A table may have had rows before. */
-    private void requireNoMore(Manifest manifest, long rows) {
-        if (manifest.rows() > rows && options.output().table().isEmpty()) {
-            throw rowsMissing(manifest, rows);
+    private void requireAllRows(Manifest manifest, long rows, String reason) {
+        boolean missing = manifest.rows() < rows && reason.equals(Manifest.Run.COMPLETED);
+        // A table may have had rows before.
+        boolean doubled = manifest.rows() > rows && options.output().table().isEmpty();
+        if (missing || doubled) {
+            throw new JobException(
+                    ExitCode.FAILED,
+                    "the output has " + manifest.rows() + " rows for " + rows
+                            + " of the input: the input has changed while the job ran, or Spark has lost some; run it again"
+                            + " with --output-mode overwrite");
         }
-    }
-
-    private static JobException rowsMissing(Manifest manifest, long rows) {
-        return new JobException(
-                ExitCode.FAILED,
-                "the output has " + manifest.rows() + " rows for " + rows
-                        + " of the input: the input has changed while the job ran, or Spark has lost some; run it again"
-                        + " with --output-mode overwrite");
     }
 
     private ModelDescription describe() {

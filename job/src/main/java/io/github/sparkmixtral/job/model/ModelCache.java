@@ -78,7 +78,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
                 : remote(model, found -> described(found, quantization));
     }
 
-    private ModelDescription described(RemoteModel model, Quantization quantization) throws IOException {
+    private ModelDescription described(ModelSource model, Quantization quantization) throws IOException {
         Path target = target(model);
         return model.isWholeIn(target)
                 ? ModelLoader.describe(model.in(target), quantization)
@@ -95,7 +95,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
     }
 
     private interface Use<T> {
-        T of(RemoteModel model) throws IOException;
+        T of(ModelSource model) throws IOException;
     }
 
     private <T> T remote(String model, Use<T> use) {
@@ -104,7 +104,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
             org.apache.hadoop.fs.Path source = new org.apache.hadoop.fs.Path(model);
             // An instance of its own: the shared ones are closed by whoever closes them.
             try (FileSystem fileSystem = FileSystem.newInstance(source.toUri(), withFileChecksums())) {
-                return use.of(RemoteModel.find(fileSystem, source, shown));
+                return use.of(ModelSource.find(fileSystem, source, shown));
             }
         } catch (java.io.FileNotFoundException e) {
             throw new ModelException("no such model: " + shown, e);
@@ -114,7 +114,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
         }
     }
 
-    private Path target(RemoteModel model) {
+    private Path target(ModelSource model) {
         return directory.resolve(model.uniqueName());
     }
 
@@ -129,7 +129,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
         return copy;
     }
 
-    private Path fetched(RemoteModel model, String shown) throws IOException {
+    private Path fetched(ModelSource model, String shown) throws IOException {
         Path target = target(model);
         Files.createDirectories(target);
         // File locks are the process's: its own threads are kept apart by the monitor.

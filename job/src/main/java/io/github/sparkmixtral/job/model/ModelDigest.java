@@ -5,8 +5,6 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
@@ -32,18 +30,11 @@ public final class ModelDigest {
                     ? new Path(java.nio.file.Path.of(model).toAbsolutePath().toUri())
                     : new Path(model);
             FileSystem fileSystem = path.getFileSystem(configuration);
-            FileStatus status = fileSystem.getFileStatus(path);
-            List<FileStatus> files = status.isFile()
-                    ? List.of(status)
-                    : Arrays.stream(fileSystem.listStatus(path))
-                            .filter(file ->
-                                    file.isFile() && isPart(file.getPath().getName()))
-                            .sorted(Comparator.comparing(file -> file.getPath().getName()))
-                            .toList();
+            List<FileStatus> files = ModelSource.find(fileSystem, path, model).files();
             MessageDigest digest = ModelCache.sha256();
             for (FileStatus file : files) {
                 // A file that was moved or renamed is the same model.
-                String name = status.isFile() ? "" : file.getPath().getName();
+                String name = files.size() == 1 ? "" : file.getPath().getName();
                 String part = name
                         + ' '
                         + file.getLen()
@@ -56,12 +47,5 @@ public final class ModelDigest {
         } catch (IOException | IllegalArgumentException e) {
             throw new ModelException("the model " + model + " cannot be read: " + RootCause.sentence(e), e);
         }
-    }
-
-    private static boolean isPart(String name) {
-        return name.endsWith(".safetensors")
-                || name.endsWith(".gguf")
-                || name.endsWith(".json")
-                || name.startsWith("tokenizer.");
     }
 }

@@ -15,7 +15,7 @@ import org.apache.hadoop.fs.FileStatus;
  * Describes a remote model without its weights. For as long as that takes, a temporary directory holds what the model's does, but
  * of the weights' files no more than the heads.
  */
-record ModelHeads(RemoteModel model, Attempts attempts) {
+record ModelHeads(ModelSource model, Attempts attempts) {
 
     /**
      * What the model's headers say.

@@ -136,7 +136,9 @@ public final class ChunkedOutput {
         List<Chunk> again = new ArrayList<>();
         Dataset<Row> retried = null;
         if (!known.isEmpty() && directory.hasAnswers()) {
-            left = all.join(answered(Answered.in(spark, options, directory.location())), sameId(), "left_anti");
+            Dataset<Row> answered =
+                    Answered.in(spark, options, directory.location()).select(col(Answered.ID));
+            left = all.join(answered, sameId(), "left_anti");
             for (String name : directory.chunksToRetry(spark, options)) {
                 again.add(new Chunk(name, List.of()));
             }
@@ -162,10 +164,6 @@ public final class ChunkedOutput {
         rows = fresh;
     }
 
-    private static Dataset<Row> answered(Dataset<Row> answers) {
-        return answers.select(col(Answered.ID));
-    }
-
     /** Rows without an id are all in one chunk, so they are answered all or not at all. */
     private static Column sameId() {
         return col(IdentifiedRows.ID).eqNullSafe(col(Answered.ID));
@@ -180,8 +178,11 @@ public final class ChunkedOutput {
             Dataset<Row> left, long remaining, Input input, int firstNumber, List<Chunk> more) {
         int count = (int) Math.ceilDiv(remaining, chunkRows(input.survey().rows()));
         Dataset<Row> spread;
+        int partitions = count;
         if (options.order() == RowOrder.PREFIX) {
             spread = PrefixOrder.spread(left, count);
+            // Fewer where many prompts begin alike; the rows are spread already, so that asking costs nothing.
+            partitions = spread.javaRDD().getNumPartitions();
         } else {
             Column bucket =
                     pmod(xxhash64(col(IdentifiedRows.ID)), lit((long) count)).cast("int");
@@ -191,7 +192,7 @@ public final class ChunkedOutput {
                     .drop(OutputDirectory.CHUNK);
         }
         int generation = record == null ? 0 : record.attempts();
-        for (int i = 0; i < spread.javaRDD().getNumPartitions(); i++) {
+        for (int i = 0; i < partitions; i++) {
             more.add(Chunk.ofBucket(firstNumber + i, generation));
         }
         return spread.drop(IdentifiedRows.ID, IdentifiedRows.BEGINNING);

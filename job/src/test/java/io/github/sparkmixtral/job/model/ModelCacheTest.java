@@ -39,7 +39,7 @@ class ModelCacheTest {
     private Path remote;
 
     @BeforeEach
-    void makeRemoteModel() throws IOException {
+    void makeModelSource() throws IOException {
         FlakyFileSystem.reset();
         new Random(1).nextBytes(bytes);
         remote = directory.resolve("remote/mixtral.gguf");

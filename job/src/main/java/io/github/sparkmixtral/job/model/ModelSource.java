@@ -21,10 +21,10 @@ import org.apache.hadoop.fs.Path;
  * @param directory whether the source is one
  * @param files what the model is made of, by name
  */
-record RemoteModel(FileSystem fileSystem, Path source, boolean directory, List<FileStatus> files) {
+record ModelSource(FileSystem fileSystem, Path source, boolean directory, List<FileStatus> files) {
     private static final Pattern FIRST_PART = Pattern.compile("(.*)-00001(-of-\\d{5}\\.gguf)");
 
-    RemoteModel {
+    ModelSource {
         files = List.copyOf(files);
     }
 
@@ -35,12 +35,12 @@ record RemoteModel(FileSystem fileSystem, Path source, boolean directory, List<F
      * @throws ModelException where a directory holds none
      * @throws java.io.FileNotFoundException where there is no such file or directory
      */
-    static RemoteModel find(FileSystem fileSystem, Path source, String shown) throws IOException {
+    static ModelSource find(FileSystem fileSystem, Path source, String shown) throws IOException {
         FileStatus status = fileSystem.getFileStatus(source);
         Matcher firstPart = FIRST_PART.matcher(source.getName());
         List<FileStatus> files;
         if (status.isDirectory()) {
-            files = files(fileSystem, source, RemoteModel::isPart);
+            files = files(fileSystem, source, ModelSource::isPart);
         } else if (firstPart.matches()) {
             Pattern part =
                     Pattern.compile(Pattern.quote(firstPart.group(1)) + "-\\d{5}" + Pattern.quote(firstPart.group(2)));
@@ -51,7 +51,7 @@ record RemoteModel(FileSystem fileSystem, Path source, boolean directory, List<F
         if (files.isEmpty()) {
             throw new ModelException("no such model: " + shown + " holds no model files");
         }
-        return new RemoteModel(fileSystem, source, status.isDirectory(), files);
+        return new ModelSource(fileSystem, source, status.isDirectory(), files);
     }
 
     private static List<FileStatus> files(FileSystem fileSystem, Path directory, Predicate<String> wanted)
