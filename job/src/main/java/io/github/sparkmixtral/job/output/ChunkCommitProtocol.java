@@ -94,6 +94,7 @@ public final class ChunkCommitProtocol extends FileCommitProtocol implements Ser
     @Override
     public void setupTask(TaskAttemptContext task) {
         pending = new ArrayList<>();
+        log().info("The chunk {} begins", name(task));
     }
 
     @Override

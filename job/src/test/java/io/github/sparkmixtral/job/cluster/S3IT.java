@@ -45,9 +45,6 @@ class S3IT {
     /** With all that has a meaning in URIs. */
     private static final String SECRET = "wJa/lr+XUt@nFE:MI=K7/bPx";
 
-    private static final List<String> ANY_KEYS =
-            List.of("spark.hadoop.fs.s3a.access.key test", "spark.hadoop.fs.s3a.secret.key test");
-
     @TempDir
     private static Path shared;
 
@@ -175,59 +172,39 @@ class S3IT {
     }
 
     @Test
-    void answersWithTheEnvironmentsKeysAndTellsThemNowhere() throws Exception {
-        String output = S3Server.uri("plain/out");
-        Map<String, String> keys = Map.of("AWS_ACCESS_KEY_ID", "environment", "AWS_SECRET_ACCESS_KEY", SECRET);
-        try (FaultyProxy proxy = new FaultyProxy(s3.endpoint(), _ -> Fault.NONE)) {
-            Process driver = submit("driver", proxy.endpoint(), keys, List.of(), output);
-            assertNoCommandTells(driver);
-            assertDone("driver", driver);
-            assertThat(proxy.accessKeys()).containsExactly("environment");
-        }
-        assertWhole(output);
-        assertNothingTells(output);
-    }
-
-    @Test
-    void killedDriverLosesNothingAndTheSameCommandFinishes() throws Exception {
+    void killedDriverLosesNothingThoughTheStoreFailsAndThePropertiesKeysStayHidden() throws Exception {
         String output = S3Server.uri("killed/out");
-        Process driver = submit("killed", s3.endpoint(), Map.of(), ANY_KEYS, output);
-        while (chunks(output).size() < 2) {
-            assertThat(driver.isAlive()).as(Files.readString(log("killed"))).isTrue();
-            TimeUnit.MILLISECONDS.sleep(100);
+        List<String> keys =
+                List.of("spark.hadoop.fs.s3a.access.key properties", "spark.hadoop.fs.s3a.secret.key " + SECRET);
+        Map<String, String> before;
+        try (FaultyProxy proxy = new FaultyProxy(s3.endpoint(), new Turns())) {
+            Process driver = submit("killed", proxy.endpoint(), Map.of(), keys, output);
+            while (chunks(output).size() < 2) {
+                assertThat(driver.isAlive()).as(Files.readString(log("killed"))).isTrue();
+                TimeUnit.MILLISECONDS.sleep(100);
+            }
+            driver.destroyForcibly().waitFor();
+            before = chunks(output);
+            assertThat(before).hasSizeLessThan(CHUNKS);
+
+            Process again = submit("again", proxy.endpoint(), Map.of(), keys, output);
+            assertNoCommandTells(again);
+            assertDone("again", again);
+
+            assertThat(proxy.injected()).containsOnlyKeys(EnumSet.complementOf(EnumSet.of(Fault.NONE)));
+            assertThat(proxy.accessKeys()).containsExactly("properties");
         }
-        driver.destroyForcibly().waitFor();
-        Map<String, String> before = chunks(output);
-        assertThat(before).hasSizeLessThan(CHUNKS);
-
-        assertDone("again", submit("again", s3.endpoint(), Map.of(), ANY_KEYS, output));
-
         assertThat(chunks(output)).containsAllEntriesOf(before);
         JsonNode manifest = assertWhole(output);
         assertThat(manifest.at("/rows/resumed").asInt()).isGreaterThanOrEqualTo(2 * 12);
         assertThat(manifest.at("/attempts").asInt()).isEqualTo(2);
-    }
-
-    @Test
-    void finishesThoughTheStoreFailsAndTellsThePropertiesKeysNowhere() throws Exception {
-        String output = S3Server.uri("faulty/out");
-        List<String> keys =
-                List.of("spark.hadoop.fs.s3a.access.key properties", "spark.hadoop.fs.s3a.secret.key " + SECRET);
-        Turns turns = new Turns();
-        try (FaultyProxy proxy = new FaultyProxy(s3.endpoint(), turns)) {
-            Process driver = submit("driver", proxy.endpoint(), Map.of(), keys, output);
-            assertNoCommandTells(driver);
-            assertDone("driver", driver);
-            assertThat(proxy.injected()).containsOnlyKeys(EnumSet.complementOf(EnumSet.of(Fault.NONE)));
-            assertThat(proxy.accessKeys()).containsExactly("properties");
-        }
-        assertWhole(output);
         assertNothingTells(output);
     }
 
     @Test
-    void oneOfTwoThatStartAtOnceGoesOn() throws Exception {
+    void oneOfTwoThatStartAtOnceGoesOnAndTheEnvironmentsKeysStayHidden() throws Exception {
         String output = S3Server.uri("twice/out");
+        Map<String, String> keys = Map.of("AWS_ACCESS_KEY_ID", "environment", "AWS_SECRET_ACCESS_KEY", SECRET);
         CyclicBarrier bothWrite = new CyclicBarrier(2);
         try (FaultyProxy proxy = new FaultyProxy(s3.endpoint(), request -> {
             if (request.method().equals("PUT") && request.target().endsWith("_job.json")) {
@@ -236,21 +213,24 @@ class S3IT {
             }
             return Fault.NONE;
         })) {
-            List<String> properties = new ArrayList<>(ANY_KEYS);
-            properties.add("spark.cores.max 1");
-            // The one that is first waits for the other.
-            properties.add("spark.hadoop.fs.s3a.connection.request.timeout 10m");
-            properties.add("spark.hadoop.fs.s3a.connection.timeout 10m");
-            Process one = submit("one", proxy.endpoint(), Map.of(), properties, output);
-            Process other = submit("other", proxy.endpoint(), Map.of(), properties, output);
+            List<String> properties = List.of(
+                    "spark.cores.max 1",
+                    // The one that is first waits for the other.
+                    "spark.hadoop.fs.s3a.connection.request.timeout 10m",
+                    "spark.hadoop.fs.s3a.connection.timeout 10m");
+            Process one = submit("one", proxy.endpoint(), keys, properties, output);
+            Process other = submit("other", proxy.endpoint(), keys, properties, output);
+            assertNoCommandTells(one, other);
             assertThat(List.of(one.waitFor(), other.waitFor()))
                     .containsExactlyInAnyOrder(ExitCode.DONE.value(), ExitCode.OUTPUT_EXISTS.value());
             String refused = Files.readString(log(one.exitValue() == 0 ? "other" : "one"));
             assertThat(refused.lines().toList().getLast())
                     .isEqualTo("spark-mixtral: the output " + output
                             + " is being written by another run, which started at the same time: let it finish");
+            assertThat(proxy.accessKeys()).containsExactly("environment");
         }
         assertWhole(output);
+        assertNothingTells(output);
     }
 
     /** Every fourth request of a method has the next fault that fits it, and what begins the output loses its answer. */
@@ -297,9 +277,9 @@ class S3IT {
     }
 
     /** Every user of a machine sees its command lines. */
-    private static void assertNoCommandTells(Process driver) throws Exception {
+    private static void assertNoCommandTells(Process... drivers) throws Exception {
         boolean executed = false;
-        while (driver.isAlive()) {
+        while (Stream.of(drivers).anyMatch(Process::isAlive)) {
             for (ProcessHandle process : ProcessHandle.allProcesses().toList()) {
                 Path file = Path.of("/proc", Long.toString(process.pid()), "cmdline");
                 try {

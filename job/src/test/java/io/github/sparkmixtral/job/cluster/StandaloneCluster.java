@@ -27,17 +27,20 @@ final class StandaloneCluster implements AutoCloseable {
     private final Path home;
     private final String url;
     private final int masterUi;
-    private final List<Process> processes = new ArrayList<>();
+    private final Process master;
+    private final List<Map<String, String>> environments;
+    private final List<Process> workers = new ArrayList<>();
 
     /** With one worker for each environment. Each has a host of its own: 127.0.0.1, 127.0.0.2 and so on. */
     @SafeVarargs
-    StandaloneCluster(Path directory, Map<String, String>... workers) throws IOException, InterruptedException {
+    StandaloneCluster(Path directory, Map<String, String>... environments) throws IOException, InterruptedException {
         this.directory = directory;
+        this.environments = List.of(environments);
         this.home = sparkHome(directory);
         int port = freePort();
         this.masterUi = freePort();
         this.url = "spark://" + LOOPBACK + ":" + port;
-        start(
+        this.master = start(
                 "master",
                 Map.of(),
                 "org.apache.spark.deploy.master.Master",
@@ -47,27 +50,41 @@ final class StandaloneCluster implements AutoCloseable {
                 Integer.toString(port),
                 "--webui-port",
                 Integer.toString(masterUi));
-        for (int i = 0; i < workers.length; i++) {
-            String host = "127.0.0." + (i + 1);
-            Map<String, String> environment = new HashMap<>(workers[i]);
-            environment.put("SPARK_LOCAL_IP", host);
-            start(
-                    "worker-" + i,
-                    environment,
-                    "org.apache.spark.deploy.worker.Worker",
-                    "--host",
-                    host,
-                    "-c",
-                    "1",
-                    "-m",
-                    "3g",
-                    "--webui-port",
-                    Integer.toString(freePort()),
-                    "-d",
-                    Files.createDirectories(directory.resolve("work-" + i)).toString(),
-                    url);
+        for (int i = 0; i < environments.length; i++) {
+            workers.add(startWorker(i));
         }
-        awaitWorkers(workers.length);
+        awaitWorkers();
+    }
+
+    private Process startWorker(int index) throws IOException {
+        String host = "127.0.0." + (index + 1);
+        Map<String, String> environment = new HashMap<>(environments.get(index));
+        environment.put("SPARK_LOCAL_IP", host);
+        return start(
+                "worker-" + index,
+                environment,
+                "org.apache.spark.deploy.worker.Worker",
+                "--host",
+                host,
+                "-c",
+                "1",
+                "-m",
+                "3g",
+                "--webui-port",
+                Integer.toString(freePort()),
+                "-d",
+                Files.createDirectories(directory.resolve("work-" + index)).toString(),
+                url);
+    }
+
+    int workers() {
+        return workers.size();
+    }
+
+    /** Kills a worker, whose executors are left alone, and starts another one in its place. */
+    void restartWorker(int index) throws IOException, InterruptedException {
+        workers.get(index).destroyForcibly().waitFor();
+        workers.set(index, startWorker(index));
     }
 
     private static Path sparkHome(Path directory) throws IOException {
@@ -91,15 +108,16 @@ final class StandaloneCluster implements AutoCloseable {
         return Path.of(System.getProperty("java.home"), "bin", "java").toString();
     }
 
-    private void start(String name, Map<String, String> environment, String mainClass, String... arguments)
+    private Process start(String name, Map<String, String> environment, String mainClass, String... arguments)
             throws IOException {
         List<String> command =
                 new ArrayList<>(List.of(java(), "-Xmx512m", "-cp", home.resolve("jars") + "/*", mainClass));
         command.addAll(List.of(arguments));
-        processes.add(process(command, environment)
+        return process(command, environment)
                 .redirectErrorStream(true)
-                .redirectOutput(directory.resolve(name + ".log").toFile())
-                .start());
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(
+                        directory.resolve(name + ".log").toFile()))
+                .start();
     }
 
     private ProcessBuilder process(List<String> command, Map<String, String> environment) {
@@ -111,7 +129,7 @@ final class StandaloneCluster implements AutoCloseable {
         return builder;
     }
 
-    private void awaitWorkers(int workers) throws IOException, InterruptedException {
+    private void awaitWorkers() throws IOException, InterruptedException {
         HttpClient client = HttpClient.newHttpClient();
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + LOOPBACK + ":" + masterUi + "/json/"))
                 .build();
@@ -119,7 +137,7 @@ final class StandaloneCluster implements AutoCloseable {
             try {
                 String state = client.send(request, HttpResponse.BodyHandlers.ofString())
                         .body();
-                if (state.split("\"state\" : \"ALIVE\"", -1).length - 1 >= workers) {
+                if (state.split("\"state\" : \"ALIVE\"", -1).length - 1 >= workers.size()) {
                     return;
                 }
             } catch (IOException notYet) {
@@ -186,7 +204,7 @@ final class StandaloneCluster implements AutoCloseable {
 
     /** The processes of executors that run now. */
     List<ProcessHandle> executors() {
-        return processes.stream()
+        return workers.stream()
                 .flatMap(process -> process.toHandle().descendants())
                 .filter(handle -> handle.info().commandLine().orElse("").contains("CoarseGrainedExecutorBackend"))
                 .toList();
@@ -206,7 +224,8 @@ final class StandaloneCluster implements AutoCloseable {
 
     @Override
     public void close() {
-        for (Process process : processes.reversed()) {
+        for (Process process :
+                Stream.concat(workers.stream(), Stream.of(master)).toList()) {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
             process.destroyForcibly();
         }
