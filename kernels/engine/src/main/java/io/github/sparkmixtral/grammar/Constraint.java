@@ -106,6 +106,24 @@ public final class Constraint {
             return Constraint.this.allowed(state, dropsSpace);
         }
 
+        /** The token that must come next, if there is only one; else -1. */
+        public int only() {
+            if (mayEnd()) {
+                return -1;
+            }
+            int only = -1;
+            long[] allowed = allowed();
+            for (int word = 0; word < allowed.length; word++) {
+                if (allowed[word] != 0) {
+                    if (only >= 0 || Long.bitCount(allowed[word]) > 1) {
+                        return -1;
+                    }
+                    only = 64 * word + Long.numberOfTrailingZeros(allowed[word]);
+                }
+            }
+            return only;
+        }
+
         /** Whether the text may end here. */
         public boolean mayEnd() {
             return state.accepting();

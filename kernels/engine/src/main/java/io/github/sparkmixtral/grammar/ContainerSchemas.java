@@ -89,9 +89,11 @@ final class ContainerSchemas {
                 ? null
                 : JsonForms.member(
                         JsonForms.stringOtherThan(names), reader.expression(others, path + "/additionalProperties"));
-        Expression tail = JsonForms.closed(other == null ? Expression.EMPTY : Expression.any(JsonForms.following(other)));
-        Expression first =
-                other == null ? Expression.EMPTY : Expression.optional(JsonForms.closed(JsonForms.list(other, 1, Expression.UNBOUNDED)));
+        Expression tail =
+                JsonForms.closed(other == null ? Expression.EMPTY : Expression.any(JsonForms.following(other)));
+        Expression first = other == null
+                ? Expression.EMPTY
+                : Expression.optional(JsonForms.closed(JsonForms.list(other, 1, Expression.UNBOUNDED)));
         for (int i = names.size() - 1; i >= 0; i--) {
             String name = names.get(i);
             String place = path + "/properties/" + name.replace("~", "~0").replace("/", "~1");

@@ -53,6 +53,7 @@ final class SchemaMerge {
         if (a.has("$ref") || b.has("$ref")) {
             return merge(flat(a), flat(b));
         }
+        requireLocal(a, b);
         ObjectNode merged = NODES.objectNode();
         merged.setAll((ObjectNode) a);
         for (var field : b.properties()) {
@@ -68,6 +69,19 @@ final class SchemaMerge {
         }
         mergeProperties(a, b, merged);
         return merged;
+    }
+
+    /** Some keywords look at their neighbours in one schema, and at no others. */
+    private void requireLocal(JsonNode a, JsonNode b) {
+        if (a.has("prefixItems") && b.has("items") || b.has("prefixItems") && a.has("items")) {
+            throw cannot("items");
+        }
+        for (String keyword : List.of("unevaluatedProperties", "unevaluatedItems")) {
+            // Beside what it is merged with, only the outermost one sees all.
+            if (b.has(keyword) || depth > 1 && a.has(keyword)) {
+                throw cannot(keyword);
+            }
+        }
     }
 
     /** Without a {@code $ref} of its own. */
@@ -153,7 +167,7 @@ final class SchemaMerge {
 
     private GrammarException cannot(String key) {
         return new GrammarException(
-                unsupported.apply("has two different '" + key + "' at once, which is not supported"));
+                unsupported.apply("holds two schemas together whose '" + key + "' differ, which is not supported"));
     }
 
     private static boolean larger(JsonNode a, JsonNode b) {

@@ -14,7 +14,9 @@ final class StringFormats {
     private static final String HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]";
     private static final String TIME = HOUR_MINUTE + ":[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-]" + HOUR_MINUTE + ")";
     private static final String BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
-    private static final String LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?";
+    /** Without two hyphens in a row, for those begin what stands for other scripts. */
+    private static final String LABEL = "[A-Za-z0-9]{1,14}(?:-[A-Za-z0-9]{1,14}){0,3}";
+
     private static final String HOST = LABEL + "(?:\\." + LABEL + "){0,4}";
     private static final String ATOM = "[A-Za-z0-9_%+-]{1,32}";
     private static final String GROUP = "[0-9A-Fa-f]{1,4}";

@@ -12,8 +12,8 @@ import org.junit.jupiter.api.Test;
 
 class ConstraintTest {
     private static final String[] PIECES = {
-        null, "{", "}", "\"", "\"n", "\"name", " \"", "name", "na", "me", "\":", ":", " ", "  ", "1", "12", " 1", ",", "true", "é", "\n", "",
-        "ab", "abc", "bc", "b", "a", "c", "😀"
+        null, "{", "}", "\"", "\"n", "\"name", " \"", "name", "na", "me", "\":", ":", " ", "  ", "1", "12", " 1", ",",
+        "true", "é", "\n", "", "ab", "abc", "bc", "b", "a", "c", "😀"
     };
 
     private static final TokenTrie TRIE = trie();
@@ -51,8 +51,7 @@ class ConstraintTest {
     @Test
     void tokensMayReachOverTheBordersOfWhatTheyAreMadeFor() {
         Constraint.Text text = constraint(
-                        Kind.JSON,
-                        "{\"properties\": {\"name\": {\"type\": \"integer\"}}, \"required\": [\"name\"]}")
+                        Kind.JSON, "{\"properties\": {\"name\": {\"type\": \"integer\"}}, \"required\": [\"name\"]}")
                 .begin(false);
         assertThat(allowed(text)).containsExactly("{");
         text.append(1);
@@ -89,7 +88,8 @@ class ConstraintTest {
         Constraint.Text text = constraint(Kind.CHOICE, "[\"abcab\", \"abb\"]").begin(false);
         assertThat(text.append("ab")).isTrue();
         assertThat(allowed(text)).containsExactly("b", "c");
-        assertThat(constraint(Kind.CHOICE, "[\"abcab\", \"abb\"]").begin(false).append("b")).isFalse();
+        assertThat(constraint(Kind.CHOICE, "[\"abcab\", \"abb\"]").begin(false).append("b"))
+                .isFalse();
     }
 
     @Test
@@ -127,7 +127,9 @@ class ConstraintTest {
                     List<Integer> possible = new ArrayList<>();
                     for (int id = 0; id < PIECES.length + 261; id++) {
                         boolean taken = takes(schema, tokens, id);
-                        assertThat(isAllowed(mask, id)).as(tokens + " then " + id).isEqualTo(taken);
+                        assertThat(isAllowed(mask, id))
+                                .as(tokens + " then " + id)
+                                .isEqualTo(taken);
                         if (taken) {
                             possible.add(id);
                         }
@@ -150,7 +152,8 @@ class ConstraintTest {
         if (bytes == null || bytes.length == 0) {
             return false;
         }
-        Constraint.Text text = ORACLES.computeIfAbsent(schema, key -> constraint(Kind.JSON, key)).begin(true);
+        Constraint.Text text = ORACLES.computeIfAbsent(schema, key -> constraint(Kind.JSON, key))
+                .begin(true);
         tokens.forEach(text::append);
         try {
             text.append(last);

@@ -16,14 +16,15 @@ class JsonSchemaReaderTest {
     private static void assertTakes(String schema, boolean taken, String... documents) {
         Grammar grammar = grammar(schema);
         for (String document : documents) {
-            assertThat(Texts.isWhole(grammar, document.replace('\'', '"'))).as(document).isEqualTo(taken);
+            assertThat(Texts.isWhole(grammar, document.replace('\'', '"')))
+                    .as(document)
+                    .isEqualTo(taken);
         }
     }
 
     @Test
     void propertiesComeInTheirOrder() {
-        String schema =
-                """
+        String schema = """
                 {'type': 'object', 'properties': {'name': {'type': 'string'}, 'age': {'type': 'integer'}, 'city': {'type': 'string'}},
                  'required': ['name', 'city'], 'additionalProperties': false}""";
         assertTakes(
@@ -46,7 +47,16 @@ class JsonSchemaReaderTest {
     @Test
     void allOptionalPropertiesMayBeMissing() {
         String schema = "{'properties': {'a': {'const': 1}, 'b': {'const': 2}, 'c': {'const': 3}}}";
-        assertTakes(schema, true, "{}", "{ }", "{'a':1}", "{'b':2}", "{'c':3}", "{'a':1,'c':3}", "{'a': 1, 'b': 2, 'c': 3}");
+        assertTakes(
+                schema,
+                true,
+                "{}",
+                "{ }",
+                "{'a':1}",
+                "{'b':2}",
+                "{'c':3}",
+                "{'a':1,'c':3}",
+                "{'a': 1, 'b': 2, 'c': 3}");
         assertTakes(schema, false, "{,}", "{'a':1,}", "{'b':2,'a':1}", "{'a':1 'b':2}", "[]");
     }
 
@@ -60,12 +70,35 @@ class JsonSchemaReaderTest {
 
     @Test
     void arraysHaveTheirLengths() {
-        assertTakes("{'items': {'type': 'boolean'}, 'minItems': 2, 'maxItems': 3}", true, "[true,false]", "[ true, true, false ]");
-        assertTakes("{'items': {'type': 'boolean'}, 'minItems': 2, 'maxItems': 3}", false, "[]", "[true]", "[true,true,true,true]", "[1,2]");
-        assertTakes("{'prefixItems': [{'const': 1}, {'const': 2}], 'items': {'const': 0}}", true, "[]", "[1]", "[1,2]", "[1,2,0,0]");
-        assertTakes("{'prefixItems': [{'const': 1}, {'const': 2}], 'items': {'const': 0}}", false, "[2]", "[1,0]", "[1,2,1]");
-        assertTakes("{'prefixItems': [{'const': 1}, {'const': 2}], 'items': false, 'minItems': 1}", true, "[1]", "[1,2]");
-        assertTakes("{'prefixItems': [{'const': 1}, {'const': 2}], 'items': false, 'minItems': 1}", false, "[]", "[1,2,3]");
+        assertTakes(
+                "{'items': {'type': 'boolean'}, 'minItems': 2, 'maxItems': 3}",
+                true,
+                "[true,false]",
+                "[ true, true, false ]");
+        assertTakes(
+                "{'items': {'type': 'boolean'}, 'minItems': 2, 'maxItems': 3}",
+                false,
+                "[]",
+                "[true]",
+                "[true,true,true,true]",
+                "[1,2]");
+        assertTakes(
+                "{'prefixItems': [{'const': 1}, {'const': 2}], 'items': {'const': 0}}",
+                true,
+                "[]",
+                "[1]",
+                "[1,2]",
+                "[1,2,0,0]");
+        assertTakes(
+                "{'prefixItems': [{'const': 1}, {'const': 2}], 'items': {'const': 0}}",
+                false,
+                "[2]",
+                "[1,0]",
+                "[1,2,1]");
+        assertTakes(
+                "{'prefixItems': [{'const': 1}, {'const': 2}], 'items': false, 'minItems': 1}", true, "[1]", "[1,2]");
+        assertTakes(
+                "{'prefixItems': [{'const': 1}, {'const': 2}], 'items': false, 'minItems': 1}", false, "[]", "[1,2,3]");
         assertTakes("{'type': 'array', 'maxItems': 0}", true, "[]");
         assertTakes("{'type': 'array', 'maxItems': 0}", false, "[1]");
         assertTakes("{'items': [{'const': 1}], 'additionalItems': {'const': 2}}", true, "[1,2,2]");
@@ -73,12 +106,12 @@ class JsonSchemaReaderTest {
 
     @Test
     void schemasMayLeadToThemselves() {
-        String tree =
-                """
+        String tree = """
                 {'$ref': '#/$defs/node', '$defs': {'node': {'type': 'object', 'properties':
                  {'value': {'type': 'integer'}, 'children': {'type': 'array', 'items': {'$ref': '#/$defs/node'}}}, 'required': ['value']}}}""";
         assertTakes(tree, true, "{'value': 1, 'children': [{'value': 2, 'children': []}, {'value': 3}]}");
-        assertTakes(tree, false, "{'value': 1, 'children': [{'children': []}]}", "{'value': 1, 'children': [{'value': 2}}");
+        assertTakes(
+                tree, false, "{'value': 1, 'children': [{'children': []}]}", "{'value': 1, 'children': [{'value': 2}}");
     }
 
     @Test
@@ -89,10 +122,19 @@ class JsonSchemaReaderTest {
         assertTakes("{'type': 'string', 'pattern': 'b+'}", true, "'b'", "'a\\\\ \\'bbc'");
         assertTakes("{'type': 'string', 'pattern': 'b+'}", false, "'a'", "''");
         assertTakes("{'type': 'string', 'pattern': '^[a-z]+$', 'minLength': 2, 'maxLength': 3}", true, "'ab'", "'abc'");
-        assertTakes("{'type': 'string', 'pattern': '^[a-z]+$', 'minLength': 2, 'maxLength': 3}", false, "'a'", "'abcd'", "'aB'");
+        assertTakes(
+                "{'type': 'string', 'pattern': '^[a-z]+$', 'minLength': 2, 'maxLength': 3}",
+                false,
+                "'a'",
+                "'abcd'",
+                "'aB'");
         assertTakes("{'type': 'string', 'format': 'date'}", true, "'2024-02-29'", "'1999-12-31'");
         assertTakes("{'type': 'string', 'format': 'date'}", false, "'2023-02-29'", "'2024-13-01'", "'2024-1-1'");
-        assertTakes("{'type': 'string', 'format': 'date-time'}", true, "'2024-02-29T23:59:59.5+01:00'", "'2024-01-01T00:00:00Z'");
+        assertTakes(
+                "{'type': 'string', 'format': 'date-time'}",
+                true,
+                "'2024-02-29T23:59:59.5+01:00'",
+                "'2024-01-01T00:00:00Z'");
         assertTakes("{'type': 'string', 'format': 'uuid'}", true, "'123e4567-e89b-12d3-a456-426614174000'");
         assertTakes("{'type': 'string', 'format': 'email'}", true, "'ada.l@example.org'");
         assertTakes("{'type': 'string', 'format': 'email'}", false, "'ada'", "'.a@example.org'");
@@ -103,7 +145,8 @@ class JsonSchemaReaderTest {
     @Test
     void numbersHaveTheirBounds() {
         assertTakes("{'type': 'integer', 'minimum': -3, 'exclusiveMaximum': 120}", true, "-3", "0", "7", "119");
-        assertTakes("{'type': 'integer', 'minimum': -3, 'exclusiveMaximum': 120}", false, "-4", "120", "1.5", "007", "1e1");
+        assertTakes(
+                "{'type': 'integer', 'minimum': -3, 'exclusiveMaximum': 120}", false, "-4", "120", "1.5", "007", "1e1");
         assertTakes("{'type': 'number', 'exclusiveMinimum': 0, 'maximum': 1}", true, "0.001", "1", "1.0", "0.5");
         assertTakes("{'type': 'number', 'exclusiveMinimum': 0, 'maximum': 1}", false, "0", "0.0", "1.01", "-0.5", "2");
         assertTakes("{'type': 'integer', 'multipleOf': 100, 'minimum': 50, 'maximum': 400}", true, "100", "400");
@@ -114,8 +157,7 @@ class JsonSchemaReaderTest {
 
     @Test
     void schemasHoldTogether() {
-        String both =
-                """
+        String both = """
                 {'allOf': [{'type': 'object', 'properties': {'a': {'type': 'number', 'minimum': 1}}, 'required': ['a']},
                  {'properties': {'a': {'type': 'integer', 'maximum': 3}, 'b': {'enum': ['x', null]}}}]}""";
         assertTakes(both, true, "{'a': 2}", "{'a':3,'b':null}", "{'a':1,'b':'x'}");
@@ -123,8 +165,7 @@ class JsonSchemaReaderTest {
         String either = "{'type': 'string', 'anyOf': [{'maxLength': 1}, {'minLength': 3}]}";
         assertTakes(either, true, "''", "'a'", "'abc'");
         assertTakes(either, false, "'ab'", "1");
-        String one =
-                """
+        String one = """
                 {'oneOf': [{'type': 'object', 'properties': {'kind': {'const': 'a'}, 'x': {'type': 'null'}}, 'required': ['kind']},
                  {'type': 'object', 'properties': {'kind': {'const': 'b'}}, 'required': ['kind']}, {'type': 'null'}]}""";
         assertTakes(one, true, "{'kind':'a','x':null}", "{'kind':'b'}", "null");

@@ -35,7 +35,9 @@ class RandomSchemasTest {
             Schema judge = REGISTRY.getSchema(schema, InputFormat.JSON);
             String document = example.document().toString();
             assertThat(judge.validate(document, InputFormat.JSON)).as(schema).isEmpty();
-            assertThat(Texts.isWhole(grammar, document)).as(document + " of " + schema).isTrue();
+            assertThat(Texts.isWhole(grammar, document))
+                    .as(document + " of " + schema)
+                    .isTrue();
             States states = new States(new Automaton(grammar));
             for (int run = 0; run < 4; run++) {
                 String text = Texts.random(states, random, 2000);
@@ -97,8 +99,7 @@ class RandomSchemasTest {
         ArrayNode values = NODES.arrayNode().add("a\\b").add(-1.5).addNull().add(true);
         values.add(NODES.objectNode().put("k", 1));
         if (random.nextBoolean()) {
-            return new Example(
-                    NODES.objectNode().set("const", values.get(random.nextInt(1))), values.get(0));
+            return new Example(NODES.objectNode().set("const", values.get(random.nextInt(1))), values.get(0));
         }
         return new Example(NODES.objectNode().set("enum", values), values.get(random.nextInt(values.size())));
     }
