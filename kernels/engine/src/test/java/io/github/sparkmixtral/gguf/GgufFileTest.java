@@ -69,7 +69,7 @@ class GgufFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"10,Q2_K (10)", "23,IQ4_XS (23)", "39,MXFP4 (39)", "4,unknown (4)", "-1,unknown (4294967295)"})
+    @CsvSource({"9,Q8_1 (9)", "16,IQ2_XXS (16)", "29,IQ1_M (29)", "4,unknown (4)", "-1,unknown (4294967295)"})
     void keepsATensorOfAnotherTypeWithoutItsData(int type, String name) {
         StoredTensor tensor = read(new GgufWriter()
                         .tensor("a", type, new byte[64], 64)

@@ -136,7 +136,7 @@ class HuggingFaceCheckpointTest {
         assertThatThrownBy(() -> HuggingFaceCheckpoint.read("dir", TinyMixtral.opener(files)))
                 .isInstanceOf(ModelException.class)
                 .hasMessage(
-                        "dir/model.safetensors: tensor model.norm.weight has the type F8_E4M3, which is not supported; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K; convert the model to one of them");
+                        "dir/model.safetensors: tensor model.norm.weight has the type F8_E4M3, which is not supported; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4; take the model in one of these, or convert it");
     }
 
     @Test
