@@ -156,16 +156,32 @@ class HuggingFaceCheckpointTest {
                         "dir has neither model.safetensors nor model.safetensors.index.json; fetch the model's weights");
     }
 
+    @Test
+    void tensorsDecideWhetherWeightsAreQuantized() {
+        config.putObject("quantization_config").put("quant_method", "gptq");
+        Checkpoint checkpoint = read();
+        CheckpointAssert.assertHolds(checkpoint.weights(), tensors);
+        assertThat(checkpoint.notes())
+                .containsExactly(
+                        "dir/config.json: ignored quantization_config (quant_method \"gptq\"), because the weights are not quantized");
+        config.putNull("quantization_config");
+        assertThat(read().notes()).isEmpty();
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    void tellsToConvertTorchFiles(String name) {
-        Map<String, byte[]> files = TinyMixtral.directory(config, tensors);
-        files.remove("model.safetensors");
-        files.put(name, new byte[1]);
-        assertThatThrownBy(() -> HuggingFaceCheckpoint.read("dir", TinyMixtral.opener(files)))
-                .isInstanceOf(ModelException.class)
-                .hasMessageStartingWith(
-                        "dir has its weights in pytorch_model.bin, which is not read; convert them to safetensors");
+    @ValueSource(
+            strings = {
+                "model.layers.0.self_attn.q_proj.qweight",
+                "model.layers.0.self_attn.q_proj.scales",
+                "model.layers.0.self_attn.q_proj.weight_scale_inv",
+                "model.layers.0.self_attn.q_proj.weight.absmax",
+                "model.layers.0.self_attn.q_proj.weight.quant_state.bitsandbytes__nf4"
+            })
+    void refusesQuantizedWeights(String name) {
+        config.putObject("quantization_config").put("quant_method", "gptq");
+        TinyMixtral.put(tensors, name, 1);
+        assertRefused(
+                "dir/config.json: the weights are quantized (quantization_config: quant_method \"gptq\"), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file");
     }
 
     private void assertRefused(String message) {
