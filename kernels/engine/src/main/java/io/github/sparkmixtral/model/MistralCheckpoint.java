@@ -104,7 +104,12 @@ final class MistralCheckpoint {
 
     private List<Weights.Expert> stackedExperts(String block) {
         int intermediate = config.intermediateSize();
-        int rows = (int) Math.min(Integer.MAX_VALUE, (long) config.experts() * intermediate);
+        long all = (long) config.experts() * intermediate;
+        if (all > Integer.MAX_VALUE) {
+            throw new ModelException("%s: %d experts of %d rows are more than 2^31 rows"
+                    .formatted(tensors.required(block + "w1").file(), config.experts(), intermediate));
+        }
+        int rows = (int) all;
         Tensor gate = tensors.matrix(block + "w1", rows, config.hiddenSize());
         Tensor down = tensors.matrix(block + "w2", rows, config.hiddenSize());
         Tensor up = tensors.matrix(block + "w3", rows, config.hiddenSize());

@@ -94,6 +94,11 @@ public record ModelFiles(Layout layout, List<String> names, List<String> notes) 
     }
 
     private static void refuseOtherForms(String directory, TreeSet<String> names) {
+        if (names.contains("adapter_config.json")) {
+            throw new ModelException(
+                    "%s holds a LoRA adapter and no model: merge it into its model (peft: merge_and_unload), and name that"
+                            .formatted(directory));
+        }
         for (String name : names) {
             if (PIECE.matcher(name).matches()) {
                 throw cutInPieces(directory, name);
@@ -174,7 +179,8 @@ public record ModelFiles(Layout layout, List<String> names, List<String> notes) 
     }
 
     private static boolean isWeights(String name) {
-        return name.endsWith(".safetensors") && !isConsolidated(name) || name.equals("model.safetensors.index.json");
+        boolean other = isConsolidated(name) || name.startsWith("adapter_");
+        return name.endsWith(".safetensors") && !other || name.equals("model.safetensors.index.json");
     }
 
     private static boolean isConsolidated(String name) {

@@ -117,8 +117,8 @@ class MistralCheckpointTest {
                 directory.resolve("consolidated.00.safetensors"));
         assertThatThrownBy(this::describe)
                 .isInstanceOf(ModelException.class)
-                .hasMessageMatching(
-                        "\\Q" + directory + "\\E/consolidated\\.00\\.safetensors: another file has the tensor \\S+ too");
+                .hasMessageMatching("\\Q" + directory
+                        + "\\E/consolidated\\.00\\.safetensors: another file has the tensor \\S+ too");
     }
 
     @Test

@@ -77,6 +77,7 @@ class ModelFilesTest {
                 "model.safetensors|dir has weights, but neither config.json nor params.json; fetch the model's other files",
                 "consolidated.safetensors|dir has weights, but neither config.json nor params.json",
                 "params.json|dir has params.json, but no consolidated.safetensors; fetch the model's weights",
+                "config.json adapter_config.json adapter_model.safetensors|dir holds a LoRA adapter and no model: merge it into its model (peft: merge_and_unload), and name that",
                 "README.md|dir holds no model: neither safetensors with config.json or params.json nor a .gguf file",
             })
     void saysWhatADirectoryLacks(String names, String message) {
