@@ -79,7 +79,7 @@ public final class Mixtral implements AutoCloseable {
     /**
      * Names a model and checks its headers; its weights are loaded where they are first needed.
      *
-     * @param model Hugging Face directory or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
+     * @param model directory (Hugging Face's layout or Mistral's) or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
      *     hdfs://}, {@code s3a://}), which is fetched once per host
      * @throws ModelException where it is no Mixtral, or cannot be read
      */
