@@ -67,6 +67,19 @@ final class RequestBuilder {
         };
     }
 
+    /** Checks what can be checked without a model: what there is, its types, and the parameters. */
+    static void check(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
+        if (array("messages", row.messages()) == null) {
+            prompt(row);
+        }
+        array("tools", row.tools());
+        try {
+            ParametersReader.read(row.parameters(), defaults.parameters());
+        } catch (IllegalArgumentException invalid) {
+            throw new InvalidRowException("invalid_parameters", invalid.getMessage());
+        }
+    }
+
     private void requireSize(int promptTokens, SamplingParameters parameters) throws InvalidRowException {
         try {
             checkSize(promptTokens, parameters);
