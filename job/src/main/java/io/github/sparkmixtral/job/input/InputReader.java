@@ -339,7 +339,7 @@ public final class InputReader {
                 rows.mapPartitions(survey, Encoders.row(RowSurvey.SCHEMA)).collectAsList());
         blocks.sort(
                 Comparator.comparing((RowSurvey.Block block) -> block.file).thenComparingLong(block -> block.start));
-        requireAskable(blocks);
+        requireAskable(blocks, reader, Arrays.asList(rows.columns()).contains(Input.BLOCK));
         Set<String> fitting = new TreeSet<>();
         Set<String> unfitting = new TreeSet<>();
         for (RowSurvey.Block block : blocks) {
@@ -350,23 +350,33 @@ public final class InputReader {
         return new Surveyed(blocks, reader.withParameters(taken), choice.notes(taken));
     }
 
-    /** Refuses what no row's error should have to say, before a model is loaded for it. */
-    private void requireAskable(List<RowSurvey.Block> blocks) {
+    /**
+     * Refuses what no row's error should have to say, before a model is loaded for it.
+     *
+     * @param inBlocks whether positions of errors are those in a block
+     */
+    private void requireAskable(List<RowSurvey.Block> blocks, RequestReader reader, boolean inBlocks) {
         long rows = blocks.stream().mapToLong(block -> block.rows).sum();
         if (rows == 0) {
             throw noRows();
         }
         Map<String, String> errors = new LinkedHashMap<>();
+        Map<String, Long> linesBefore = new HashMap<>();
         for (RowSurvey.Block block : blocks) {
-            block.errors.forEach(errors::putIfAbsent);
+            long before = inBlocks ? linesBefore.getOrDefault(block.file, 0L) : 0;
+            linesBefore.merge(block.file, block.lines, Long::sum);
+            block.errors.forEach((code, fault) -> {
+                String location =
+                        block.file.isEmpty() ? "" : reader.location(block.file, before + fault.position()) + ": ";
+                errors.putIfAbsent(code, location + fault.message());
+            });
         }
         if (errors.containsKey(RequestReader.AMBIGUOUS)) {
             throw JobException.input(errors.get(RequestReader.AMBIGUOUS));
         }
         if (rows >= MANY && errors.size() == 1 && blocks.stream().noneMatch(block -> block.askable)) {
-            throw JobException.input(
-                    "none of the " + rows + " rows can be answered, all for one reason; the first one: "
-                            + errors.values().iterator().next());
+            throw JobException.input("none of the " + rows + " rows can be answered, all for one reason; one of them: "
+                    + errors.values().iterator().next());
         }
     }
 

@@ -20,6 +20,7 @@ import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
 import java.util.Arrays;
 import java.util.Collection;
@@ -304,7 +305,18 @@ public record RequestReader(
             throw new RowException(
                     INVALID_ID, idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
         }
+        if (!isWhole(id.asText())) {
+            if (!idSure) {
+                return null;
+            }
+            throw new RowException(INVALID_ID, idColumn + " holds half of a surrogate pair, which is no character");
+        }
         return id.asText();
+    }
+
+    /** Whether a text can be written as UTF-8: it has no half of a surrogate pair. */
+    private static boolean isWhole(String text) {
+        return StandardCharsets.UTF_8.newEncoder().canEncode(text);
     }
 
     private TextNode filled(JsonNode row) throws RowException {
@@ -373,7 +385,8 @@ public record RequestReader(
         return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false));
     }
 
-    private String location(String file, Long position) {
+    /** A row's place, for messages; empty if it stands in no file. */
+    String location(String file, Long position) {
         if (file == null) {
             return "";
         }

@@ -5,6 +5,7 @@ import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.service.RequestDefaults;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,7 +40,16 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
             .add("unfitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("askable", DataTypes.BooleanType, false)
             .add("codes", DataTypes.createArrayType(DataTypes.StringType), false)
-            .add("errors", DataTypes.createArrayType(DataTypes.StringType), false);
+            .add("errors", DataTypes.createArrayType(DataTypes.StringType), false)
+            .add("positions", DataTypes.createArrayType(DataTypes.LongType), false);
+
+    /**
+     * What is wrong with a row.
+     *
+     * @param message without the row's place
+     * @param position in the row's block, or in its file if that is known already; from 1
+     */
+    record Fault(String message, long position) {}
 
     /** What was found in one block of a file, or in one partition of a table. */
     static final class Block {
@@ -65,8 +75,8 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
         /** Whether a row can become a request, as far as is known without the model. */
         boolean askable;
 
-        /** The message of the first row with an error, by the error's code. */
-        final Map<String, String> errors = new LinkedHashMap<>();
+        /** The first row with an error, by the error's code. */
+        final Map<String, Fault> errors = new LinkedHashMap<>();
 
         Block(String file, long start) {
             this.file = file;
@@ -86,7 +96,8 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
                     unfitting.toArray(),
                     askable,
                     errors.keySet().toArray(),
-                    errors.values().toArray());
+                    errors.values().stream().map(Fault::message).toArray(),
+                    errors.values().stream().map(Fault::position).toArray());
         }
 
         private static Block of(Row row) {
@@ -99,9 +110,11 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
             block.fitting.addAll(row.getList(7));
             block.unfitting.addAll(row.getList(8));
             block.askable = row.getBoolean(9);
-            List<String> errors = row.getList(11);
-            Iterator<String> messages = errors.iterator();
-            row.<String>getList(10).forEach(code -> block.errors.put(code, messages.next()));
+            List<String> codes = row.getList(10);
+            for (int i = 0; i < codes.size(); i++) {
+                String message = row.<String>getList(11).get(i);
+                block.errors.put(codes.get(i), new Fault(message, row.<Long>getList(12).get(i)));
+            }
             return block;
         }
     }
@@ -148,7 +161,14 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
             block.askable |= error == null;
         }
         if (error != null) {
-            block.errors.putIfAbsent(error.code(), error.message());
+            String message = error.message().startsWith(prompt.location())
+                    ? error.message().substring(prompt.location().length())
+                    : error.message();
+            int position = Arrays.asList(row.schema().fieldNames()).indexOf(Input.POSITION);
+            boolean known = position >= 0 && !row.isNullAt(position);
+            block.errors.putIfAbsent(
+                    error.code(),
+                    new Fault(message.replaceFirst("^: ", ""), known ? row.getLong(position) : block.lines));
         }
     }
 

@@ -142,6 +142,7 @@ final class RequestBuilder {
             throw new InvalidRowException(
                     "invalid_" + kind, field.name() + " must be an array or JSON text of one, not " + Json.kind(value));
         }
+        requireText("invalid_" + kind, field.name(), value);
         return value;
     }
 
@@ -165,7 +166,16 @@ final class RequestBuilder {
         if (text.isEmpty()) {
             throw new InvalidRowException("invalid_prompt", prompt.name() + " is empty");
         }
+        requireText("invalid_prompt", prompt.name(), prompt.value());
         return text;
+    }
+
+    private static void requireText(String code, String name, JsonNode value) throws InvalidRowException {
+        if (!Json.isText(value)) {
+            throw new InvalidRowException(
+                    code,
+                    name + " holds half of a surrogate pair, which is no character: the text was cut or decoded wrongly");
+        }
     }
 
     private static String absence(Field field) {
