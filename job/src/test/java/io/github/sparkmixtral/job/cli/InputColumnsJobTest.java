@@ -49,7 +49,7 @@ class InputColumnsJobTest {
                 "{\"custom_id\": \"b\", \"prompt\": \"p\\udc00\"}",
                 "{\"custom_id\": \"c\", \"messages\": [{\"role\": \"user\", \"content\": \"\\ud83d\"}]}",
                 "{\"custom_id\": \"d\", \"prompt\": \"p\", \"kind\": \"\\ud800\", \"other\": [\"\\udfff\"]}",
-                "{\"custom_id\": \"e\", \"prompt\": \"p\", \"kind\": \"x/y=\\u0000\\ufffe\"}",
+                "{\"custom_id\": \"e\", \"prompt\": \"p\", \"kind\": \"x/y=\\ufffe\", \"nul\": \"\\u0000\"}",
                 "{\"custom_id\": \"f\\n/\\u0000\", \"prompt\": \"p\\u0000\", \"kind\": \"\"}",
                 "{\"custom_id\": \"" + "g".repeat(1 << 20) + "\", \"prompt\": \"p\"}",
                 "{\"custom_id\": \"h\", \"prompt\": \"p\", \"ke\\ud800y\": 1}");
@@ -61,6 +61,21 @@ class InputColumnsJobTest {
         Path lines = directory.resolve("lines");
         assertDone(generate(input, lines, "--output-format", "jsonl"));
         assertThat(spark().read().text(lines.toString()).count()).isEqualTo(8);
+    }
+
+    @Test
+    void valuesThatNoDirectoryCanHaveAreFoundBeforeTheModelIsLoaded() throws IOException {
+        Path nul = write(directory.resolve("a.jsonl"), "{\"prompt\": \"p\", \"kind\": \"x\\u0000\"}");
+        Path large = write(directory.resolve("b.jsonl"), "{\"prompt\": \"p\", \"kind\": \"" + "/".repeat(90) + "\"}");
+
+        assertThat(generate(nul, output, "--partition-by", "kind").lastLine())
+                .isEqualTo("spark-mixtral: --partition-by kind has a value that no directory can be called by, because it"
+                        + " holds a NUL: x ");
+        assertThat(generate(large, output, "--partition-by", "kind").lastLine()).contains("because it is too long: ///");
+        assertThat(generate(large, output, "--partition-by", "kin").lastLine())
+                .isEqualTo("spark-mixtral: --partition-by names kin, which is no column of the output; of the input it has"
+                        + " kind, prompt");
+        assertThat(output).doesNotExist();
     }
 
     @Test

@@ -8,16 +8,22 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.github.sparkmixtral.job.cli.OptionParser;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.RowRequest.Field;
+import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Encoders;
 import org.junit.jupiter.api.AfterEach;
@@ -345,6 +351,31 @@ class InputColumnsTest {
                                 "a array<void>, b map<string, interval>, c struct<d: void>"))
                         .sql())
                 .isEqualTo("STRUCT<a: ARRAY<STRING>, b: MAP<STRING, STRING>, c: STRUCT<d: STRING>>");
+    }
+
+    /** The table of rows in job/README.md: each line becomes a request with the options that stand before it. */
+    @Test
+    void everyLineOfTheReadmeIsAsked() throws IOException {
+        List<String> examples = Files.readAllLines(Path.of("README.md")).stream()
+                .filter(line -> line.startsWith("|") && line.endsWith("}` |"))
+                .toList();
+        assertThat(examples).hasSizeGreaterThanOrEqualTo(15);
+        for (String example : examples) {
+            Matcher cells = Pattern.compile("\\|[^|]*\\|([^|]*)\\| `(\\{.*})` \\|").matcher(example);
+            assertThat(cells.matches()).as(example).isTrue();
+            String options = cells.group(1).replace("`", "").strip();
+
+            Input input = read(cells.group(2), options.isEmpty() ? new Object[0] : options.split(" "));
+
+            PromptRow row = first(input);
+            assertThat(row.error()).as(example).isNull();
+            assertThat(row.request().fault(new RequestDefaults(Task.CHAT, null, SamplingParameters.DEFAULT)))
+                    .as(example)
+                    .isNull();
+            assertThat(value(row.request().prompt()) + value(row.request().messages()))
+                    .as(example)
+                    .contains("river");
+        }
     }
 
     @Test
