@@ -80,11 +80,21 @@ class MixtralTest {
     @Test
     void keepsDataThatIsCalledLikeAColumnOfTheAnswerOrAParameter() {
         Dataset<Row> answers = MIXTRAL.with("drop_columns", List.of("x"))
-                .generate(table("SELECT 'Hello' AS prompt, 'A17' AS seed, 1 AS Usage, 2 AS x, DATE'2024-01-01' AS day"));
+                .generate(
+                        table("SELECT 'Hello' AS prompt, 'A17' AS seed, 1 AS Usage, 2 AS x, DATE'2024-01-01' AS day"));
         assertThat(answers.columns())
                 .containsExactly(
-                        "prompt", "input_seed", "input_Usage", "day", "custom_id", "generated_text", "finish_reason",
-                        "usage", "error", "model", "seed");
+                        "prompt",
+                        "input_seed",
+                        "input_Usage",
+                        "day",
+                        "custom_id",
+                        "generated_text",
+                        "finish_reason",
+                        "usage",
+                        "error",
+                        "model",
+                        "seed");
         Row row = answers.first();
         assertThat(row.<String>getAs("input_seed")).isEqualTo("A17");
         assertThat(row.<Long>getAs("seed")).isZero();

@@ -257,7 +257,8 @@ record ColumnChoice(
                     + ", because no value can be one; --parameter-columns says which are");
         }
         if (!ours.isEmpty()) {
-            notes.add("the input is an output of this job: its columns " + String.join(", ", ours) + " will be replaced");
+            notes.add(
+                    "the input is an output of this job: its columns " + String.join(", ", ours) + " will be replaced");
         }
         return notes;
     }

@@ -113,7 +113,8 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
             List<String> codes = row.getList(10);
             for (int i = 0; i < codes.size(); i++) {
                 String message = row.<String>getList(11).get(i);
-                block.errors.put(codes.get(i), new Fault(message, row.<Long>getList(12).get(i)));
+                block.errors.put(
+                        codes.get(i), new Fault(message, row.<Long>getList(12).get(i)));
             }
             return block;
         }

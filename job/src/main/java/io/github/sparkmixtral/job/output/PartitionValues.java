@@ -61,7 +61,8 @@ final class PartitionValues {
         if (value == null) {
             return true;
         }
-        String directory = ExternalCatalogUtils.escapePathName(column) + "=" + ExternalCatalogUtils.escapePathName(value);
+        String directory =
+                ExternalCatalogUtils.escapePathName(column) + "=" + ExternalCatalogUtils.escapePathName(value);
         return value.indexOf(0) < 0 && directory.getBytes(StandardCharsets.UTF_8).length <= MOST_BYTES;
     }
 }

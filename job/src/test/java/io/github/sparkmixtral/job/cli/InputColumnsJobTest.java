@@ -69,12 +69,15 @@ class InputColumnsJobTest {
         Path large = write(directory.resolve("b.jsonl"), "{\"prompt\": \"p\", \"kind\": \"" + "/".repeat(90) + "\"}");
 
         assertThat(generate(nul, output, "--partition-by", "kind").lastLine())
-                .isEqualTo("spark-mixtral: --partition-by kind has a value that no directory can be called by, because it"
-                        + " holds a NUL: x ");
-        assertThat(generate(large, output, "--partition-by", "kind").lastLine()).contains("because it is too long: ///");
+                .isEqualTo(
+                        "spark-mixtral: --partition-by kind has a value that no directory can be called by, because it"
+                                + " holds a NUL: x ");
+        assertThat(generate(large, output, "--partition-by", "kind").lastLine())
+                .contains("because it is too long: ///");
         assertThat(generate(large, output, "--partition-by", "kin").lastLine())
-                .isEqualTo("spark-mixtral: --partition-by names kin, which is no column of the output; of the input it has"
-                        + " kind, prompt");
+                .isEqualTo(
+                        "spark-mixtral: --partition-by names kin, which is no column of the output; of the input it has"
+                                + " kind, prompt");
         assertThat(output).doesNotExist();
     }
 
@@ -121,15 +124,17 @@ class InputColumnsJobTest {
 
         assertThat(outcome.exitCode()).isEqualTo(ExitCode.INPUT_INVALID);
         assertThat(outcome.lastLine())
-                .isEqualTo("spark-mixtral: none of the 10 rows can be answered, all for one reason; one of them: a.jsonl"
-                        + " line 1: prompt must be a string, not a number");
+                .isEqualTo(
+                        "spark-mixtral: none of the 10 rows can be answered, all for one reason; one of them: a.jsonl"
+                                + " line 1: prompt must be a string, not a number");
         assertThat(output).doesNotExist();
     }
 
     @Test
     void outputsAreReadByASessionThatDoesNotMindCase() throws IOException {
         Path input = write(
-                directory.resolve("a.jsonl"), "{\"prompt\": \"p\", \"Model\": \"T\", \"Prompt\": \"q\", \"Error\": null}");
+                directory.resolve("a.jsonl"),
+                "{\"prompt\": \"p\", \"Model\": \"T\", \"Prompt\": \"q\", \"Error\": null}");
 
         assertDone(generate(input, output));
 

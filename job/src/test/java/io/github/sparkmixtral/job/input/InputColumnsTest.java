@@ -5,10 +5,10 @@ import static io.github.sparkmixtral.job.SparkFixture.write;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.job.cli.OptionParser;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
-import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
@@ -128,7 +128,8 @@ class InputColumnsTest {
         String line = "{\"url\": \"/v1/completions\", \"body\": {\"prompt\": \"inner\"}, \"prompt\": \"outer\"}";
 
         assertThat(fault(line)).contains("body and prompt", "choose with --prompt-column prompt");
-        assertThat(value(first(read(line, "--prompt-column", "prompt")).request().prompt()))
+        assertThat(value(
+                        first(read(line, "--prompt-column", "prompt")).request().prompt()))
                 .isEqualTo("outer");
         String data = "{\"url\": \"https://example.org\", \"body\": {\"html\": \"x\"}, \"q\": \"outer\"}";
         assertThat(value(first(read(data, "--prompt-column", "q")).request().prompt()))
@@ -156,8 +157,7 @@ class InputColumnsTest {
                 "--prompt-column",
                 "a.b");
 
-        assertThat(columns(input))
-                .containsExactly("input___mixtral_line", "_metadata", "a.b", "c`d", "e f");
+        assertThat(columns(input)).containsExactly("input___mixtral_line", "_metadata", "a.b", "c`d", "e f");
         assertThat(value(first(input).request().prompt())).isEqualTo("x");
         assertThat(input.rows().head().getLong(0)).isEqualTo(4);
     }
@@ -166,13 +166,21 @@ class InputColumnsTest {
     void dataThatIsCalledLikeAParameterIsKept() throws IOException {
         Input input = read("{\"prompt\": \"p\", \"seed\": \"A17\", \"temperature\": 21.5, \"n\": 1000, \"top_p\": 0.5,"
                 + " \"stop\": 4, \"tools\": \"hammer\", \"model\": \"T\", \"metadata\": {\"user\": 1}}"
-                .replace("\"hammer\"", "5"));
+                        .replace("\"hammer\"", "5"));
 
         assertThat(first(input).request().parameters()).hasToString("{top_p=0.5}");
         assertThat(first(input).request().tools()).isNull();
         assertThat(columns(input))
                 .containsExactly(
-                        "metadata", "input_model", "n", "prompt", "input_seed", "stop", "temperature", "tools", "top_p");
+                        "metadata",
+                        "input_model",
+                        "n",
+                        "prompt",
+                        "input_seed",
+                        "stop",
+                        "temperature",
+                        "tools",
+                        "top_p");
         assertThat(input.rows().select("input_seed").as(Encoders.STRING()).head())
                 .isEqualTo("A17");
         assertThat(input.notes())
@@ -188,8 +196,9 @@ class InputColumnsTest {
 
     @Test
     void parametersAreTakenIfEachValueCanBeOne() throws IOException {
-        String line = "{\"prompt\": \"p\", \"seed\": 3, \"temperature\": 0.5, \"n\": 2, \"stop\": [\"x\"], \"max_tokens\": 4,"
-                + " \"tools\": [{\"type\": \"function\"}]}";
+        String line =
+                "{\"prompt\": \"p\", \"seed\": 3, \"temperature\": 0.5, \"n\": 2, \"stop\": [\"x\"], \"max_tokens\": 4,"
+                        + " \"tools\": [{\"type\": \"function\"}]}";
         Input input = read(line);
 
         assertThat(first(input).request().parameters().keySet())
@@ -244,8 +253,9 @@ class InputColumnsTest {
         assertThat(columns(made)).containsExactly("id", "prompt");
         assertThat(made.meanings()).containsEntry("id", false);
         assertThat(made.notes())
-                .containsExactly("ids are made of file and position, because the id 1 is on 2 rows, among them a.jsonl line"
-                        + " 1 and a.jsonl line 2; --id-column names another column");
+                .containsExactly(
+                        "ids are made of file and position, because the id 1 is on 2 rows, among them a.jsonl line"
+                                + " 1 and a.jsonl line 2; --id-column names another column");
         assertThat(rows(read(doubles))).extracting(PromptRow::id).containsExactly("a.jsonl#1", "a.jsonl#2");
         assertThat(fault(repeated, "--id-column", "id")).startsWith("the id 1 is on 2 rows, among them");
         assertThat(rows(read(doubles, "--id-column", "id")))
@@ -293,7 +303,8 @@ class InputColumnsTest {
                 + " \"usage\": 4}");
 
         assertThat(columns(input))
-                .containsExactly("input_input_Error", "Prompt", "input_Seed", "input_Error", "input_prompt", "input_usage");
+                .containsExactly(
+                        "input_input_Error", "Prompt", "input_Seed", "input_Error", "input_prompt", "input_usage");
         assertThat(value(first(input).request().prompt())).isEqualTo("p");
         assertThat(columns(read("{\"prompt\": \"p\", \"usage\": 4}", "--output-columns", "usage=tokens")))
                 .containsExactly("prompt", "usage");
@@ -322,11 +333,10 @@ class InputColumnsTest {
 
     @Test
     void textsThatAreNoTexts() throws IOException {
-        List<PromptRow> rows = rows(read(
-                "{\"custom_id\": \"a\\ud800\", \"prompt\": \"p\", \"other\": \"x\\udc00\"}\n"
-                        + "{\"custom_id\": \"b\\u0000\\nc/d\", \"prompt\": \"p\\ufffe\"}\n"
-                        + "{\"custom_id\": \"" + "c".repeat(1 << 20) + "\", \"prompt\": \"p\"}\n"
-                        + "{\"custom_id\": \"\", \"prompt\": \"p\"}"));
+        List<PromptRow> rows = rows(read("{\"custom_id\": \"a\\ud800\", \"prompt\": \"p\", \"other\": \"x\\udc00\"}\n"
+                + "{\"custom_id\": \"b\\u0000\\nc/d\", \"prompt\": \"p\\ufffe\"}\n"
+                + "{\"custom_id\": \"" + "c".repeat(1 << 20) + "\", \"prompt\": \"p\"}\n"
+                + "{\"custom_id\": \"\", \"prompt\": \"p\"}"));
 
         assertThat(rows.get(0).id()).isEqualTo("a.jsonl#1");
         assertThat(rows.get(0).error().code()).isEqualTo("invalid_id");
@@ -361,7 +371,8 @@ class InputColumnsTest {
                 .toList();
         assertThat(examples).hasSizeGreaterThanOrEqualTo(15);
         for (String example : examples) {
-            Matcher cells = Pattern.compile("\\|[^|]*\\|([^|]*)\\| `(\\{.*})` \\|").matcher(example);
+            Matcher cells =
+                    Pattern.compile("\\|[^|]*\\|([^|]*)\\| `(\\{.*})` \\|").matcher(example);
             assertThat(cells.matches()).as(example).isTrue();
             String options = cells.group(1).replace("`", "").strip();
 

@@ -45,14 +45,12 @@ final class ConversationJson {
     /** A message as ShareGPT's data sets have it: {@code {"from": "human", "value": "…"}}. */
     private static ChatMessage shared(String path, JsonNode node) {
         String from = text(path + ".from", node.get("from"));
-        Role role =
-                switch (from) {
-                    case "system" -> Role.SYSTEM;
-                    case "human", "user" -> Role.USER;
-                    case "gpt", "assistant" -> Role.ASSISTANT;
-                    default ->
-                        throw new ChatException(path + ".from: \"" + from + "\" is nobody; use system, human or gpt");
-                };
+        Role role = switch (from) {
+            case "system" -> Role.SYSTEM;
+            case "human", "user" -> Role.USER;
+            case "gpt", "assistant" -> Role.ASSISTANT;
+            default -> throw new ChatException(path + ".from: \"" + from + "\" is nobody; use system, human or gpt");
+        };
         return new ChatMessage(role, text(path + ".value", node.get("value")));
     }
 

@@ -174,7 +174,8 @@ final class RequestBuilder {
         if (!Json.isText(value)) {
             throw new InvalidRowException(
                     code,
-                    name + " holds half of a surrogate pair, which is no character: the text was cut or decoded wrongly");
+                    name
+                            + " holds half of a surrogate pair, which is no character: the text was cut or decoded wrongly");
         }
     }
 
