@@ -56,7 +56,7 @@ class InputColumnsJobTest {
 
         assertDone(generate(input, output, "--partition-by", "kind"));
         assertThat(rows(output).stream().map(InputColumnsJobTest::code).filter(Objects::nonNull))
-                .containsExactlyInAnyOrder("invalid_id", "invalid_prompt", "invalid_messages");
+                .containsExactlyInAnyOrder("invalid_id", "invalid_prompt", "invalid_messages", "invalid_json");
         assertThat(rows(output)).hasSize(8);
         Path lines = directory.resolve("lines");
         assertDone(generate(input, lines, "--output-format", "jsonl"));

@@ -325,8 +325,8 @@ class InputReaderTest {
         assertThat(ids(read("--input", file, "--expected-column", "label", "--score-by", "rank")))
                 .containsExactly("a.jsonl#1");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "answer"))
-                .isEqualTo("--expected-column names answer, which is no column of the input; its columns are rank,"
-                        + " share, json, label, prompt");
+                .isEqualTo("--expected-column names answer, which is no column of the input; its columns are json,"
+                        + " label, rank, share, prompt");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "kind"))
                 .startsWith("--score-by names kind, which is no column of the input");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "json"))
