@@ -11,19 +11,25 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.PromptTemplate;
 import io.github.sparkmixtral.job.options.Uris;
-import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 
 /**
@@ -33,30 +39,41 @@ import org.apache.spark.sql.Row;
  * @param format of the input; the cells of {@link InputFormat#CSV} are text, so sampling parameters are parsed there
  * @param needed the columns that a request is made of; not looked at for {@link InputFormat#JSONL}, whose rows are lines
  * @param idColumn null where ids are made of file and position, or there are none
+ * @param idSure whether each value has to be an id; if not, one that is none is data, and an id is made
  * @param idsRequired whether a row without an id that stands in no file is an error
  * @param promptColumn null where no row has one
  * @param messagesColumn null where no row has one
  * @param template null where the prompt is a column
  * @param root directory that file names are told from, with a slash at its end
  * @param zone the session's, for timestamps
+ * @param parameters the columns that hold a row's own sampling parameters, and {@code tools}
+ * @param named whether an option says what is asked; if not, a row may ask with prompt, messages or a body, but with one of them
  */
 public record RequestReader(
         InputFormat format,
         String[] needed,
         String idColumn,
+        boolean idSure,
         boolean idsRequired,
         String promptColumn,
         String messagesColumn,
         PromptTemplate template,
         Task task,
         String root,
-        ZoneId zone)
+        ZoneId zone,
+        String[] parameters,
+        boolean named)
         implements Serializable {
+
+    /** The error of a row that asks with two columns, so that an option has to choose. */
+    static final String AMBIGUOUS = "ambiguous_prompt";
+
+    /** The error of a row whose id is none. */
+    static final String INVALID_ID = "invalid_id";
 
     /** What of a batch request's body is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
     private static final Set<String> PROMPT_FIELDS = Set.of("messages", "prompt", "tools", "tool_choice");
 
-    static final String TOOLS = "tools";
     static final String BODY = "body";
     static final String URL = "url";
 
@@ -89,13 +106,36 @@ public record RequestReader(
         }
     }
 
-    /** Whether a column of that name is part of a request, whatever the options say. */
-    static boolean isField(String name) {
-        return ParametersReader.NAMES.contains(name)
-                || name.equals(TOOLS)
-                || name.equals(BODY)
-                || name.equals(URL)
-                || name.equals(MODEL_INPUT);
+    /** Whether a column of that name is part of a request as batches of OpenAI or Bedrock have it. */
+    static boolean isBatchField(String name) {
+        return name.equals(BODY) || name.equals(URL) || name.equals(MODEL_INPUT);
+    }
+
+    /** The same with other columns that hold parameters. */
+    RequestReader withParameters(Collection<String> names) {
+        return with(idColumn, names.toArray(String[]::new));
+    }
+
+    /** The same with ids made of file and position. */
+    RequestReader withMadeIds() {
+        return with(null, parameters);
+    }
+
+    private RequestReader with(String id, String[] names) {
+        return new RequestReader(
+                format,
+                needed,
+                id,
+                idSure,
+                idsRequired,
+                promptColumn,
+                messagesColumn,
+                template,
+                task,
+                root,
+                zone,
+                names,
+                named);
     }
 
     /** Reads a row that has the columns of {@link Input#rows}, or those of a table. */
@@ -149,7 +189,7 @@ public record RequestReader(
                 id = given;
                 idGiven = true;
             } else if (id == null && idsRequired) {
-                throw new RowException("invalid_id", idColumn + " is null: every row of a table needs an id");
+                throw new RowException(INVALID_ID, idColumn + " is null: every row of a table needs an id");
             }
             if (format == InputFormat.CSV && row.hasNonNull(CORRUPT)) {
                 throw new RowException("invalid_csv", "the row has more or fewer cells than the header");
@@ -165,8 +205,12 @@ public record RequestReader(
     }
 
     private RowRequest request(ObjectNode row, String id) throws RowException {
-        boolean bedrock = row.path(MODEL_INPUT).isObject();
-        boolean batch = bedrock || row.path(BODY).isObject() && row.path(URL).isTextual();
+        boolean bedrock = !named && row.path(MODEL_INPUT).isObject();
+        boolean batch =
+                bedrock || !named && row.path(BODY).isObject() && row.path(URL).isTextual();
+        if (!named) {
+            requireOne(row, bedrock ? MODEL_INPUT : batch ? BODY : null);
+        }
         JsonNode fields = bedrock ? row.get(MODEL_INPUT) : batch ? row.get(BODY) : row;
         Task rowTask =
                 bedrock ? bedrockTask(fields) : batch ? taskOf(row.get(URL).asText()) : task;
@@ -182,8 +226,32 @@ public record RequestReader(
             prompt = field(fields, promptColumn);
             messages = field(fields, messagesColumn);
         }
-        Field tools = batch ? batchTools(fields) : field(fields, TOOLS);
+        Field tools = batch ? batchTools(fields) : isParameter(Columns.TOOLS) ? field(fields, Columns.TOOLS) : null;
         return new RowRequest(id, rowTask, prompt, messages, tools, parameters(fields, batch));
+    }
+
+    /** @param body the field that holds a request of a batch; null if the row has none */
+    private void requireOne(ObjectNode row, String body) throws RowException {
+        List<String> given = Stream.of(body, promptColumn, messagesColumn)
+                .filter(name -> name != null && !isEmpty(row.get(name)))
+                .toList();
+        if (given.size() > 1) {
+            String choices = given.stream()
+                    .filter(name -> !name.equals(body))
+                    .map(name -> (name.equals(promptColumn) ? "--prompt-column " : "--messages-column ") + name)
+                    .collect(Collectors.joining(" or "));
+            throw new RowException(
+                    AMBIGUOUS,
+                    "the row asks with more than one column, " + String.join(" and ", given) + ": choose with "
+                            + choices + (body == null ? "" : ", or take what is not meant out of the input"));
+        }
+    }
+
+    private static boolean isEmpty(JsonNode value) {
+        return value == null
+                || value.isNull()
+                || value.isTextual() && value.textValue().isEmpty()
+                || value.isArray() && value.isEmpty();
     }
 
     /** A prompt of Bedrock's is rendered already. */
@@ -229,11 +297,26 @@ public record RequestReader(
         if (id == null || id.isNull() || id.isTextual() && id.asText().isEmpty()) {
             return null;
         }
-        if (!id.isTextual() && !id.isIntegralNumber()) {
+        boolean unfit = !id.isTextual() && !id.isIntegralNumber();
+        if (unfit && !idSure) {
+            return null;
+        }
+        if (unfit) {
             throw new RowException(
-                    "invalid_id", idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
+                    INVALID_ID, idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
+        }
+        if (!isWhole(id.asText())) {
+            if (!idSure) {
+                return null;
+            }
+            throw new RowException(INVALID_ID, idColumn + " holds half of a surrogate pair, which is no character");
         }
         return id.asText();
+    }
+
+    /** Whether a text can be written as UTF-8: it has no half of a surrogate pair. */
+    private static boolean isWhole(String text) {
+        return StandardCharsets.UTF_8.newEncoder().canEncode(text);
     }
 
     private TextNode filled(JsonNode row) throws RowException {
@@ -250,7 +333,7 @@ public record RequestReader(
 
     private static Field batchTools(JsonNode body) throws RowException {
         return switch (body.path("tool_choice").asText("auto")) {
-            case "auto" -> field(body, TOOLS);
+            case "auto" -> field(body, Columns.TOOLS);
             case "none" -> null;
             default ->
                 throw new RowException(
@@ -263,14 +346,17 @@ public record RequestReader(
         Map<String, JsonNode> parameters = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> field : fields.properties()) {
             String name = field.getKey();
-            boolean inTemplate = template != null && template.columns().contains(name);
             boolean parameter =
-                    batch ? !PROMPT_FIELDS.contains(name) : ParametersReader.NAMES.contains(name) && !inTemplate;
+                    batch ? !PROMPT_FIELDS.contains(name) : isParameter(name) && !name.equals(Columns.TOOLS);
             if (parameter && !field.getValue().isNull()) {
                 parameters.put(name, format == InputFormat.CSV ? cell(field.getValue()) : field.getValue());
             }
         }
         return parameters;
+    }
+
+    private boolean isParameter(String column) {
+        return Arrays.asList(parameters).contains(column);
     }
 
     /** A cell of a CSV file: JSON where it is JSON, else text. */
@@ -299,7 +385,8 @@ public record RequestReader(
         return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false));
     }
 
-    private String location(String file, Long position) {
+    /** A row's place, for messages; empty if it stands in no file. */
+    String location(String file, Long position) {
         if (file == null) {
             return "";
         }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.PromptTemplate;
+import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.Task;
 import java.nio.charset.StandardCharsets;
@@ -25,12 +26,17 @@ class RequestReaderTest {
                 new String[] {"custom_id", "prompt", "messages"},
                 "custom_id",
                 true,
+                true,
                 "prompt",
                 "messages",
                 template == null ? null : PromptTemplate.parse(template),
                 Task.CHAT,
                 "file:/data/",
-                ZoneId.of("UTC"));
+                ZoneId.of("UTC"),
+                ParametersReader.NAMES.stream()
+                        .filter(name -> template == null || !template.contains("{" + name + "}"))
+                        .toArray(String[]::new),
+                template != null);
     }
 
     private static ObjectNode fields(String json) throws JsonProcessingException {
