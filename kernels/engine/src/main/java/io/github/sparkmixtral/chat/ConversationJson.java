@@ -36,7 +36,8 @@ final class ConversationJson {
                 content(path + ".content", node.get("content"), role == Role.ASSISTANT && !calls.isEmpty()),
                 calls,
                 optionalText(path + ".tool_call_id", node.get("tool_call_id")),
-                optionalText(path + ".name", node.get("name")));
+                optionalText(path + ".name", node.get("name")),
+                node);
     }
 
     private static Role role(String path, JsonNode node) {
@@ -125,7 +126,8 @@ final class ConversationJson {
         return new Tool(
                 text(path + ".function.name", function.get("name")),
                 description == null ? "" : description,
-                isAbsent(parameters) ? NODES.objectNode() : parameters);
+                isAbsent(parameters) ? NODES.objectNode() : parameters,
+                node);
     }
 
     private static void requireFunction(String path, JsonNode node) {

@@ -33,7 +33,7 @@ public record Text(String value, BitSet template) {
     }
 
     /** The part between two indices of {@code char}s. */
-    Text substring(int from, int to) {
+    public Text substring(int from, int to) {
         return from == 0 && to == value.length() ? this : new Text(value.substring(from, to), template.get(from, to));
     }
 
@@ -43,7 +43,7 @@ public record Text(String value, BitSet template) {
     }
 
     /** Python's {@code strip}, {@code lstrip} and {@code rstrip}; null for white space. */
-    Text strip(String characters, boolean left, boolean right) {
+    public Text strip(String characters, boolean left, boolean right) {
         int from = 0;
         int to = value.length();
         while (left && from < to && isStripped(value.codePointAt(from), characters)) {
