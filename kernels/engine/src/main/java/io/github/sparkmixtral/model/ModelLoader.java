@@ -1,17 +1,22 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
+import io.github.sparkmixtral.tokenizer.TurnTokens;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -95,8 +100,8 @@ public final class ModelLoader {
             });
         }
         Checkpoint checkpoint = HuggingFaceCheckpoint.read(path.toString(), name -> files.sibling(path, name));
-        Tokenizer tokenizer = tokenizer(path);
-        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
+        ChatTemplates templates = ChatTemplateFiles.read(path.toString(), name -> files.sibling(path, name));
+        return described(path, checkpoint, tokenizer(path), templates, quantization);
     }
 
     private static Opened gguf(Path path, Quantization quantization, MappedFiles files) {
@@ -111,7 +116,7 @@ public final class ModelLoader {
         GgufFile file = GgufFile.read(directory.toString(), name, sibling -> files.sibling(directory, sibling));
         Checkpoint checkpoint = GgufCheckpoint.read(file);
         Tokenizer tokenizer = Tokenizer.of(GgufCheckpoint.vocabulary(file));
-        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
+        return described(path, checkpoint, tokenizer, GgufCheckpoint.chatTemplates(file), quantization);
     }
 
     private static Tokenizer tokenizer(Path directory) {
@@ -127,14 +132,43 @@ public final class ModelLoader {
                 "%s has neither tokenizer.json nor tokenizer.model; fetch the model's tokenizer".formatted(directory));
     }
 
-    private static ModelDescription describe(
-            Path path, Checkpoint checkpoint, Tokenizer tokenizer, Quantization quantization) {
+    private static Opened described(
+            Path path,
+            Checkpoint read,
+            Tokenizer tokenizer,
+            ChatTemplates templates,
+            Quantization quantization) {
+        requireRows(path, read, tokenizer);
+        ModelConfig config = read.config().withEosTokenIds(endTokens(read.config(), tokenizer));
+        Checkpoint checkpoint = new Checkpoint(read.container(), config, read.weights(), read.ignored());
+        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, templates, quantization));
+    }
+
+    /** What the configuration and the tokenizer name, and the tokens that are known to end a turn, as llama.cpp takes them. */
+    private static List<Integer> endTokens(ModelConfig config, Tokenizer tokenizer) {
+        Set<Integer> tokens = new LinkedHashSet<>(config.eosTokenIds());
+        tokens.add(tokenizer.eosTokenId());
+        for (String piece : TurnTokens.ENDS) {
+            tokenizer.controlToken(piece).ifPresent(tokens::add);
+        }
+        return List.copyOf(tokens);
+    }
+
+    private static void requireRows(Path path, Checkpoint checkpoint, Tokenizer tokenizer) {
         int rows = checkpoint.config().vocabularySize();
         if (tokenizer.vocabularySize() > rows) {
             throw new ModelException(
                     "%s: the tokenizer has %d tokens, but the model's vocabulary only %d: they do not belong together"
                             .formatted(path, tokenizer.vocabularySize(), rows));
         }
+    }
+
+    private static ModelDescription describe(
+            Path path,
+            Checkpoint checkpoint,
+            Tokenizer tokenizer,
+            ChatTemplates templates,
+            Quantization quantization) {
         Map<Tensor, TensorType> plan = new Quantizer(quantization).plan(path.toString(), checkpoint.weights());
         long parameters = 0;
         long bytes = 0;
@@ -149,6 +183,6 @@ public final class ModelLoader {
                 Collections.max(stored.entrySet(), Map.Entry.comparingByValue()).getKey();
         String format = checkpoint.container() + " " + most
                 + quantization.type().map(type -> " quantized to " + type).orElse("");
-        return new ModelDescription(path, format, parameters, bytes, checkpoint.config(), tokenizer);
+        return new ModelDescription(path, format, parameters, bytes, checkpoint.config(), tokenizer, templates);
     }
 }
