@@ -72,7 +72,8 @@ public sealed interface ChatFormat permits MistralFormat, TemplateFormat {
         }
         return new Choice(
                 of(tokenizer),
-                "the model has no chat template, and its vocabulary " + (isV3(tokenizer) ? "has" : "lacks") + " [INST]");
+                "the model has no chat template, and its vocabulary " + (isV3(tokenizer) ? "has" : "lacks")
+                        + " [INST]");
     }
 
     private static boolean isV3(Tokenizer tokenizer) {
@@ -86,8 +87,9 @@ public sealed interface ChatFormat permits MistralFormat, TemplateFormat {
             case "mistral-v1" -> new Choice(new MistralFormat(tokenizer, Version.V1), reason);
             case "mistral-v3" -> {
                 if (!isV3(tokenizer)) {
-                    throw new ChatException("--chat-template mistral-v3: the model's vocabulary has no tokens [INST] and"
-                            + " [/INST]; use mistral-v1");
+                    throw new ChatException(
+                            "--chat-template mistral-v3: the model's vocabulary has no tokens [INST] and"
+                                    + " [/INST]; use mistral-v1");
                 }
                 yield new Choice(new MistralFormat(tokenizer, Version.V3), reason);
             }
@@ -109,8 +111,8 @@ public sealed interface ChatFormat permits MistralFormat, TemplateFormat {
         try {
             return TemplateFormat.of(tokenizer, templates);
         } catch (TemplateException e) {
-            throw new ChatException("the chat template in " + templates.source() + " cannot be used: "
-                    + e.getMessage() + "; give another one with --chat-template");
+            throw new ChatException("the chat template in " + templates.source() + " cannot be used: " + e.getMessage()
+                    + "; give another one with --chat-template");
         }
     }
 }

@@ -23,8 +23,7 @@ final class MistralSpelling {
                         "%1$s[INST]Firstquestion[/INST]Firstanswer%2$s[INST]Lastquestion[/INST]");
         return conversations
                 && (refuses(template)
-                        || renders(
-                                template, List.of(SYSTEM, FIRST), "%1$s[INST]Systemtext\n\nFirstquestion[/INST]"));
+                        || renders(template, List.of(SYSTEM, FIRST), "%1$s[INST]Systemtext\n\nFirstquestion[/INST]"));
     }
 
     private static boolean refuses(TemplateFormat template) {

@@ -17,8 +17,7 @@ import java.util.List;
  */
 final class TemplateFormat implements ChatFormat {
     static final String CHATML = "chatml";
-    static final String CHATML_TEMPLATE =
-            """
+    static final String CHATML_TEMPLATE = """
             {% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}
             {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}""";
 
@@ -35,7 +34,11 @@ final class TemplateFormat implements ChatFormat {
 
     /** @param withTools taken where there are tools; null for the same */
     TemplateFormat(
-            String name, Tokenizer tokenizer, ChatTemplates templates, JinjaTemplate template, JinjaTemplate withTools) {
+            String name,
+            Tokenizer tokenizer,
+            ChatTemplates templates,
+            JinjaTemplate template,
+            JinjaTemplate withTools) {
         this.name = name;
         this.tokenizer = tokenizer;
         this.templates = templates;
@@ -51,8 +54,8 @@ final class TemplateFormat implements ChatFormat {
     static TemplateFormat of(Tokenizer tokenizer, ChatTemplates templates) {
         String source = templates.byName().get(ChatTemplates.DEFAULT);
         if (source == null) {
-            throw new TemplateException("it has templates named " + templates.byName().keySet() + ", but none named "
-                    + ChatTemplates.DEFAULT);
+            throw new TemplateException("it has templates named "
+                    + templates.byName().keySet() + ", but none named " + ChatTemplates.DEFAULT);
         }
         String toolUse = templates.byName().get(ChatTemplates.TOOL_USE);
         return new TemplateFormat(
@@ -92,7 +95,8 @@ final class TemplateFormat implements ChatFormat {
         messages.forEach(message -> array.add(json(message)));
         if (primed) {
             requireText(messages);
-            ((ObjectNode) array.get(array.size() - 1)).put("content", messages.getLast().content() + PRIMER_END);
+            ((ObjectNode) array.get(array.size() - 1))
+                    .put("content", messages.getLast().content() + PRIMER_END);
         }
         Variables variables = variables(array, tools, !primed);
         try {
@@ -116,7 +120,8 @@ final class TemplateFormat implements ChatFormat {
     private static Text upToPrimer(Text text, String primer) {
         String value = text.value();
         int end = value.lastIndexOf(PRIMER_END.strip());
-        if (end < 0 || !value.contains(Text.ofValue(primer).strip(null, true, true).value())) {
+        if (end < 0
+                || !value.contains(Text.ofValue(primer).strip(null, true, true).value())) {
             throw new ChatException(
                     "messages: the chat template does not keep the last message as it is, so that no answer can continue"
                             + " it; leave the last message out");
@@ -131,7 +136,8 @@ final class TemplateFormat implements ChatFormat {
         putToken(variables, "eos_token", eosToken());
         putToken(variables, "unk_token", tokenizer.controlTokens().get(tokenizer.unknownTokenId()));
         templates.specialTokens().forEach((token, text) -> putToken(variables, token, text));
-        return variables.put("messages", messages)
+        return variables
+                .put("messages", messages)
                 .put("tools", tools.isEmpty() ? null : json(tools))
                 .put("documents", (JsonNode) null)
                 .put("add_generation_prompt", addGenerationPrompt);

@@ -46,8 +46,7 @@ final class ChatTemplateFiles {
         return new ChatTemplates("", Map.of(), specialTokens);
     }
 
-    private static JsonNode json(
-            String directory, String name, Function<String, Optional<MemorySegment>> files) {
+    private static JsonNode json(String directory, String name, Function<String, Optional<MemorySegment>> files) {
         return files.apply(name)
                 .map(content -> JsonFile.read(directory + "/" + name, content))
                 .orElse(MissingNode.getInstance());

@@ -41,8 +41,7 @@ final class HuggingFaceConfig {
         int heads = integer("num_attention_heads", 32);
         // Fine-tunings change one of the two files and forget the other: what either names ends a generation.
         Set<Integer> eos = new LinkedHashSet<>();
-        generation.ifPresent(
-                g -> eos.addAll(tokens("generation_config.json: eos_token_id", g.get("eos_token_id"))));
+        generation.ifPresent(g -> eos.addAll(tokens("generation_config.json: eos_token_id", g.get("eos_token_id"))));
         eos.addAll(tokens("eos_token_id", config.get("eos_token_id")));
         return new ModelConfig(
                 hidden,

@@ -133,11 +133,7 @@ public final class ModelLoader {
     }
 
     private static Opened described(
-            Path path,
-            Checkpoint read,
-            Tokenizer tokenizer,
-            ChatTemplates templates,
-            Quantization quantization) {
+            Path path, Checkpoint read, Tokenizer tokenizer, ChatTemplates templates, Quantization quantization) {
         requireRows(path, read, tokenizer);
         ModelConfig config = read.config().withEosTokenIds(endTokens(read.config(), tokenizer));
         Checkpoint checkpoint = new Checkpoint(read.container(), config, read.weights(), read.ignored());
@@ -164,11 +160,7 @@ public final class ModelLoader {
     }
 
     private static ModelDescription describe(
-            Path path,
-            Checkpoint checkpoint,
-            Tokenizer tokenizer,
-            ChatTemplates templates,
-            Quantization quantization) {
+            Path path, Checkpoint checkpoint, Tokenizer tokenizer, ChatTemplates templates, Quantization quantization) {
         Map<Tensor, TensorType> plan = new Quantizer(quantization).plan(path.toString(), checkpoint.weights());
         long parameters = 0;
         long bytes = 0;

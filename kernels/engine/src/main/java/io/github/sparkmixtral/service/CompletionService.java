@@ -123,8 +123,7 @@ public final class CompletionService implements AutoCloseable {
         public void submit(long row, RowRequest asked) throws InterruptedException {
             Request request;
             try {
-                request = requestBuilder.build(
-                        Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat);
+                request = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat);
             } catch (InvalidRowException invalid) {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;

@@ -13,11 +13,7 @@ import java.io.Serializable;
  * @param parameters what a row's own parameters are laid over; its seed is the job's seed
  */
 public record RequestDefaults(
-        Task task,
-        String systemPrompt,
-        SamplingParameters parameters,
-        String chatTemplate,
-        SpecialTokens specialTokens)
+        Task task, String systemPrompt, SamplingParameters parameters, String chatTemplate, SpecialTokens specialTokens)
         implements Serializable {
 
     /** What special tokens in a prompt become that the task complete takes as it is. */

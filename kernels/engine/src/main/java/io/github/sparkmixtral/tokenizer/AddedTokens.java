@@ -87,7 +87,9 @@ record AddedTokens(List<Added> tokens) {
     /** A vocabulary with these tokens behind its own, and the tokens of these names to begin and to end a sequence. */
     Vocabulary addedTo(Vocabulary vocabulary, SpecialNames names) {
         int size = vocabulary.pieces().length;
-        int last = tokens.isEmpty() ? size - 1 : Math.max(size - 1, tokens.getLast().id());
+        int last = tokens.isEmpty()
+                ? size - 1
+                : Math.max(size - 1, tokens.getLast().id());
         List<String> pieces = new ArrayList<>(List.of(vocabulary.pieces()));
         float[] scores = java.util.Arrays.copyOf(vocabulary.scores(), last + 1);
         int[] types = java.util.Arrays.copyOf(vocabulary.types(), last + 1);

@@ -30,8 +30,7 @@ final class PieceMatcher {
 
         private boolean isAt(String whole, int index) {
             return whole.startsWith(text, index)
-                    && (!wholeWord
-                            || !isWord(whole, index - 1) && !isWord(whole, index + text.length()));
+                    && (!wholeWord || !isWord(whole, index - 1) && !isWord(whole, index + text.length()));
         }
 
         private static boolean isWord(String whole, int index) {

@@ -197,7 +197,8 @@ public final class Tokenizer {
         String whole = withoutLoneSurrogates(text);
         forEachPart(whole, controls, how.rawPieces(), output, (raw, rawStart) -> {
             String normalized = how.spacing().normalize(raw);
-            BitSet inside = controls.isEmpty() ? controls : moved(controls, raw.length(), rawStart, normalized.length());
+            BitSet inside =
+                    controls.isEmpty() ? controls : moved(controls, raw.length(), rawStart, normalized.length());
             forEachPart(
                     normalized,
                     inside,

@@ -24,7 +24,8 @@ class JinjaGoldenTest {
         int rendered = 0;
         for (JsonNode one : golden.get("cases")) {
             String template = one.get("template").asText();
-            String expected = one.get("result").isNull() ? null : one.get("result").asText();
+            String expected =
+                    one.get("result").isNull() ? null : one.get("result").asText();
             String actual;
             try {
                 actual = JinjaTemplate.parse(template)
