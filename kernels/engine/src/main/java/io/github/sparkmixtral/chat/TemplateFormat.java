@@ -10,6 +10,7 @@ import io.github.sparkmixtral.chat.template.Text;
 import io.github.sparkmixtral.chat.template.Variables;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A model's own chat template, rendered and tokenized as transformers' {@code apply_chat_template} does, with one difference: special
@@ -31,6 +32,9 @@ final class TemplateFormat implements ChatFormat {
     private final ChatTemplates templates;
     private final JinjaTemplate template;
     private final JinjaTemplate withTools;
+    private final String bosToken;
+    private final String eosToken;
+    private final String unknownToken;
 
     /** @param withTools taken where there are tools; null for the same */
     TemplateFormat(
@@ -44,6 +48,10 @@ final class TemplateFormat implements ChatFormat {
         this.templates = templates;
         this.template = template;
         this.withTools = withTools;
+        Map<Integer, String> controls = tokenizer.controlTokens();
+        bosToken = controls.get(tokenizer.bosTokenId());
+        eosToken = controls.get(tokenizer.eosTokenId());
+        unknownToken = controls.get(tokenizer.unknownTokenId());
     }
 
     /**
@@ -132,9 +140,9 @@ final class TemplateFormat implements ChatFormat {
 
     private Variables variables(ArrayNode messages, List<Tool> tools, boolean addGenerationPrompt) {
         Variables variables = new Variables();
-        putToken(variables, "bos_token", bosToken());
-        putToken(variables, "eos_token", eosToken());
-        putToken(variables, "unk_token", tokenizer.controlTokens().get(tokenizer.unknownTokenId()));
+        putToken(variables, "bos_token", bosToken);
+        putToken(variables, "eos_token", eosToken);
+        putToken(variables, "unk_token", unknownToken);
         templates.specialTokens().forEach((token, text) -> putToken(variables, token, text));
         return variables
                 .put("messages", messages)
@@ -145,12 +153,12 @@ final class TemplateFormat implements ChatFormat {
 
     /** The spelling of the token that begins a sequence. */
     String bosToken() {
-        return tokenizer.controlTokens().get(tokenizer.bosTokenId());
+        return bosToken;
     }
 
     /** The spelling of the token that ends a sequence. */
     String eosToken() {
-        return tokenizer.controlTokens().get(tokenizer.eosTokenId());
+        return eosToken;
     }
 
     private static void putToken(Variables variables, String name, String text) {
