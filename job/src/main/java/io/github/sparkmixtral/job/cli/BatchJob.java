@@ -64,9 +64,7 @@ final class BatchJob {
         output.requireUsable(inputReader.files());
         ModelDescription model = describe();
         requireLength(model);
-        LOG.info(
-                "{}",
-                ChatTemplateOption.described(model, options.generation().defaults()));
+        LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(model, inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());

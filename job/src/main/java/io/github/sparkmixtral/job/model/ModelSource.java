@@ -69,7 +69,11 @@ record ModelSource(FileSystem fileSystem, Path source, boolean directory, List<F
     /** What a Hugging Face directory's model is made of; it may hold other formats' copies of the weights beside. */
     private static boolean isPart(String name) {
         boolean weights = name.endsWith(".safetensors") && !name.startsWith("consolidated");
-        return !name.startsWith(".") && (weights || name.endsWith(".json") || name.equals("chat_template.jinja") || name.startsWith("tokenizer."));
+        return !name.startsWith(".")
+                && (weights
+                        || name.endsWith(".json")
+                        || name.equals("chat_template.jinja")
+                        || name.startsWith("tokenizer."));
     }
 
     /** A name that no other model has, nor the same one once a file of it has changed. */

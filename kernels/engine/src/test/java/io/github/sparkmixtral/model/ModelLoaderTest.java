@@ -242,9 +242,7 @@ class ModelLoaderTest {
         write("tokenizer.model", sentencePiece(size));
         write("added_tokens.json", "{\"<|im_end|>\": %d, \"<tool>\": %d}".formatted(size, size + 1));
         write("special_tokens_map.json", "{\"eos_token\": {\"content\": \"<|im_end|>\"}}");
-        write(
-                "tokenizer_config.json",
-                """
+        write("tokenizer_config.json", """
                 {"added_tokens_decoder": {"%d": {"content": "<|im_start|>", "special": false}},
                 "chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "T"}],
                 "pad_token": "<unk>"}""".formatted(size + 2));
@@ -286,7 +284,8 @@ class ModelLoaderTest {
         write("m.gguf", TinyMixtral.gguf(metadata, TinyMixtral.ggufTensors(true)));
         ModelDescription model = ModelLoader.describe(directory.resolve("m.gguf"));
         assertThat(model.chatTemplates().byName()).isEqualTo(Map.of("default", "D", "tool_use", "T"));
-        assertThat(model.config().eosTokenIds()).contains(5, 6, model.tokenizer().eosTokenId());
+        assertThat(model.config().eosTokenIds())
+                .contains(5, 6, model.tokenizer().eosTokenId());
     }
 
     private void write(String name, String content) throws IOException {
