@@ -13,6 +13,7 @@ import io.github.sparkmixtral.job.inference.SinglePrompt;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.TableInput;
 import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.ChatTemplateOption;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.GenerationArguments;
 import io.github.sparkmixtral.job.options.GenerationOptions;
@@ -130,6 +131,11 @@ public final class Mixtral implements AutoCloseable {
         if (options.engine().maxModelLen() > most) {
             throw new IllegalArgumentException("max_model_len must be at most " + most + ", the model's own limit, not "
                     + options.engine().maxModelLen());
+        }
+        try {
+            LOG.info("{}", ChatTemplateOption.described(model, options.defaults()));
+        } catch (JobException e) {
+            throw new IllegalArgumentException(OptionValues.inApiSpelling(e.getMessage()), e);
         }
         return options;
     }

@@ -12,6 +12,7 @@ import io.github.sparkmixtral.job.inference.TokenBudget;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.InputReader;
 import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.ChatTemplateOption;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
@@ -63,6 +64,7 @@ final class BatchJob {
         output.requireUsable(inputReader.files());
         ModelDescription model = describe();
         requireLength(model);
+        LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(model, inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());

@@ -39,10 +39,10 @@ record ModelHeads(ModelSource model, Attempts attempts) {
 
     private void bring(FileStatus file, Path target) throws IOException {
         String name = file.getPath().getName();
-        boolean json = name.endsWith(".json") || name.startsWith("tokenizer.");
+        boolean small = name.endsWith(".json") || name.endsWith(".jinja") || name.startsWith("tokenizer.");
         WeightsHead head = new WeightsHead(model.fileSystem(), file, target);
         attempts.run(head.shown(), () -> 0, () -> {
-            if (json) {
+            if (small) {
                 copy(file, target);
             } else {
                 head.read();

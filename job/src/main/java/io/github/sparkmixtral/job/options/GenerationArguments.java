@@ -5,6 +5,7 @@ import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.Task;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -107,7 +108,12 @@ public final class GenerationArguments {
         }
         return new GenerationOptions(
                 identity(),
-                new RequestDefaults(columns.task, columns.systemPrompt, sampling.parameters()),
+                new RequestDefaults(
+                        columns.task,
+                        columns.systemPrompt,
+                        sampling.parameters(),
+                        columns.chatTemplate,
+                        columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens),
                 new Columns(
                         columns.idColumn,
                         columns.promptColumn,

@@ -9,10 +9,12 @@ import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.Uris;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 
@@ -83,6 +85,14 @@ record Fingerprint(ObjectNode json) {
                 settings.set(name, JSON.valueToTree(values));
             }
         });
+        String chatTemplate = options.generation().defaults().chatTemplate();
+        if (chatTemplate != null && !chatTemplate.matches("[a-z0-9-]+")) {
+            // What the file says, not what it is called.
+            settings.put(
+                    "chat-template",
+                    UUID.nameUUIDFromBytes(chatTemplate.getBytes(StandardCharsets.UTF_8))
+                            .toString());
+        }
         ObjectNode input = root.putObject("input");
         if (files.isEmpty()) {
             input.put("table", options.input().getFirst());

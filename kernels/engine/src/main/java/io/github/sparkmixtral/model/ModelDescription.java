@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.nio.file.Path;
 
@@ -13,4 +14,17 @@ import java.nio.file.Path;
  * @param bytes bytes that the weights take in memory, mapped or allocated
  */
 public record ModelDescription(
-        Path path, String format, long parameters, long bytes, ModelConfig config, Tokenizer tokenizer) {}
+        Path path,
+        String format,
+        long parameters,
+        long bytes,
+        ModelConfig config,
+        Tokenizer tokenizer,
+        ChatTemplates chatTemplates) {
+
+    /** A model without a chat template. */
+    public ModelDescription(
+            Path path, String format, long parameters, long bytes, ModelConfig config, Tokenizer tokenizer) {
+        this(path, format, parameters, bytes, config, tokenizer, ChatTemplates.NONE);
+    }
+}

@@ -41,6 +41,7 @@ class ConversationJsonTest {
 
         assertThat(conversation.tools()).isEmpty();
         assertThat(conversation.messages())
+                .usingRecursiveFieldByFieldElementComparatorIgnoringFields("json")
                 .containsExactly(
                         new ChatMessage(Role.SYSTEM, "S"),
                         new ChatMessage(Role.USER, "a", List.of(), null, "Ann"),
@@ -72,7 +73,11 @@ class ConversationJsonTest {
                                 + " {'function': {'name': 'g', 'strict': true}}]"));
 
         assertThat(conversation.tools())
+                .usingRecursiveFieldByFieldElementComparatorIgnoringFields("json")
                 .containsExactly(new Tool("f", "d", json("{'type': 'object'}")), new Tool("g", "", json("{}")));
+        assertThat(conversation.tools().get(1).json())
+                .as("as a chat template sees it")
+                .isEqualTo(json("{'function': {'name': 'g', 'strict': true}}"));
     }
 
     @Test
