@@ -252,7 +252,10 @@ class Soak {
 
     /** The line that follows the planning. */
     private static String planned(String log) {
-        return log.lines().filter(line -> line.contains(" million parameters")).findFirst().orElse("nothing planned");
+        return log.lines()
+                .filter(line -> line.contains(" million parameters"))
+                .findFirst()
+                .orElse("nothing planned");
     }
 
     private static long residentMiB(Process process) {
@@ -334,10 +337,8 @@ class Soak {
                             output.toString(),
                             directory.resolve("c"),
                             16));
-                    arguments.addAll(
-                            List.of("--order", order, "--kv-cache-memory", memory, "--max-num-seqs", "16"));
-                    Process driver =
-                            cluster.submit(directory.resolve(name + ".log"), Map.of(), List.of(), arguments);
+                    arguments.addAll(List.of("--order", order, "--kv-cache-memory", memory, "--max-num-seqs", "16"));
+                    Process driver = cluster.submit(directory.resolve(name + ".log"), Map.of(), List.of(), arguments);
                     assertThat(driver.waitFor()).as(log(name)).isZero();
                     JsonNode manifest =
                             JSON.readTree(output.resolve("_manifest.json").toFile());
@@ -347,9 +348,8 @@ class Soak {
                             memory,
                             100 * manifest.path("cache_hit_rate").asDouble(),
                             manifest.path("seconds").asDouble());
-                    answers.add(SparkFixture.rows(output).stream()
-                            .map(Soak::text)
-                            .toList());
+                    answers.add(
+                            SparkFixture.rows(output).stream().map(Soak::text).toList());
                 }
                 assertThat(answers.getFirst()).isEqualTo(answers.getLast());
             }

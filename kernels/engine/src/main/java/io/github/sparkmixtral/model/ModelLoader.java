@@ -137,8 +137,7 @@ public final class ModelLoader {
         Tokenizer tokenizer = contents.tokenizer();
         requireRows(named, read, tokenizer);
         ModelConfig config = read.config().withEosTokenIds(endTokens(read.config(), tokenizer));
-        Checkpoint checkpoint =
-                new Checkpoint(read.container(), config, read.weights(), read.ignored(), read.notes());
+        Checkpoint checkpoint = new Checkpoint(read.container(), config, read.weights(), read.ignored(), read.notes());
         List<String> notes = new ArrayList<>(model.notes());
         notes.addAll(read.notes());
         ModelDescription description = describe(named, checkpoint, tokenizer, contents.templates(), quantization);
