@@ -69,7 +69,17 @@ record ModelSource(FileSystem fileSystem, Path source, boolean directory, List<F
     /** What a Hugging Face directory's model is made of; it may hold other formats' copies of the weights beside. */
     private static boolean isPart(String name) {
         boolean weights = name.endsWith(".safetensors") && !name.startsWith("consolidated");
-        return !name.startsWith(".") && (weights || name.endsWith(".json") || name.startsWith("tokenizer."));
+        return !name.startsWith(".") && (weights || isText(name));
+    }
+
+    /** Whether a file of a directory is none of the weights, so that all of it is read at once. */
+    private static boolean isText(String name) {
+        return name.endsWith(".json") || name.startsWith("tokenizer.") || name.startsWith("chat_template.");
+    }
+
+    /** Whether the file holds weights behind a head. */
+    boolean isWeights(FileStatus file) {
+        return !directory || !isText(file.getPath().getName());
     }
 
     /** A name that no other model has, nor the same one once a file of it has changed. */

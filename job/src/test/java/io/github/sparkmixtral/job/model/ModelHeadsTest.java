@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
@@ -39,7 +40,7 @@ class ModelHeadsTest {
     }
 
     private ModelCache cache() {
-        return new ModelCache(directory.resolve("cache"), configuration, _ -> {}, pauses::add);
+        return new ModelCache(directory.resolve("cache"), configuration, _ -> {}, pauses::add, Map.of());
     }
 
     private ModelDescription describe(Path model) {
