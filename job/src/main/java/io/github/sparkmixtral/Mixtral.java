@@ -78,8 +78,9 @@ public final class Mixtral implements AutoCloseable {
     /**
      * Names a model and checks its headers; its weights are loaded where they are first needed.
      *
-     * @param model Hugging Face directory or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
-     *     hdfs://}, {@code s3a://}), which is fetched once per host
+     * @param model Hugging Face directory or GGUF file: a local path that every executor has, a URI that Hadoop opens ({@code
+     *     hdfs://}, {@code s3a://}), or a model of the Hugging Face Hub ({@code owner/name@revision}); the last two are fetched
+     *     once per host
      * @throws ModelException where it is no Mixtral, or cannot be read
      */
     public static Mixtral load(SparkSession spark, String model) {
@@ -120,7 +121,8 @@ public final class Mixtral implements AutoCloseable {
         Configuration configuration = spark.sessionState().newHadoopConf();
         EngineIdentity engine = named.engine().pinned(configuration, LOG::info);
         GenerationOptions options = named.on(engine);
-        ModelDescription model = engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
+        ModelDescription model =
+                engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
         return new Mixtral(spark, values, checked(options, model), model);
     }
 

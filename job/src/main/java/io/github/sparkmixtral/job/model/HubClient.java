@@ -50,11 +50,12 @@ final class HubClient implements AutoCloseable {
     /** The repository at the model's revision, as the API describes it in JSON. */
     byte[] list() throws IOException {
         String path = "/api/models/" + model.id() + "/revision/" + HubModel.encoded(model.revisionOrMain());
-        try (InputStream in = get(URI.create(settings.endpoint() + path + "?blobs=true"), null, "").body()) {
+        try (InputStream in = get(URI.create(settings.endpoint() + path + "?blobs=true"), null, "")
+                .body()) {
             byte[] list = in.readNBytes(LONGEST_LIST + 1);
             if (list.length > LONGEST_LIST) {
-                throw new ModelException("the list of files that " + settings.endpoint().getHost() + " gives of "
-                        + model.id() + " has no end: check HF_ENDPOINT");
+                throw new ModelException("the list of files that "
+                        + settings.endpoint().getHost() + " gives of " + model.id() + " has no end: check HF_ENDPOINT");
             }
             return list;
         }
@@ -119,8 +120,10 @@ final class HubClient implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted");
         } catch (HttpTimeoutException e) {
-            throw without(e, request.uri().getHost() + " did not answer within "
-                    + settings.timeout().toSeconds() + " s");
+            throw without(
+                    e,
+                    request.uri().getHost() + " did not answer within "
+                            + settings.timeout().toSeconds() + " s");
         } catch (IOException e) {
             throw without(e, request.uri().getHost() + " cannot be reached (" + RootCause.sentence(e) + ")");
         }
@@ -174,7 +177,8 @@ final class HubClient implements AutoCloseable {
                     .orElse(Duration.ZERO);
             return new BusyException(at.getHost() + " answered " + status, wait);
         }
-        throw new ModelException(refusal(status, response.headers().firstValue("X-Error-Code").orElse(""), file));
+        throw new ModelException(
+                refusal(status, response.headers().firstValue("X-Error-Code").orElse(""), file));
     }
 
     /** @param code one of the Hub's own, which tell more than HTTP's */

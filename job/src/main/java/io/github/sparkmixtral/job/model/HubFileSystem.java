@@ -77,7 +77,8 @@ final class HubFileSystem extends FileSystem {
 
     @Override
     public FileStatus getFileStatus(Path path) throws IOException {
-        boolean directory = repository.files().stream().anyMatch(file -> file.folder().startsWith(folder(path)));
+        boolean directory =
+                repository.files().stream().anyMatch(file -> file.folder().startsWith(folder(path)));
         return directory ? new FileStatus(0, true, 1, BLOCK, 0, path) : status(file(path));
     }
 

@@ -25,14 +25,32 @@ public record HubModel(String owner, String name, Optional<String> revision, Opt
     private static final Pattern ID = Pattern.compile("(?<id>" + WORD + "/" + WORD + ")(?:@(?<revision>[^@\\s]+))?");
 
     /** The revision stands behind the name or behind the file; only a pull request's holds slashes. */
-    private static final Pattern EXPLICIT = Pattern.compile(SCHEME + ":(?://)?(?<owner>" + WORD + ")/(?<name>" + WORD + ")"
-            + "(?:@(?<first>refs/(?:pr|convert)/[^@/\\s]+|[^@/\\s]+))?(?:/(?<file>[^@]*[^@/]))?/?(?:@(?<last>[^@\\s]+))?");
+    private static final Pattern EXPLICIT = Pattern.compile(
+            SCHEME + ":(?://)?(?<owner>" + WORD + ")/(?<name>" + WORD + ")"
+                    + "(?:@(?<first>refs/(?:pr|convert)/[^@/\\s]+|[^@/\\s]+))?(?:/(?<file>[^@]*[^@/]))?/?(?:@(?<last>[^@\\s]+))?");
+
+    /** The address of a model, of one of its revisions or of one of its files, as a browser shows it. */
+    private static final Pattern PAGE = Pattern.compile("https?://(?:www\\.)?(?:huggingface\\.co|hf\\.co)/(?<id>" + WORD
+            + "/" + WORD + ")/?(?:/(?:tree|blob|resolve)/(?<revision>[^/?#]+)/?(?:/?(?<file>[^?#]+))?)?(?:[?#].*)?");
 
     private static final Pattern COMMIT = Pattern.compile("[0-9a-f]{40}");
 
     /** Whether the text names a model of the Hub and nothing else. */
     static boolean isExplicit(String model) {
         return model.startsWith(SCHEME + ":");
+    }
+
+    /** The explicit name of what an address of the Hub's pages shows; any other text as it is. */
+    static String ofPage(String model) {
+        Matcher page = PAGE.matcher(model);
+        if (!page.matches()) {
+            return model;
+        }
+        String revision = page.group("revision") == null ? "" : "@" + page.group("revision");
+        String file = page.group("file") == null
+                ? ""
+                : "/" + URLDecoder.decode(page.group("file").replace("+", "%2B"), StandardCharsets.UTF_8);
+        return SCHEME + "://" + page.group("id") + revision + file;
     }
 
     /** Whether the text, which is no path that exists, may be the id of a model: {@code owner/name} or {@code owner/name@revision}. */

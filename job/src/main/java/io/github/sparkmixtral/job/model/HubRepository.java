@@ -230,8 +230,8 @@ final class HubRepository implements AutoCloseable {
             return new ByteArrayInputStream(known, (int) first, known.length);
         }
         if (settings.offline()) {
-            throw new ModelException("HF_HUB_OFFLINE is set, and " + path + " of the model is neither in " + snapshot(model)
-                    + " nor in --model-cache: fetch it before, or unset HF_HUB_OFFLINE");
+            throw new ModelException("HF_HUB_OFFLINE is set, and " + path + " of the model is neither in "
+                    + snapshot(model) + " nor in --model-cache: fetch it before, or unset HF_HUB_OFFLINE");
         }
         return client.open(path, first, last);
     }

@@ -54,13 +54,15 @@ record HubSelection(Optional<String> file, List<HubFile> files) {
         TreeMap<String, List<HubFile>> ggufs = new TreeMap<>();
         for (HubFile file : all) {
             if (file.path().toLowerCase(Locale.ROOT).endsWith(".gguf")) {
-                ggufs.computeIfAbsent(firstPart(file.path()), _ -> new ArrayList<>()).add(file);
+                ggufs.computeIfAbsent(firstPart(file.path()), _ -> new ArrayList<>())
+                        .add(file);
             }
         }
         if (model.file().isPresent()) {
             String first = firstPart(model.file().get());
             if (!ggufs.containsKey(first)) {
-                throw new ModelException("no such file: " + model.root() + " has no " + model.file().get()
+                throw new ModelException("no such file: " + model.root() + " has no "
+                        + model.file().get()
                         + (ggufs.isEmpty() ? " and no other GGUF file" : "; it has " + listed(ggufs)));
             }
             return parts(model, first, ggufs.get(first));
@@ -74,8 +76,8 @@ record HubSelection(Optional<String> file, List<HubFile> files) {
                     + ": name one, such as --model hf:" + model.id() + "/" + suggested(ggufs));
         }
         if (ggufs.isEmpty()) {
-            throw new ModelException(model.root() + " has no weights that can be read: neither config.json with " + SINGLE
-                    + " or " + INDEX + ", nor a GGUF file; " + largest(all));
+            throw new ModelException(model.root() + " has no weights that can be read: neither config.json with "
+                    + SINGLE + " or " + INDEX + ", nor a GGUF file; " + largest(all));
         }
         return parts(model, ggufs.firstKey(), ggufs.firstEntry().getValue());
     }
@@ -113,8 +115,9 @@ record HubSelection(Optional<String> file, List<HubFile> files) {
         Set<String> missing = new LinkedHashSet<>(weights);
         top.forEach(file -> missing.remove(file.name()));
         if (!missing.isEmpty()) {
-            throw new ModelException(model.root() + " lacks " + missing.size() + " of the files that its " + INDEX
-                    + " names, such as " + missing.iterator().next() + ": it is not whole; name another revision or model");
+            throw new ModelException(
+                    model.root() + " lacks " + missing.size() + " of the files that its " + INDEX + " names, such as "
+                            + missing.iterator().next() + ": it is not whole; name another revision or model");
         }
         return weights.isEmpty()
                 ? List.of()
@@ -138,7 +141,8 @@ record HubSelection(Optional<String> file, List<HubFile> files) {
             shards.clear();
         }
         if (shards.isEmpty()) {
-            throw new ModelException(model.root() + "/" + INDEX + " is no index of weights: name another revision or model");
+            throw new ModelException(
+                    model.root() + "/" + INDEX + " is no index of weights: name another revision or model");
         }
         return shards;
     }
@@ -147,7 +151,9 @@ record HubSelection(Optional<String> file, List<HubFile> files) {
         String some = models.entrySet().stream()
                 .limit(MOST_NAMED)
                 .map(entry -> entry.getKey() + " ("
-                        + size(entry.getValue().stream().mapToLong(HubFile::size).sum()) + ")")
+                        + size(entry.getValue().stream()
+                                .mapToLong(HubFile::size)
+                                .sum()) + ")")
                 .collect(Collectors.joining(", "));
         return models.size() > MOST_NAMED ? some + " and " + (models.size() - MOST_NAMED) + " more" : some;
     }

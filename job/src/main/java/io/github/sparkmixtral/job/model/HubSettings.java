@@ -44,7 +44,8 @@ record HubSettings(URI endpoint, Optional<String> token, boolean offline, Path h
                                 Path.of(environment.getOrDefault("HOME", System.getProperty("user.home")), ".cache"))
                         .resolve("huggingface"));
         Optional<String> token = first(environment, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-                .or(() -> inFile(first(environment, "HF_TOKEN_PATH").map(Path::of).orElse(home.resolve("token"))))
+                .or(() ->
+                        inFile(first(environment, "HF_TOKEN_PATH").map(Path::of).orElse(home.resolve("token"))))
                 .or(() -> Optional.ofNullable(configuration.get(TOKEN)));
         if (token.isPresent() && !token.get().matches("[\\x21-\\x7e]+")) {
             throw new ModelException("the token for the Hugging Face Hub holds a blank or a sign that no token has:"

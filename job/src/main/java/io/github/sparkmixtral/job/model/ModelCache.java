@@ -7,7 +7,6 @@ import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
 import java.io.IOException;
-import java.net.ProxySelector;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -57,12 +56,13 @@ public record ModelCache(
     }
 
     /**
-     * A model as options name it, so that it means the same anywhere: a path becomes absolute, an id of the Hugging Face Hub its
-     * URI. A path that exists wins over an id.
+     * A model as options name it, so that it means the same anywhere: a path becomes absolute, an id of the Hugging Face Hub or
+     * the address of its page its URI. A path that exists wins over an id.
      *
      * @throws io.github.sparkmixtral.job.fault.JobException with exit code 2 where it begins like a model of the Hub and is none
      */
-    public static String located(String model) {
+    public static String located(String given) {
+        String model = HubModel.ofPage(given);
         if (HubModel.isExplicit(model)) {
             return HubModel.parse(model).toString();
         }
@@ -73,6 +73,11 @@ public record ModelCache(
         return HubModel.isPossibleId(model) && !Files.exists(path)
                 ? HubModel.parse(model).toString()
                 : path.toAbsolutePath().toString();
+    }
+
+    /** The commit of a model of the Hugging Face Hub that is pinned to one. */
+    public static Optional<String> commit(String model) {
+        return HubModel.isExplicit(model) ? HubModel.parse(model).commit() : Optional.empty();
     }
 
     /** The model's path or URI without a revision of the Hugging Face Hub. */
@@ -112,7 +117,9 @@ public record ModelCache(
      * @throws ModelException where there is none, or it cannot be asked for
      */
     public String pinned(String model) {
-        return HubModel.isExplicit(model) ? remote(model, found -> found.source().toString()) : model;
+        return HubModel.isExplicit(model)
+                ? remote(model, found -> found.source().toString())
+                : model;
     }
 
     /** What executors need to fetch the model as this host does: goes to them inside of their tasks, and nowhere else. */
@@ -183,7 +190,7 @@ public record ModelCache(
         HubRepository repository = new HubRepository(
                 model,
                 HubSettings.of(environment, configuration),
-                ProxySelector.getDefault(),
+                EnvironmentProxy.of(environment),
                 directory.resolve("hub"),
                 attempts());
         try (HubFileSystem hub = new HubFileSystem(repository, configuration)) {

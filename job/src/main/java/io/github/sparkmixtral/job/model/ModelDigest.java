@@ -56,7 +56,6 @@ public final class ModelDigest {
     private static String ofHub(HubModel model) {
         String commit = model.commit().orElseThrow(() -> new IllegalArgumentException(model + " names no commit"));
         String file = model.file().map(path -> " " + path).orElse("");
-        return HexFormat.of()
-                .formatHex(ModelCache.sha256().digest((commit + file).getBytes(StandardCharsets.UTF_8)));
+        return HexFormat.of().formatHex(ModelCache.sha256().digest((commit + file).getBytes(StandardCharsets.UTF_8)));
     }
 }

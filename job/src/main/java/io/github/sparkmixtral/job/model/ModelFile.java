@@ -107,8 +107,11 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
             if (out.position() - told >= PROGRESS_BYTES) {
                 told = out.position();
                 double seconds = (System.nanoTime() - start) / 1e9;
-                tell("fetching", told, String.format(
-                        Locale.ROOT, ", %.0f s left", seconds / (told - begin) * (source.getLen() - told)));
+                tell(
+                        "fetching",
+                        told,
+                        String.format(
+                                Locale.ROOT, ", %.0f s left", seconds / (told - begin) * (source.getLen() - told)));
             }
         }
     }
@@ -126,7 +129,10 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
             Digest digest = Digest.of(ModelCache.sha256());
             read(part, digest.bytes());
             requireEqual(
-                    part, "SHA-256", expected.get(), HexFormat.of().formatHex(digest.value().get()));
+                    part,
+                    "SHA-256",
+                    expected.get(),
+                    HexFormat.of().formatHex(digest.value().get()));
             return;
         }
         FileChecksum checksum = fileSystem.getFileChecksum(source.getPath());
@@ -167,7 +173,9 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
         static Digest of(Checksum checksum) {
             return new Digest(
                     checksum::update,
-                    () -> ByteBuffer.allocate(4).putInt((int) checksum.getValue()).array());
+                    () -> ByteBuffer.allocate(4)
+                            .putInt((int) checksum.getValue())
+                            .array());
         }
 
         static Digest of(MessageDigest digest) {

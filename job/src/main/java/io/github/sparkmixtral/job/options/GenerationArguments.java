@@ -87,7 +87,8 @@ public final class GenerationArguments {
      */
     public GenerationOptions resolve() {
         if (model.model == null || model.model.isBlank()) {
-            throw JobException.usage("--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
+            throw JobException.usage(
+                    "--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
         }
         if (!Backends.names().contains(engine.backend)) {
             throw JobException.usage("--backend must be one of "

@@ -35,7 +35,7 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 public final class HubServer implements AutoCloseable {
     public static final String COMMIT = "0123456789abcdef0123456789abcdef01234567";
-    static final String TOKEN = "hf_" + "x".repeat(30);
+    public static final String TOKEN = "hf_" + "x".repeat(30);
 
     private static final JsonMapper JSON = new JsonMapper();
     private static final int LARGE = 4096;
@@ -52,10 +52,10 @@ public final class HubServer implements AutoCloseable {
     final Queue<Map.Entry<Integer, String>> refusals = new ConcurrentLinkedDeque<>();
 
     /** Requests by path, without what goes on between. */
-    final List<String> requests = new CopyOnWriteArrayList<>();
+    public final List<String> requests = new CopyOnWriteArrayList<>();
 
     final List<String> tokensAtTheStore = new CopyOnWriteArrayList<>();
-    final Map<String, AtomicLong> sent = new ConcurrentHashMap<>();
+    public final Map<String, AtomicLong> sent = new ConcurrentHashMap<>();
 
     /** Bytes of a large file after which the connection breaks off, for the next answers. */
     final Queue<Long> breaks = new ArrayDeque<>();
@@ -63,10 +63,10 @@ public final class HubServer implements AutoCloseable {
     /** Bytes of a large file after which nothing comes any more, for the next answers. */
     final Queue<Long> stalls = new ArrayDeque<>();
 
-    volatile String commit = COMMIT;
+    private final List<String> commits = new CopyOnWriteArrayList<>(List.of(COMMIT));
 
     /** The token without which nothing is to be had; empty for a public model. */
-    volatile String wanted = "";
+    public volatile String wanted = "";
 
     /** Whether files want the token, but not their list. */
     volatile boolean gated;
@@ -81,6 +81,11 @@ public final class HubServer implements AutoCloseable {
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** Moves all branches on to a commit, which holds what the older ones do. */
+    public void move(String commit) {
+        commits.add(commit);
     }
 
     public String endpoint() {
@@ -98,7 +103,7 @@ public final class HubServer implements AutoCloseable {
         files.put(path, new Served(file, hash, hash.length() == 64));
     }
 
-    long sent() {
+    public long sent() {
         return sent.values().stream().mapToLong(AtomicLong::get).sum();
     }
 
@@ -116,7 +121,9 @@ public final class HubServer implements AutoCloseable {
             requests.add(path);
             Map.Entry<Integer, String> refusal = refusals.poll();
             boolean mayRead = wanted.isEmpty() || ("Bearer " + wanted).equals(token(exchange));
-            String resolve = "/tests/tiny/resolve/" + commit + "/";
+            String revision = path.substring(path.lastIndexOf('/') + 1);
+            // "", owner, name, "resolve", commit, file
+            String[] parts = path.split("/", 6);
             if (refusal != null) {
                 if (!refusal.getValue().isEmpty()) {
                     exchange.getResponseHeaders().set("Retry-After", refusal.getValue());
@@ -125,17 +132,17 @@ public final class HubServer implements AutoCloseable {
             } else if (path.startsWith("/api/models/tests/tiny/revision/")) {
                 if (!mayRead && !gated) {
                     refuse(exchange, 401, "RepoNotFound");
-                } else if (!List.of("main", "v1", commit).contains(path.substring(path.lastIndexOf('/') + 1))) {
+                } else if (!List.of("main", "v1").contains(revision) && !commits.contains(revision)) {
                     refuse(exchange, 404, "RevisionNotFound");
                 } else {
-                    answer(exchange, list());
+                    answer(exchange, list(commits.contains(revision) ? revision : commits.getLast()));
                 }
-            } else if (!path.startsWith(resolve)) {
+            } else if (!path.startsWith("/tests/tiny/resolve/") || !commits.contains(parts[4])) {
                 refuse(exchange, 401, "RepoNotFound");
             } else if (!mayRead) {
                 refuse(exchange, 401, "GatedRepo");
             } else {
-                file(exchange, path.substring(resolve.length()));
+                file(exchange, parts[5]);
             }
         }
     }
@@ -168,12 +175,13 @@ public final class HubServer implements AutoCloseable {
         exchange.getResponseBody().write(body);
     }
 
-    private byte[] list() throws IOException {
+    private byte[] list(String commit) throws IOException {
         ObjectNode root = JSON.createObjectNode().put("id", "tests/tiny").put("sha", commit);
         ArrayNode siblings = root.putArray("siblings");
         for (Map.Entry<String, Served> entry : files.entrySet()) {
             long size = Files.size(entry.getValue().file());
-            ObjectNode file = siblings.addObject().put("rfilename", entry.getKey()).put("size", size);
+            ObjectNode file =
+                    siblings.addObject().put("rfilename", entry.getKey()).put("size", size);
             if (entry.getValue().large()) {
                 file.put("blobId", "1".repeat(40))
                         .putObject("lfs")

@@ -79,8 +79,15 @@ class HubTest {
         put("model-00001-of-00002.safetensors", weights);
         put("model-00002-of-00002.safetensors", "few");
         for (String other : List.of(
-                "consolidated.00.safetensors", "adapter.safetensors", "pytorch_model.bin", "model.onnx", "README.md",
-                "original/config.json", "params.json", ".gitattributes", "Q4/small.gguf")) {
+                "consolidated.00.safetensors",
+                "adapter.safetensors",
+                "pytorch_model.bin",
+                "model.onnx",
+                "README.md",
+                "original/config.json",
+                "params.json",
+                ".gitattributes",
+                "Q4/small.gguf")) {
             put(other, weights);
         }
     }
@@ -131,7 +138,7 @@ class HubTest {
         Path path = cache().localPath(pinned);
         String digest = ModelDigest.of(pinned, new Configuration());
 
-        hub.commit = "f".repeat(40);
+        hub.move("f".repeat(40));
         String moved = cache().pinned(MODEL + "@v1");
 
         assertThat(moved).isEqualTo(MODEL + "@" + "f".repeat(40) + "/a.gguf");
@@ -149,7 +156,8 @@ class HubTest {
 
         ModelDescription description = cache().describe(MODEL, Quantization.NONE);
 
-        assertThat(description.parameters()).isEqualTo(ModelLoader.describe(model).parameters());
+        assertThat(description.parameters())
+                .isEqualTo(ModelLoader.describe(model).parameters());
         assertThat(hub.sent()).isBetween(6L << 20, 13L << 20);
     }
 
@@ -158,14 +166,19 @@ class HubTest {
         Path model = directory.resolve("mixtral");
         SparseMixtral.writeDirectory(model);
         for (String name : names(model)) {
-            hub.put(name, model.resolve(name), name.endsWith(".json") ? HubServer.git(Files.readAllBytes(model.resolve(name))) : WRONG);
+            hub.put(
+                    name,
+                    model.resolve(name),
+                    name.endsWith(".json") ? HubServer.git(Files.readAllBytes(model.resolve(name))) : WRONG);
         }
 
         ModelDescription description = cache().describe(MODEL, Quantization.NONE);
 
-        assertThat(description.parameters()).isEqualTo(ModelLoader.describe(model).parameters());
+        assertThat(description.parameters())
+                .isEqualTo(ModelLoader.describe(model).parameters());
         assertThat(hub.sent()).isLessThan(2 << 20);
-        hub.sent.forEach((file, bytes) -> assertThat(bytes.get()).isLessThanOrEqualTo(model.resolve(file).toFile().length()));
+        hub.sent.forEach((file, bytes) -> assertThat(bytes.get())
+                .isLessThanOrEqualTo(model.resolve(file).toFile().length()));
     }
 
     @Test
@@ -230,15 +243,20 @@ class HubTest {
         Path large = Files.write(directory.resolve("a"), weights);
         hub.put("a.gguf", large, WRONG);
         assertFails(MODEL, "hf://tests/tiny@" + HubServer.COMMIT + "/a.gguf has the SHA-256 ");
-        assertThat(names(directory.resolve("cache").resolve(names(directory.resolve("cache")).getFirst()))).isEmpty();
+        assertThat(names(directory
+                        .resolve("cache")
+                        .resolve(names(directory.resolve("cache")).getFirst())))
+                .isEmpty();
 
-        hub.commit = "e".repeat(40);
+        hub.move("e".repeat(40));
         put("config.json", "{}");
         put("model.safetensors", weights);
         put("tokenizer.json", "right");
         Files.writeString(directory.resolve("remote/tokenizer.json"), "wrong");
-        assertFails(MODEL, "/tokenizer.json has the git SHA-1 " + HubServer.git("wrong".getBytes()) + " instead of "
-                + HubServer.git("right".getBytes()));
+        assertFails(
+                MODEL,
+                "/tokenizer.json has the git SHA-1 " + HubServer.git("wrong".getBytes()) + " instead of "
+                        + HubServer.git("right".getBytes()));
     }
 
     @Test
@@ -262,15 +280,19 @@ class HubTest {
         put("big files/m.Q8_0-00001-of-00002.gguf", weights);
         put("big files/m.Q8_0-00002-of-00002.gguf", "end");
         environment.put("HF_HOME", directory.resolve("other").toString());
-        hub.commit = "d".repeat(40);
-        assertFails(MODEL, "hf://tests/tiny@" + "d".repeat(40)
-                + " has 2 models: big files/m.Q8_0-00001-of-00002.gguf (3.1 MB), m.Q4_K_M.gguf (3.1 MB): name one, such as"
-                + " --model hf:tests/tiny/m.Q4_K_M.gguf");
+        hub.move("d".repeat(40));
+        assertFails(
+                MODEL,
+                "hf://tests/tiny@" + "d".repeat(40)
+                        + " has 2 models: big files/m.Q8_0-00001-of-00002.gguf (3.1 MB), m.Q4_K_M.gguf (3.1 MB): name one, such as"
+                        + " --model hf:tests/tiny/m.Q4_K_M.gguf");
         Path second = cache().localPath(MODEL + "/big files/m.Q8_0-00002-of-00002.gguf");
         assertThat(second).hasFileName("m.Q8_0-00001-of-00002.gguf").hasBinaryContent(weights);
         assertThat(second.resolveSibling("m.Q8_0-00002-of-00002.gguf")).hasContent("end");
         assertThat(names(second.getParent())).hasSize(2);
-        assertFails(MODEL + "/m.Q5_0.gguf", "has no m.Q5_0.gguf; it has big files/m.Q8_0-00001-of-00002.gguf (3.1 MB), m.Q4");
+        assertFails(
+                MODEL + "/m.Q5_0.gguf",
+                "has no m.Q5_0.gguf; it has big files/m.Q8_0-00001-of-00002.gguf (3.1 MB), m.Q4");
     }
 
     @Test
@@ -278,9 +300,11 @@ class HubTest {
         put("config.json", "{}");
         put("pytorch_model.bin", weights);
         put("original/consolidated.00.pth", "few");
-        assertFails(MODEL, "has no weights that can be read: neither config.json with model.safetensors or"
-                + " model.safetensors.index.json, nor a GGUF file; its largest files are pytorch_model.bin, ");
-        hub.commit = "c".repeat(40);
+        assertFails(
+                MODEL,
+                "has no weights that can be read: neither config.json with model.safetensors or"
+                        + " model.safetensors.index.json, nor a GGUF file; its largest files are pytorch_model.bin, ");
+        hub.move("c".repeat(40));
         put("model.safetensors.index.json", "{\"weight_map\":{\"a\":\"x.safetensors\"}}");
         assertFails(MODEL, "lacks 1 of the files that its model.safetensors.index.json names, such as x.safetensors");
     }
@@ -288,14 +312,18 @@ class HubTest {
     @Test
     void whoMayNotReadIsToldWhatToDo() throws IOException {
         put("a.gguf", weights);
-        assertFails("hf://tests/none", "there is neither a path tests/none nor a model ADDRESS/tests/none@main that anyone may read:"
-                + " check the name, or set HF_TOKEN if the model is private");
+        assertFails(
+                "hf://tests/none",
+                "there is neither a path tests/none nor a model ADDRESS/tests/none@main that anyone may read:"
+                        + " check the name, or set HF_TOKEN if the model is private");
         assertFails(MODEL + "@v9", "no such model or revision: ADDRESS/tests/tiny has no revision v9");
         hub.wanted = HubServer.TOKEN;
         assertFails(MODEL, "that anyone may read");
         hub.gated = true;
-        assertFails(MODEL, "the model tests/tiny is only for those who accepted its licence: accept the licence at"
-                + " ADDRESS/tests/tiny and set HF_TOKEN to a token of the same account");
+        assertFails(
+                MODEL,
+                "the model tests/tiny is only for those who accepted its licence: accept the licence at"
+                        + " ADDRESS/tests/tiny and set HF_TOKEN to a token of the same account");
         assertThat(pauses).isEmpty();
         environment.put("HF_TOKEN", HubServer.TOKEN + "\n");
         assertThat(cache().localPath(MODEL)).hasBinaryContent(weights);
@@ -312,7 +340,8 @@ class HubTest {
         Files.writeString(file, HubServer.TOKEN + "\n");
 
         Configuration sent = HubSettings.sent(MODEL, environment, new Configuration());
-        Map<String, String> elsewhere = Map.of("HF_HOME", directory.resolve("executor").toString());
+        Map<String, String> elsewhere =
+                Map.of("HF_HOME", directory.resolve("executor").toString());
         ModelCache executor = new ModelCache(directory.resolve("cache"), sent, progress::add, pauses::add, elsewhere);
 
         assertThat(executor.localPath(PINNED)).hasBinaryContent(weights);
@@ -347,8 +376,10 @@ class HubTest {
     void offlineNothingIsAsked() throws IOException {
         put("a.gguf", weights);
         environment.put("HF_HUB_OFFLINE", "1");
-        assertFails(MODEL, "HF_HUB_OFFLINE is set, and hf://tests/tiny is neither in " + directory.resolve("hf/hub")
-                + "/models--tests--tiny nor in " + directory.resolve("cache/hub"));
+        assertFails(
+                MODEL,
+                "HF_HUB_OFFLINE is set, and hf://tests/tiny is neither in " + directory.resolve("hf/hub")
+                        + "/models--tests--tiny nor in " + directory.resolve("cache/hub"));
         environment.remove("HF_HUB_OFFLINE");
         Path fetched = cache().localPath(MODEL);
         hub.requests.clear();

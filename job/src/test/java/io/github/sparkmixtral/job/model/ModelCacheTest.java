@@ -148,9 +148,14 @@ class ModelCacheTest {
         FlakyFileSystem.breakAfter = 1 << 20;
         FlakyFileSystem.FAILURES_LEFT.set(100);
         Configuration configuration = cache().configuration();
-        ModelCache interrupted = new ModelCache(directory.resolve("cache"), configuration, progress::add, _ -> {
-            throw new InterruptedException();
-        }, Map.of());
+        ModelCache interrupted = new ModelCache(
+                directory.resolve("cache"),
+                configuration,
+                progress::add,
+                _ -> {
+                    throw new InterruptedException();
+                },
+                Map.of());
 
         assertThatThrownBy(() -> interrupted.localPath("flaky:" + remote))
                 .isInstanceOf(ModelException.class)
