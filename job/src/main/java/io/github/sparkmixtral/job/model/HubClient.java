@@ -18,7 +18,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * Asks the Hub for one model's list of files and for their bytes. What cannot get better is a {@link ModelException}, what may
+ * Asks the Hub for models' lists of files and for their bytes. What cannot get better is a {@link ModelException}, what may
  * an {@link IOException}.
  */
 final class HubClient implements AutoCloseable {
@@ -31,12 +31,10 @@ final class HubClient implements AutoCloseable {
     /** The limits of the Hub are for five minutes; a server that wants more patience does not get it. */
     private static final Duration LONGEST_WAIT = Duration.ofMinutes(10);
 
-    private final HubModel model;
     private final HubSettings settings;
     private final HttpClient http;
 
-    HubClient(HubModel model, HubSettings settings, ProxySelector proxy) {
-        this.model = model;
+    HubClient(HubSettings settings, ProxySelector proxy) {
         this.settings = settings;
         this.http = HttpClient.newBuilder()
                 // Redirects are followed here: the token is for the first host only.
@@ -48,9 +46,9 @@ final class HubClient implements AutoCloseable {
     }
 
     /** The repository at the model's revision, as the API describes it in JSON. */
-    byte[] list() throws IOException {
+    byte[] list(HubModel model) throws IOException {
         String path = "/api/models/" + model.id() + "/revision/" + HubModel.encoded(model.revisionOrMain());
-        try (InputStream in = get(URI.create(settings.endpoint() + path + "?blobs=true"), null, "")
+        try (InputStream in = get(model, URI.create(settings.endpoint() + path + "?blobs=true"), null, "")
                 .body()) {
             byte[] list = in.readNBytes(LONGEST_LIST + 1);
             if (list.length > LONGEST_LIST) {
@@ -66,12 +64,12 @@ final class HubClient implements AutoCloseable {
      *
      * @param last the last one wanted; negative for all to the end
      */
-    InputStream open(String file, long first, long last) throws IOException {
+    InputStream open(HubModel model, String file, long first, long last) throws IOException {
         String path = Arrays.stream(file.split("/")).map(HubModel::encoded).collect(Collectors.joining("/"));
         URI uri = URI.create(settings.endpoint() + "/" + model.id() + "/resolve/"
                 + HubModel.encoded(model.revisionOrMain()) + "/" + path);
         String range = "bytes=" + first + "-" + (last < 0 ? "" : last);
-        HttpResponse<InputStream> response = get(uri, first == 0 && last < 0 ? null : range, file);
+        HttpResponse<InputStream> response = get(model, uri, first == 0 && last < 0 ? null : range, file);
         if (response.statusCode() == 206) {
             String given = response.headers().firstValue("Content-Range").orElse("");
             if (!given.startsWith("bytes " + first + "-")) {
@@ -84,7 +82,7 @@ final class HubClient implements AutoCloseable {
         return response.body();
     }
 
-    private HttpResponse<InputStream> get(URI uri, String range, String file) throws IOException {
+    private HttpResponse<InputStream> get(HubModel model, URI uri, String range, String file) throws IOException {
         URI at = uri;
         for (int i = 0; i <= MOST_REDIRECTS; i++) {
             HttpRequest.Builder request = HttpRequest.newBuilder(at)
@@ -105,7 +103,7 @@ final class HubClient implements AutoCloseable {
             }
             response.body().close();
             if (!REDIRECTS.contains(status)) {
-                throw refused(response, at, file);
+                throw refused(model, response, at, file);
             }
             at = redirected(at, response);
         }
@@ -165,7 +163,7 @@ final class HubClient implements AutoCloseable {
      *
      * @throws ModelException where asking again is of no use
      */
-    private IOException refused(HttpResponse<?> response, URI at, String file) {
+    private IOException refused(HubModel model, HttpResponse<?> response, URI at, String file) {
         int status = response.statusCode();
         // A file server refuses addresses that have grown old.
         if (status == 408 || status == 429 || status >= 500 || !isEndpoint(at)) {
@@ -177,12 +175,12 @@ final class HubClient implements AutoCloseable {
                     .orElse(Duration.ZERO);
             return new BusyException(at.getHost() + " answered " + status, wait);
         }
-        throw new ModelException(
-                refusal(status, response.headers().firstValue("X-Error-Code").orElse(""), file));
+        throw new ModelException(refusal(
+                model, status, response.headers().firstValue("X-Error-Code").orElse(""), file));
     }
 
     /** @param code one of the Hub's own, which tell more than HTTP's */
-    private String refusal(int status, String code, String file) {
+    private String refusal(HubModel model, int status, String code, String file) {
         String address = settings.endpoint() + "/" + model.id();
         if (code.equals("GatedRepo") || status == 403) {
             return "the model " + model.id() + " is only for those who accepted its licence: accept the licence at "

@@ -29,7 +29,6 @@ final class HubFileSystem extends FileSystem {
     private final HubRepository repository;
     private final Path root;
 
-    /** @param repository is closed with this */
     HubFileSystem(HubRepository repository, Configuration configuration) throws IOException {
         this.repository = repository;
         this.root = new Path(repository.model().root());
@@ -205,12 +204,6 @@ final class HubFileSystem extends FileSystem {
         public void readFields(DataInput in) {
             throw new UnsupportedOperationException("a hash of the Hub is not sent");
         }
-    }
-
-    @Override
-    public void close() throws IOException {
-        repository.close();
-        super.close();
     }
 
     private static UnsupportedOperationException readOnly() {

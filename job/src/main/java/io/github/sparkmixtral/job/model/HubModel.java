@@ -21,7 +21,7 @@ public record HubModel(String owner, String name, Optional<String> revision, Opt
 
     static final String MAIN = "main";
 
-    private static final String WORD = "[A-Za-z0-9](?!\\S*(?:--|\\.\\.))[A-Za-z0-9._-]{0,95}";
+    private static final String WORD = "[A-Za-z0-9](?![A-Za-z0-9._-]*(?:--|\\.\\.))[A-Za-z0-9._-]{0,95}";
     private static final Pattern ID = Pattern.compile("(?<id>" + WORD + "/" + WORD + ")(?:@(?<revision>[^@\\s]+))?");
 
     /** The revision stands behind the name or behind the file; only a pull request's holds slashes. */

@@ -8,7 +8,6 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.ProxySelector;
 import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,13 +21,14 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 
 /** A model of the Hub at one commit: which files it is made of, and their bytes. */
-final class HubRepository implements AutoCloseable {
+final class HubRepository {
     private static final JsonMapper JSON = new JsonMapper();
 
     /** Far more than an index of weights has. */
     private static final long MOST_BYTES = 64 << 20;
 
     private final HubSettings settings;
+    private final HubClient client;
     private final Path records;
     private final Attempts attempts;
 
@@ -36,7 +36,6 @@ final class HubRepository implements AutoCloseable {
     private final Map<String, byte[]> read = new HashMap<>();
 
     private final HubModel model;
-    private final HubClient client;
     private final List<HubFile> files;
 
     private record Listing(String commit, List<HubFile> files) {}
@@ -47,19 +46,17 @@ final class HubRepository implements AutoCloseable {
      * @param records directory for the lists of files that the Hub has given
      * @throws ModelException where there is no such model, or it may not be read
      */
-    HubRepository(HubModel asked, HubSettings settings, ProxySelector proxy, Path records, Attempts attempts)
+    HubRepository(HubModel asked, HubSettings settings, HubClient client, Path records, Attempts attempts)
             throws IOException {
         this.settings = settings;
+        this.client = client;
         this.records = records.resolve(folder(asked));
         this.attempts = attempts;
-        try (HubClient first = new HubClient(asked, settings, proxy)) {
-            Listing listing = listing(asked, first);
-            HubModel atCommit = asked.at(listing.commit(), asked.file());
-            this.client = new HubClient(atCommit, settings, proxy);
-            HubSelection selection = HubSelection.of(atCommit, listing.files(), file -> bytes(atCommit, file));
-            this.model = asked.at(listing.commit(), selection.file());
-            this.files = selection.files();
-        }
+        Listing listing = listing(asked);
+        HubModel atCommit = asked.at(listing.commit(), asked.file());
+        HubSelection selection = HubSelection.of(atCommit, listing.files(), file -> bytes(atCommit, file));
+        this.model = asked.at(listing.commit(), selection.file());
+        this.files = selection.files();
     }
 
     private static String folder(HubModel model) {
@@ -88,7 +85,7 @@ final class HubRepository implements AutoCloseable {
                 .resolve(atCommit.revisionOrMain());
     }
 
-    private Listing listing(HubModel asked, HubClient first) throws IOException {
+    private Listing listing(HubModel asked) throws IOException {
         if (asked.commit().isPresent()) {
             Optional<Listing> recorded = recorded(asked.commit().get());
             if (recorded.isPresent()) {
@@ -99,7 +96,7 @@ final class HubRepository implements AutoCloseable {
             return offline(asked);
         }
         AtomicReference<byte[]> list = new AtomicReference<>();
-        attempts.run(asked.toString(), () -> 0, () -> list.set(first.list()));
+        attempts.run(asked.toString(), () -> 0, () -> list.set(client.list(asked)));
         Listing listing = parsed(list.get());
         keep(record(listing.commit()), list.get());
         keep(record(asked.revisionOrMain()), list.get());
@@ -207,7 +204,7 @@ final class HubRepository implements AutoCloseable {
             }
         }
         attempts.run(file.path(), () -> 0, () -> {
-            try (InputStream in = open(file.path(), 0, -1)) {
+            try (InputStream in = fetched(atCommit, file.path(), 0, -1)) {
                 byte[] bytes = in.readNBytes((int) Math.min(file.size() + 1, MOST_BYTES));
                 if (bytes.length != file.size()) {
                     throw new IOException("got " + bytes.length + " of " + file.size() + " bytes");
@@ -229,15 +226,14 @@ final class HubRepository implements AutoCloseable {
         if (known != null) {
             return new ByteArrayInputStream(known, (int) first, known.length);
         }
-        if (settings.offline()) {
-            throw new ModelException("HF_HUB_OFFLINE is set, and " + path + " of the model is neither in "
-                    + snapshot(model) + " nor in --model-cache: fetch it before, or unset HF_HUB_OFFLINE");
-        }
-        return client.open(path, first, last);
+        return fetched(model, path, first, last);
     }
 
-    @Override
-    public void close() {
-        client.close();
+    private InputStream fetched(HubModel atCommit, String path, long first, long last) throws IOException {
+        if (settings.offline()) {
+            throw new ModelException("HF_HUB_OFFLINE is set, and " + path + " of the model is neither in "
+                    + snapshot(atCommit) + " nor in --model-cache: fetch it before, or unset HF_HUB_OFFLINE");
+        }
+        return client.open(atCommit, path, first, last);
     }
 }

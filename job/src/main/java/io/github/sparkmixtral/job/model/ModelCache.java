@@ -187,14 +187,12 @@ public record ModelCache(
     }
 
     private <T> T ofHub(HubModel model, String shown, Use<T> use) throws IOException {
-        HubRepository repository = new HubRepository(
-                model,
-                HubSettings.of(environment, configuration),
-                EnvironmentProxy.of(environment),
-                directory.resolve("hub"),
-                attempts());
-        try (HubFileSystem hub = new HubFileSystem(repository, configuration)) {
-            return use.of(ModelSource.find(hub, hub.source(), shown));
+        HubSettings settings = HubSettings.of(environment, configuration);
+        try (HubClient client = new HubClient(settings, EnvironmentProxy.of(environment))) {
+            HubRepository repository = new HubRepository(model, settings, client, directory.resolve("hub"), attempts());
+            try (HubFileSystem hub = new HubFileSystem(repository, configuration)) {
+                return use.of(ModelSource.find(hub, hub.source(), shown));
+            }
         }
     }
 

@@ -127,6 +127,11 @@ class HubJobTest {
         try (Mixtral mixtral = Mixtral.load(spark(), "tests/tiny", options)) {
             hub.move("a".repeat(40));
             assertThat(mixtral.with("seed", 3).ask("one")).isEqualTo(expected);
+            // What Spark shows of the query.
+            assertThat(mixtral.generate(spark().read().json(input.toString()))
+                            .queryExecution()
+                            .toString())
+                    .doesNotContain(HubServer.TOKEN);
         }
         spark().conf().set("spark.mixtral.models.hub", "tests/tiny");
         spark().conf().set("spark.mixtral.models.hub.model_cache", cache.toString());

@@ -51,6 +51,9 @@ public final class HubServer implements AutoCloseable {
     /** Answers before the next ones: a status, and a value of Retry-After or nothing. */
     final Queue<Map.Entry<Integer, String>> refusals = new ConcurrentLinkedDeque<>();
 
+    /** Where the next requests are sent on to; nothing for one that is answered. */
+    final Queue<String> redirects = new ConcurrentLinkedDeque<>();
+
     /** Requests by path, without what goes on between. */
     public final List<String> requests = new CopyOnWriteArrayList<>();
 
@@ -124,7 +127,11 @@ public final class HubServer implements AutoCloseable {
             String revision = path.substring(path.lastIndexOf('/') + 1);
             // "", owner, name, "resolve", commit, file
             String[] parts = path.split("/", 6);
-            if (refusal != null) {
+            String redirect = redirects.poll();
+            if (redirect != null && !redirect.isEmpty()) {
+                exchange.getResponseHeaders().set("Location", redirect);
+                exchange.sendResponseHeaders(307, -1);
+            } else if (refusal != null) {
                 if (!refusal.getValue().isEmpty()) {
                     exchange.getResponseHeaders().set("Retry-After", refusal.getValue());
                 }

@@ -239,6 +239,23 @@ class HubTest {
     }
 
     @Test
+    void redirectsAreFollowedAsFarAsIsSafe() throws IOException {
+        put("a.gguf", weights);
+        hub.wanted = HubServer.TOKEN;
+        environment.put("HF_TOKEN", HubServer.TOKEN);
+        hub.redirects.addAll(List.of(
+                "/api/models/tests/tiny/revision/main?blobs=true",
+                "",
+                "/tests/tiny/resolve/" + HubServer.COMMIT + "/a.gguf"));
+        assertThat(cache().localPath("hf://tests/renamed")).hasBinaryContent(weights);
+
+        hub.redirects.addAll(Collections.nCopies(4, "file:///etc/passwd"));
+        assertFails(MODEL, "cannot be fetched: 127.0.0.1 answered 307 without a usable address");
+        hub.redirects.addAll(Collections.nCopies(20, "/api/models/tests/tiny/revision/main"));
+        assertFails(MODEL, "127.0.0.1 sends us from one address to the next, more than 10 times, for tests/tiny");
+    }
+
+    @Test
     void wrongBytesAreRemovedAndNamed() throws IOException {
         Path large = Files.write(directory.resolve("a"), weights);
         hub.put("a.gguf", large, WRONG);
