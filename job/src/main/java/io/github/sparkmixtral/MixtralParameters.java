@@ -53,7 +53,7 @@ public abstract class MixtralParameters extends Transformer {
         model = new Param<>(
                 uid,
                 "model",
-                "Directory (Hugging Face's layout or Mistral's) or GGUF file: a path that every executor has, or a URI that Hadoop opens.",
+                "Directory (Hugging Face's layout or Mistral's) or GGUF file: a path that every executor has, a URI that Hadoop opens, or a Hugging Face Hub id.",
                 String.class);
         maxTokens = new IntParam(uid, "maxTokens", "Most tokens to generate.");
         minTokens = new IntParam(uid, "minTokens", "No end of sequence or stop before that many tokens.");

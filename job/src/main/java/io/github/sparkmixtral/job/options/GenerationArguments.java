@@ -90,7 +90,8 @@ public final class GenerationArguments {
      */
     public GenerationOptions resolve() {
         if (model.model == null || model.model.isBlank()) {
-            throw JobException.usage("--model is missing: give a directory, file or URI (--help shows every option)");
+            throw JobException.usage(
+                    "--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
         }
         if (!Backends.names().contains(engine.backend)) {
             throw JobException.usage("--backend must be one of "
@@ -125,12 +126,9 @@ public final class GenerationArguments {
     }
 
     private EngineIdentity identity() {
-        String path = ModelCache.isLocal(model.model) && !model.model.startsWith("file:")
-                ? Path.of(model.model).toAbsolutePath().toString()
-                : model.model;
         Path cache = model.modelCache == null ? ModelCache.defaultDirectory() : model.modelCache;
         return new EngineIdentity(
-                path,
+                ModelCache.located(model.model),
                 cache.toAbsolutePath().toString(),
                 model.quantization,
                 engine.backend,

@@ -190,7 +190,7 @@ public record ModelFiles(Layout layout, List<String> names, List<String> notes) 
     private static boolean belongsToHuggingFaceLayout(String name) {
         return isWeights(name)
                 || name.endsWith(".json")
-                || name.equals("chat_template.jinja")
+                || name.startsWith("chat_template.")
                 || name.startsWith("tokenizer.");
     }
 
