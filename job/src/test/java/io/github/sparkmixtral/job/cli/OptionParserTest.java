@@ -217,7 +217,7 @@ class OptionParserTest {
                     --stop=                    | --stop must not contain an empty string
                     --stop-token-ids x         | --stop-token-ids must be a whole number, not x
                     --task talk                | --task must be one of chat, complete, not talk
-                    --quantization q5          | --quantization must be one of none, q8_0, q4_0, not q5
+                    --quantization q5          | --quantization must be one of none, q8_0, q4_0, nf4, not q5
                     --input-format xml         | --input-format must be one of jsonl, parquet, csv, text, table, not xml
                     --kv-cache-memory lots     | --kv-cache-memory must be a size such as 512m or 4g, or auto, not lots
                     --kv-cache-memory -5g      | --kv-cache-memory must be a size such as 512m or 4g, or auto, not -5g

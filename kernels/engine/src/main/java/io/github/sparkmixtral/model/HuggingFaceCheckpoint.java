@@ -3,6 +3,8 @@ package io.github.sparkmixtral.model;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.file.JsonFile;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.prequantized.QuantizationConfig;
+import io.github.sparkmixtral.prequantized.QuantizedModules;
 import io.github.sparkmixtral.safetensors.SafetensorsDirectory;
 import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.Tensor;
@@ -21,10 +23,12 @@ import java.util.function.Function;
 final class HuggingFaceCheckpoint {
     private final ModelConfig config;
     private final Tensors tensors;
+    private final QuantizedModules modules;
 
-    private HuggingFaceCheckpoint(ModelConfig config, Tensors tensors) {
+    private HuggingFaceCheckpoint(ModelConfig config, Tensors tensors, QuantizedModules modules) {
         this.config = config;
         this.tensors = tensors;
+        this.modules = modules;
     }
 
     /**
@@ -47,9 +51,12 @@ final class HuggingFaceCheckpoint {
         Map<String, StoredTensor> stored =
                 SafetensorsDirectory.read(directory, files).orElseThrow(() -> noWeights(directory, files));
         Tensors tensors = new Tensors(directory, stored);
-        Weights weights = new HuggingFaceCheckpoint(config, tensors)
+        QuantizedModules modules =
+                new QuantizedModules(QuantizationConfig.read(directory, json, files), tensors::find, tensors::required);
+        Weights weights = new HuggingFaceCheckpoint(config, tensors, modules)
                 .weights(json.path("tie_word_embeddings").asBoolean(false));
-        return new Checkpoint("safetensors", config, weights, tensors.unused());
+        String container = modules.format().isEmpty() ? "safetensors" : "safetensors " + modules.format() + " as";
+        return new Checkpoint(container, config, weights, tensors.unused());
     }
 
     private static ModelException noWeights(String directory, Function<String, Optional<MemorySegment>> files) {
@@ -74,7 +81,7 @@ final class HuggingFaceCheckpoint {
         // A tied model may still store its head; transformers uses it then.
         Tensor head = tied && !tensors.has("lm_head.weight")
                 ? embedding
-                : tensors.matrix("lm_head.weight", config.vocabularySize(), hidden);
+                : modules.matrix("lm_head", config.vocabularySize(), hidden);
         return new Weights(embedding, layers, norm, head);
     }
 
@@ -85,12 +92,12 @@ final class HuggingFaceCheckpoint {
         String block = prefix + (tensors.has(prefix + "mlp.gate.weight") ? "mlp." : "block_sparse_moe.");
         return new Weights.Layer(
                 tensors.matrix(prefix + "input_layernorm.weight", 1, hidden),
-                tensors.matrix(prefix + "self_attn.q_proj.weight", queries, hidden),
-                tensors.matrix(prefix + "self_attn.k_proj.weight", keys, hidden),
-                tensors.matrix(prefix + "self_attn.v_proj.weight", keys, hidden),
-                tensors.matrix(prefix + "self_attn.o_proj.weight", hidden, queries),
+                modules.matrix(prefix + "self_attn.q_proj", queries, hidden),
+                modules.matrix(prefix + "self_attn.k_proj", keys, hidden),
+                modules.matrix(prefix + "self_attn.v_proj", keys, hidden),
+                modules.matrix(prefix + "self_attn.o_proj", hidden, queries),
                 tensors.matrix(prefix + "post_attention_layernorm.weight", 1, hidden),
-                tensors.matrix(block + "gate.weight", config.experts(), hidden),
+                modules.matrix(block + "gate", config.experts(), hidden),
                 tensors.has(block + "experts.gate_up_proj")
                         ? stackedExperts(block + "experts.")
                         : separateExperts(block + "experts."));
@@ -102,9 +109,9 @@ final class HuggingFaceCheckpoint {
         List<Weights.Expert> experts = new ArrayList<>();
         for (int expert = 0; expert < config.experts(); expert++) {
             experts.add(new Weights.Expert(
-                    tensors.matrix(prefix + expert + ".w1.weight", intermediate, hidden),
-                    tensors.matrix(prefix + expert + ".w3.weight", intermediate, hidden),
-                    tensors.matrix(prefix + expert + ".w2.weight", hidden, intermediate)));
+                    modules.matrix(prefix + expert + ".w1", intermediate, hidden),
+                    modules.matrix(prefix + expert + ".w3", intermediate, hidden),
+                    modules.matrix(prefix + expert + ".w2", hidden, intermediate)));
         }
         return experts;
     }

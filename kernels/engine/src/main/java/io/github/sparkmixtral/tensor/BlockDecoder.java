@@ -36,6 +36,7 @@ final class BlockDecoder {
                 case Q4_K -> q45k(data, at, -1, at + 16, out, to);
                 case Q5_K -> q45k(data, at, at + 16, at + 48, out, to);
                 case Q6_K -> q6k(data, at, out, to);
+                case NF4 -> table(type, data, at + 2, half(data, at), out, to);
             }
         }
     }
@@ -73,6 +74,15 @@ final class BlockDecoder {
             int pair = unsigned(data, quants + i);
             out[to + i] = d * ((pair & 0xF) + bias) + minimum;
             out[to + i + 16] = d * ((pair >> 4) + bias) + minimum;
+        }
+    }
+
+    /** As {@link #q4}, with levels in place of integers. */
+    private static void table(TensorType type, MemorySegment data, long quants, float d, float[] out, int to) {
+        for (int i = 0; i < 16; i++) {
+            int pair = unsigned(data, quants + i);
+            out[to + i] = d * type.level(pair & 0xF);
+            out[to + i + 16] = d * type.level(pair >> 4);
         }
     }
 

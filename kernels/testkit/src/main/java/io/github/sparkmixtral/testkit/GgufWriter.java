@@ -188,6 +188,7 @@ public final class GgufWriter {
             case Q5_K -> 13;
             case Q6_K -> 14;
             case BF16 -> 30;
+            case NF4 -> throw new IllegalArgumentException("no GGUF file has the type " + type);
         };
     }
 
