@@ -64,16 +64,19 @@ final class PanelDecoder {
                 MemorySegment.copy(weights.panels(), at, workspace.panel, 0, (long) columns * WIDTH * Float.BYTES);
             case F16 -> halves(weights.panels(), at, columns, workspace.panel);
             case BF16 -> upperHalves(weights.panels(), at, columns, workspace.panel);
+            case NF4 -> {
+                scales(weights, panel, column, columns, workspace);
+                int shift = Integer.numberOfTrailingZeros(weights.type().scaleBlock());
+                for (int lane = 0; lane < WIDTH; lane += STEP) {
+                    levels(weights.panels(), first + weights.quants(column, lane), shift, columns, lane, workspace);
+                }
+            }
             default -> {
                 scales(weights, panel, column, columns, workspace);
                 int shift = Integer.numberOfTrailingZeros(weights.type().scaleBlock());
                 for (int lane = 0; lane < WIDTH; lane += STEP) {
                     long from = first + weights.quants(column, lane);
-                    if (weights.type().isTable()) {
-                        levels(weights.panels(), from, shift, columns, lane, workspace);
-                    } else {
-                        quants(weights.panels(), from, weights.bits(), shift, columns, lane, workspace);
-                    }
+                    quants(weights.panels(), from, weights.bits(), shift, columns, lane, workspace);
                 }
             }
         }
