@@ -24,7 +24,7 @@ public final class ModelOptions {
 
     @Option(
             names = "--quantization",
-            paramLabel = "none|q8_0|q4_0",
+            paramLabel = "none|q8_0|q4_0|nf4",
             defaultValue = "none",
             description = "Quantize the weights of a Hugging Face model on load; none keeps them as they are stored.")
     Quantization quantization;

@@ -233,7 +233,7 @@ class OptionParserTest {
                     --task talk                | --task must be one of chat, complete, not talk
                     --chat-template nowhere.j2 | --chat-template must be none, mistral-v1, mistral-v3, chatml or a file with a template in Jinja, not nowhere.j2, which is no file
                     --special-tokens some      | --special-tokens must be one of text, parse, not some
-                    --quantization q5          | --quantization must be one of none, q8_0, q4_0, not q5
+                    --quantization q5          | --quantization must be one of none, q8_0, q4_0, nf4, not q5
                     --input-format xml         | --input-format must be one of jsonl, parquet, csv, text, table, not xml
                     --kv-cache-memory lots     | --kv-cache-memory must be a size such as 512m or 4g, or auto, not lots
                     --kv-cache-memory -5g      | --kv-cache-memory must be a size such as 512m or 4g, or auto, not -5g

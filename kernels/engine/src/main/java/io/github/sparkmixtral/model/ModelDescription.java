@@ -9,7 +9,8 @@ import java.nio.file.Path;
  *
  * @param path directory or GGUF file
  * @param format {@code safetensors} or {@code gguf}, with the type most weights are stored in, such as {@code gguf Q4_K}, and what they
- *     are quantized to on load, such as {@code safetensors BF16 quantized to Q8_0}
+ *     are quantized to on load, such as {@code safetensors BF16 quantized to Q8_0}; for a checkpoint that was quantized by GPTQ or the like also
+ *     that, such as {@code safetensors GPTQ 4-bit as Q4_0}
  * @param parameters number of weights; a tied head and embedding count once
  * @param bytes bytes that the weights take in memory, mapped or allocated
  */
