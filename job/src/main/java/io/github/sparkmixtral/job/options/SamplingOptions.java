@@ -1,7 +1,14 @@
 package io.github.sparkmixtral.job.options;
 
+import com.fasterxml.jackson.databind.node.TextNode;
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.service.StructuredOutputReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -121,6 +128,22 @@ public final class SamplingOptions {
             description = "Added to a token's logit, in [-100, 100]. Default: none")
     Map<Integer, Double> logitBias = new LinkedHashMap<>();
 
+    @Option(
+            names = "--response-format",
+            paramLabel = "JSON|FILE",
+            description =
+                    "What answers have to be, as OpenAI writes it: {\"type\": \"json_object\"}, or {\"type\": \"json_schema\","
+                            + " \"json_schema\": {\"schema\": …}}; a file may hold it. Default: text")
+    String responseFormat;
+
+    @Option(
+            names = "--structured-outputs",
+            paramLabel = "JSON|FILE",
+            description =
+                    "The same as vLLM writes it: an object with one of json (a schema), regex, choice (a list), grammar (GBNF)"
+                            + " and json_object (true). Default: none")
+    String structuredOutputs;
+
     SamplingParameters parameters() {
         try {
             return new SamplingParameters(
@@ -139,9 +162,40 @@ public final class SamplingOptions {
                     n,
                     logprobs,
                     ignoreEos,
-                    logitBias);
+                    logitBias,
+                    structuredOutput());
         } catch (IllegalArgumentException e) {
             throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
+        }
+    }
+
+    private StructuredOutput structuredOutput() {
+        if (responseFormat != null && structuredOutputs != null) {
+            throw JobException.usage(
+                    "--response-format and --structured-outputs exclude each other: both say what answers have to be");
+        }
+        String name = responseFormat != null ? "response_format" : "structured_outputs";
+        String given = responseFormat != null ? responseFormat : structuredOutputs;
+        if (given == null) {
+            return null;
+        }
+        StructuredOutput output = StructuredOutputReader.read(name, TextNode.valueOf(content(name, given)));
+        StructuredOutputReader.check(name, output);
+        return output;
+    }
+
+    /** What does not look like JSON is a file. */
+    private static String content(String name, String given) {
+        if (given.strip().startsWith("{")) {
+            return given;
+        }
+        try {
+            return Files.readString(Path.of(given));
+        } catch (IOException | InvalidPathException e) {
+            throw new IllegalArgumentException(
+                    name + " must be a JSON object or a file with one, and " + given + " cannot be read: "
+                            + e.getMessage(),
+                    e);
         }
     }
 }

@@ -47,6 +47,11 @@ public final class Engine {
         return Math.toIntExact(maxModelLength > 0 ? Math.min(longest, maxModelLength) : longest);
     }
 
+    /** Width of a row of logits. */
+    public int vocabularySize() {
+        return backend.vocabularySize();
+    }
+
     /** Longest sequence, prompt and output together, in tokens: the least of what the model, the cache and the caller allow. */
     public int maxModelLength() {
         return maxModelLength;

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.engine;
 
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import java.util.List;
 import java.util.Map;
 
@@ -23,6 +24,7 @@ import java.util.Map;
  * @param logprobs {@code logprobs} in [0, 20]: alternatives reported per token beside the chosen one; -1 reports none
  * @param ignoreEos {@code ignore_eos}: keep generating past the end-of-sequence token
  * @param logitBias {@code logit_bias}: added to the logits of these tokens, each in [-100, 100]
+ * @param structuredOutput {@code structured_outputs}: what the answer has to be; null for anything
  */
 public record SamplingParameters(
         int maxTokens,
@@ -40,12 +42,13 @@ public record SamplingParameters(
         int n,
         int logprobs,
         boolean ignoreEos,
-        Map<Integer, Double> logitBias)
+        Map<Integer, Double> logitBias,
+        StructuredOutput structuredOutput)
         implements java.io.Serializable {
 
     /** What a job uses when neither the row nor the job says otherwise. */
     public static final SamplingParameters DEFAULT = new SamplingParameters(
-            512, 0, 1.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, false, Map.of());
+            512, 0, 1.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, false, Map.of(), null);
 
     public SamplingParameters {
         atLeast("max_tokens", maxTokens, 1);
@@ -80,6 +83,44 @@ public record SamplingParameters(
         });
     }
 
+    /** Parameters of an answer that may be anything. */
+    public SamplingParameters(
+            int maxTokens,
+            int minTokens,
+            double temperature,
+            double topP,
+            int topK,
+            double minP,
+            double repetitionPenalty,
+            double presencePenalty,
+            double frequencyPenalty,
+            long seed,
+            List<String> stop,
+            List<Integer> stopTokenIds,
+            int n,
+            int logprobs,
+            boolean ignoreEos,
+            Map<Integer, Double> logitBias) {
+        this(
+                maxTokens,
+                minTokens,
+                temperature,
+                topP,
+                topK,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                stop,
+                stopTokenIds,
+                n,
+                logprobs,
+                ignoreEos,
+                logitBias,
+                null);
+    }
+
     /** Whether the likeliest token is taken, without a draw. */
     public boolean greedy() {
         return temperature == 0;
@@ -103,7 +144,30 @@ public record SamplingParameters(
                 n,
                 logprobs,
                 ignoreEos,
-                logitBias);
+                logitBias,
+                structuredOutput);
+    }
+
+    /** The same for an answer that has to be something else. */
+    public SamplingParameters withStructuredOutput(StructuredOutput other) {
+        return new SamplingParameters(
+                maxTokens,
+                minTokens,
+                temperature,
+                topP,
+                topK,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                stop,
+                stopTokenIds,
+                n,
+                logprobs,
+                ignoreEos,
+                logitBias,
+                other);
     }
 
     /** The same with more tokens that end the generation. */
@@ -126,7 +190,8 @@ public record SamplingParameters(
                 n,
                 logprobs,
                 ignoreEos,
-                logitBias);
+                logitBias,
+                structuredOutput);
     }
 
     private static void atLeast(String name, int value, int least) {

@@ -34,6 +34,15 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
     }
 
     /**
+     * Checks that the constraint can be held.
+     *
+     * @throws GrammarException where it cannot, naming the place
+     */
+    public void check() {
+        new Automaton(grammar());
+    }
+
+    /**
      * Reads the constraint.
      *
      * @throws GrammarException where it cannot be held, naming the place

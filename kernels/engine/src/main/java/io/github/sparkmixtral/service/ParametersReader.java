@@ -19,7 +19,7 @@ import java.util.Set;
  *   <li>{@code stop}: a string or a list of strings; {@code stop_token_ids}: a list of ids; {@code ignore_eos}: a boolean; {@code
  *       logit_bias}: an object from token id to bias;
  *   <li>{@code logprobs}: a number, or as in OpenAI's chat API a boolean, with the number in {@code top_logprobs};
- *   <li>{@code response_format}: only {@code {"type": "text"}};
+ *   <li>{@code response_format}, {@code structured_outputs} and {@code guided_*}: see {@link StructuredOutputReader};
  *   <li>without effect here, and let pass: {@code model}, {@code stream}, {@code stream_options}, {@code user}, {@code metadata},
  *       {@code store}, {@code service_tier}, {@code safety_identifier}, {@code prompt_cache_key}.
  * </ul>
@@ -47,7 +47,12 @@ public final class ParametersReader {
             "logit_bias",
             "logprobs",
             "top_logprobs",
-            "response_format");
+            "response_format",
+            "structured_outputs",
+            "guided_json",
+            "guided_regex",
+            "guided_choice",
+            "guided_grammar");
 
     private static final Set<String> WITHOUT_EFFECT = Set.of(
             "model",
@@ -85,11 +90,12 @@ public final class ParametersReader {
                 given.put(name, value);
             }
         });
-        return new ParametersReader(given).over(job);
+        return new ParametersReader(given)
+                .over(job)
+                .withStructuredOutput(StructuredOutputReader.read(given, job.structuredOutput()));
     }
 
     private SamplingParameters over(SamplingParameters job) {
-        checkResponseFormat();
         return new SamplingParameters(
                 maxTokens(job.maxTokens()),
                 integer("min_tokens", job.minTokens()),
@@ -133,14 +139,6 @@ public final class ParametersReader {
             return alternatives;
         }
         return logprobs != null && logprobs.isBoolean() ? -1 : integer("logprobs", fallback);
-    }
-
-    private void checkResponseFormat() {
-        JsonNode format = given.get("response_format");
-        if (format != null && !format.path("type").asText().equals("text")) {
-            throw new IllegalArgumentException("response_format must be {\"type\": \"text\"}, not "
-                    + Json.excerpt(format) + ": no other is supported");
-        }
     }
 
     private int integer(String name, int fallback) {

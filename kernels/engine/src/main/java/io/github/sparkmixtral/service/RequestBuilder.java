@@ -8,6 +8,10 @@ import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.grammar.Constraint;
+import io.github.sparkmixtral.grammar.Constraints;
+import io.github.sparkmixtral.grammar.GrammarException;
+import io.github.sparkmixtral.grammar.TokenTrie;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.RowRequest.Field;
@@ -39,6 +43,7 @@ final class RequestBuilder {
     private final AtomicBoolean warned = new AtomicBoolean();
     private final Engine engine;
     private final String wayOut;
+    private Constraints constraints;
 
     /**
      * @param engine asked only for its limits, which never change
@@ -83,14 +88,47 @@ final class RequestBuilder {
                 int[] tokens = checked(render(conversation, chatFormat));
                 requireSize(tokens.length, parameters);
                 LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
-                yield new Request(id, drawId(row, tokens), tokens, parameters, space);
+                Constraint constraint = constraint(parameters);
+                String begun = constraint == null ? "" : begun(constraint, conversation);
+                yield new Request(id, drawId(row, tokens), tokens, parameters, space, constraint, begun);
             }
             case COMPLETE -> {
                 int[] tokens = checked(complete(prompt, messages, tools, defaults.specialTokens()));
                 requireSize(tokens.length, parameters);
-                yield new Request(id, drawId(row, tokens), tokens, parameters, LeadingSpace.KEEP);
+                yield new Request(
+                        id, drawId(row, tokens), tokens, parameters, LeadingSpace.KEEP, constraint(parameters), "");
             }
         };
+    }
+
+    private Constraint constraint(SamplingParameters parameters) throws InvalidRowException {
+        try {
+            return parameters.structuredOutput() == null ? null : constraints().of(parameters.structuredOutput());
+        } catch (GrammarException unusable) {
+            throw new InvalidRowException("invalid_parameters", unusable.getMessage());
+        }
+    }
+
+    /** Made when they are first needed, for most jobs have none. */
+    private synchronized Constraints constraints() {
+        if (constraints == null) {
+            constraints = new Constraints(new TokenTrie(engine.vocabularySize(), tokenizer.textBytes()));
+        }
+        return constraints;
+    }
+
+    /** A primer begins the answer if the constraint can begin with it; else the answer alone is held to it. */
+    private static String begun(Constraint constraint, Conversation conversation) throws InvalidRowException {
+        if (!conversation.endsWithPrimer()) {
+            return "";
+        }
+        String primer = conversation.messages().getLast().content();
+        try {
+            return primer != null && constraint.begin(false).append(primer) ? primer : "";
+        } catch (GrammarException beyond) {
+            throw new InvalidRowException(
+                    "invalid_parameters", "the constraint cannot be held: " + beyond.getMessage());
+        }
     }
 
     /** Checks what can be checked without a model: what there is, its types, and the parameters. */

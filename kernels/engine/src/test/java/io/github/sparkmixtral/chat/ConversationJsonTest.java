@@ -104,10 +104,12 @@ class ConversationJsonTest {
                         json("[{'from': 'system', 'value': 'a'}, {'from': 'human', 'value': 'b'},"
                                 + " {'from': 'gpt', 'value': 'c'}]"),
                         null))
-                .isEqualTo(Conversation.ofJson(
-                        json("[{'role': 'system', 'content': 'a'}, {'role': 'user', 'content': 'b'},"
-                                + " {'role': 'assistant', 'content': 'c'}]"),
-                        null));
+                .isEqualTo(new Conversation(
+                        List.of(
+                                new ChatMessage(Role.SYSTEM, "a"),
+                                new ChatMessage(Role.USER, "b"),
+                                new ChatMessage(Role.ASSISTANT, "c")),
+                        List.of()));
     }
 
     @Test

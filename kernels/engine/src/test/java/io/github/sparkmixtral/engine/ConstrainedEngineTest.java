@@ -194,14 +194,17 @@ class ConstrainedEngineTest {
 
     @Test
     void aConstraintThatCannotBeHeldFailsItsRowAlone() {
-        Constraint ambiguous = constraint(Kind.GRAMMAR, "root ::= (a{1,9000}){1,9000}\na ::= \"a\" | \"a\" \"a\"");
+        Constraint ambiguous = constraint(Kind.GRAMMAR, "root ::= b{1,9000}\nb ::= a{1,9000}\na ::= [ab]{1,9000}");
         Constraint wordless = new Constraints(
                         new TokenTrie(TinyTokenizer.SIZE, Arrays.copyOf(TinyTokenizer.INSTANCE.textBytes(), 3)))
                 .of(new StructuredOutput(Kind.REGEX, "xyz"));
         Map<String, Completion> completions = Engines.run(
                 engine(),
                 List.of(
-                        request("ambiguous", ambiguous, "", p -> p.maxTokens = 800),
+                        request("ambiguous", ambiguous, "", p -> {
+                            p.maxTokens = 200;
+                            p.ignoreEos = true;
+                        }),
                         request("wordless", wordless, "", p -> p.maxTokens = 5),
                         request("free", null, "", p -> p.maxTokens = 5)));
         assertThat(completions.get("ambiguous").error().message())

@@ -168,22 +168,6 @@ class HuggingFaceCheckpointTest {
         assertThat(read().notes()).isEmpty();
     }
 
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "model.layers.0.self_attn.q_proj.qweight",
-                "model.layers.0.self_attn.q_proj.scales",
-                "model.layers.0.self_attn.q_proj.weight_scale_inv",
-                "model.layers.0.self_attn.q_proj.weight.absmax",
-                "model.layers.0.self_attn.q_proj.weight.quant_state.bitsandbytes__nf4"
-            })
-    void refusesQuantizedWeights(String name) {
-        config.putObject("quantization_config").put("quant_method", "gptq");
-        TinyMixtral.put(tensors, name, 1);
-        assertRefused(
-                "dir/config.json: the weights are quantized (quantization_config: quant_method \"gptq\"), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file");
-    }
-
     private void assertRefused(String message) {
         assertThatThrownBy(this::read).isInstanceOf(ModelException.class).hasMessageStartingWith(message);
     }

@@ -616,6 +616,34 @@ class CompletionServiceTest {
         return CompletionService.start(FakeModel.DESCRIPTION, backend, new ServiceOptions(maxModelLength, 8));
     }
 
+    @Test
+    void answersAreWhatTheirRowsSay() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            String choice = "{\"structured_outputs\": {\"choice\": [\"the cat\", \"a cab\"]}}";
+            assertThat(text(answer(service, prompt("a", "which", choice)))).isIn("the cat", "a cab");
+            RowRequest begun = new RowRequest(
+                    "b",
+                    null,
+                    null,
+                    Rows.field(
+                            "messages",
+                            "[{\"role\": \"user\", \"content\": \"which\"}, {\"role\": \"assistant\", \"content\": \"a c\"}]"),
+                    null,
+                    Rows.parameters(choice));
+            assertThat(text(answer(service, begun))).isEqualTo("ab");
+            assertThat(answer(service, prompt("c", "which", "{\"guided_regex\": \"(\"}"))
+                            .get("error")
+                            .toString())
+                    .contains("invalid_parameters", "the regular expression has a ( without a ), at character 1 of (");
+        }
+    }
+
+    private static String text(Map<String, Object> answer) {
+        return ((Map<?, ?>) ((List<?>) answer.get("outputs")).getFirst())
+                .get("text")
+                .toString();
+    }
+
     private static final String GREEDY = "{\"temperature\": 0, \"ignore_eos\": true}";
 
     @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.github.sparkmixtral.engine.Parameters;
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -124,8 +125,17 @@ class ParametersReaderTest {
                 "{\"max_tokens\": 1, \"max_completion_tokens\": 2} | max_tokens is 1 but max_completion_tokens is 2: they mean the same,"
                         + " give one of them",
                 "{\"temprature\": 1} | unknown parameter 'temprature'",
-                "{\"response_format\": {\"type\": \"json_object\"}} | response_format must be {\"type\": \"text\"}, not"
-                        + " {\"type\":\"json_object\"}: no other is supported",
+                "{\"response_format\": {\"type\": \"xml\"}} | response_format must have the type text, json_object, json_schema,"
+                        + " regex or grammar, not {\"type\":\"xml\"}",
+                "{\"guided_regex\": \"a\", \"guided_choice\": [\"a\"]} | guided_regex and guided_choice all say what the answer"
+                        + " has to be: give one of them",
+                "{\"structured_outputs\": {\"regex\": \"a\", \"choice\": [\"a\"]}} | structured_outputs must have just one of json,"
+                        + " regex, choice, grammar and json_object, not {\"regex\":\"a\",\"choice\":[\"a\"]}",
+                "{\"structured_outputs\": {\"xml\": \"a\"}} | structured_outputs.xml is no constraint: take json, regex, choice,"
+                        + " grammar or json_object",
+                "{\"guided_regex\": 7} | guided_regex must be a string, not 7",
+                "{\"response_format\": {\"type\": \"json_schema\"}} | response_format of the type json_schema needs a schema in"
+                        + " json_schema.schema",
             })
     void namesWhatIsWrong(String json, String message) {
         assertThatIllegalArgumentException().isThrownBy(() -> read(json, JOB)).withMessage(message);
@@ -162,5 +172,36 @@ class ParametersReaderTest {
 
     private static SamplingParameters read(String json, SamplingParameters job) {
         return ParametersReader.read(Rows.parameters(json), job);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '~',
+            quoteCharacter = '`',
+            value = {
+                "{\"response_format\": {\"type\": \"json_object\"}} ~ JSON_OBJECT ~ ``",
+                "{\"response_format\": {\"type\": \"json_object\", \"schema\": {\"type\": \"null\"}}} ~ JSON ~ {\"type\":\"null\"}",
+                "{\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"strict\": true, \"schema\": true}}}"
+                        + " ~ JSON ~ true",
+                "{\"response_format\": \"{\\\"type\\\": \\\"json_object\\\"}\"} ~ JSON_OBJECT ~ ``",
+                "{\"response_format\": {\"type\": \"regex\", \"value\": \"a+\"}} ~ REGEX ~ a+",
+                "{\"structured_outputs\": {\"json\": \"{}\", \"regex\": null}} ~ JSON ~ {}",
+                "{\"structured_outputs\": {\"json_object\": true}} ~ JSON_OBJECT ~ ``",
+                "{\"structured_outputs\": {\"choice\": [\"a\", \"b\"]}} ~ CHOICE ~ [\"a\",\"b\"]",
+                "{\"guided_grammar\": \"root ::= [a]\"} ~ GRAMMAR ~ root ::= [a]",
+                "{\"guided_json\": {\"type\": \"null\"}} ~ JSON ~ {\"type\":\"null\"}"
+            })
+    void readsWhatAnAnswerHasToBe(String json, StructuredOutput.Kind kind, String text) {
+        SamplingParameters read = read(json, SamplingParameters.DEFAULT);
+        assertThat(read.structuredOutput()).isEqualTo(new StructuredOutput(kind, text));
+    }
+
+    @Test
+    void aRowsFormatReplacesTheJobs() {
+        SamplingParameters job = SamplingParameters.DEFAULT.withStructuredOutput(
+                new StructuredOutput(StructuredOutput.Kind.JSON_OBJECT, ""));
+        assertThat(read("{\"seed\": 1}", job).structuredOutput()).isEqualTo(job.structuredOutput());
+        assertThat(read("{\"response_format\": {\"type\": \"text\"}}", job).structuredOutput())
+                .isNull();
     }
 }
