@@ -53,10 +53,12 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
         String id = named.id() != null ? named.id() : first(columns, "custom_id", "id", RequestReader.RECORD_ID);
         String prompt = named.prompt() != null
                 ? named.prompt()
-                : first(columns, format == InputFormat.TEXT ? "text" : "prompt");
+                : format == InputFormat.TEXT ? first(columns, "text") : first(columns, "prompt", RequestReader.INPUTS);
         String messages = first(columns, named.messages());
         boolean batch = columns.contains(RequestReader.MODEL_INPUT)
-                || columns.contains(RequestReader.BODY) && columns.contains(RequestReader.URL);
+                || columns.contains(RequestReader.BODY)
+                        && (columns.contains(RequestReader.URL) || holdsObjects(schema, RequestReader.BODY))
+                || columns.contains(RequestReader.PARAMS) && holdsObjects(schema, RequestReader.PARAMS);
         if (prompt == null && messages == null && !batch && template == null) {
             throw JobException.input("the input has no column prompt or messages: name one with --prompt-column,"
                     + " --messages-column or --prompt-template; " + known(columns));
@@ -67,6 +69,10 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
             choice.requireTypes(schema);
         }
         return choice;
+    }
+
+    private static boolean holdsObjects(StructType schema, String column) {
+        return JsonColumns.isNested(schema.apply(column));
     }
 
     private static String first(List<String> columns, String... candidates) {

@@ -4,9 +4,12 @@ import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.from_json;
+import static org.apache.spark.sql.functions.is_valid_utf8;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.not;
+import static org.apache.spark.sql.functions.when;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -18,7 +21,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +28,7 @@ import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.FileStatus;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.DataFrameReader;
@@ -33,16 +36,21 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.CalendarIntervalType;
-import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.SerializableConfiguration;
 
 /** Reads the input of every format as one kind of table, checks its columns and ids, and looks once over its rows. */
 public final class InputReader {
+    /** The column of a line, or of what stands for one, before columns are made of it. */
+    static final String VALUE = "value";
+
+    /** Tasks that look at beginnings of files. */
+    private static final int MOST_PROBES = 1000;
+
     private final SparkSession spark;
     private final JobOptions options;
     private final InputFormat format;
@@ -81,7 +89,7 @@ public final class InputReader {
                 case JSONL -> jsonLines();
                 case TEXT -> text();
                 case CSV -> numbered(csv(), null);
-                case PARQUET -> positioned(spark.read().parquet(names()));
+                case PARQUET -> parquet();
                 case TABLE -> table();
             };
         } catch (JobException e) {
@@ -112,13 +120,31 @@ public final class InputReader {
         return JobException.input("the input has no rows: " + String.join(", ", options.input()));
     }
 
+    /** What the first bytes of the files say. */
+    private List<FileProbe.Found> probe() {
+        List<String> names =
+                paths.files().stream().map(file -> file.getPath().toString()).toList();
+        FileProbe probe = new FileProbe(
+                format, new SerializableConfiguration(spark.sessionState().newHadoopConf()));
+        List<FileProbe.Found> all = new JavaSparkContext(spark.sparkContext())
+                .parallelize(new ArrayList<>(names), Math.min(names.size(), MOST_PROBES))
+                .map(probe)
+                .collect();
+        for (FileProbe.Found found : all) {
+            if (found.fault() != null) {
+                throw JobException.input(found.file() + " " + found.fault());
+            }
+        }
+        return all;
+    }
+
     private Input jsonLines() {
-        Dataset<Row> lines = reader().text(names());
-        StructType inferred = distinct(
-                spark.read().json(lines.select("value").as(Encoders.STRING())).schema());
+        Dataset<Row> lines = lines(probe());
+        StructType inferred = new JsonColumns(RequestReader.nestedFields(
+                        options.generation().columns().messages()))
+                .of(lines.select(VALUE));
         if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
-            throw JobException.input(
-                    "no line of the input is a JSON object: jsonl has one on each line, unlike a JSON array");
+            throw JobException.input("no line of the input is a JSON object: jsonl has one on each line");
         }
         if (inferred.isEmpty()) {
             throw noRows();
@@ -126,10 +152,11 @@ public final class InputReader {
         ColumnChoice choice = choice(inferred);
         List<String> kept = choice.kept(inferred);
         Dataset<Row> parsed = lines.select(
-                from_json(col("value"), inferred, Map.of()).as("row"),
-                col("value").cast("binary").as(Input.LINE),
-                col("_metadata.file_path").as(Input.FILE),
-                col("_metadata.file_block_start").as(Input.BLOCK));
+                from_json(col(VALUE).cast("string"), withoutMetadata(inferred), Map.of())
+                        .as("row"),
+                col(VALUE).as(Input.LINE),
+                col(Input.FILE),
+                col(Input.BLOCK));
         List<Column> columns = new ArrayList<>();
         for (String name : kept) {
             columns.add(col("row").getField(name).as(name));
@@ -144,51 +171,124 @@ public final class InputReader {
                 requestReader(choice, inferred));
     }
 
+    /** The lines of the files, and the elements of those that do not keep to lines, as bytes. */
+    private Dataset<Row> lines(List<FileProbe.Found> probed) {
+        List<String> documents = new ArrayList<>();
+        List<String> others = new ArrayList<>();
+        probed.forEach(found -> (found.document() ? documents : others).add(found.file()));
+        Dataset<Row> elements = documents.isEmpty()
+                ? null
+                : spark.createDataset(
+                        new JavaSparkContext(spark.sparkContext())
+                                .parallelize(documents, documents.size())
+                                .flatMap(new JsonDocuments(new SerializableConfiguration(
+                                        spark.sessionState().newHadoopConf())))
+                                .rdd(),
+                        Encoders.row(JsonDocuments.SCHEMA));
+        if (others.isEmpty()) {
+            return elements;
+        }
+        String[] names = documents.isEmpty()
+                ? names()
+                : others.stream()
+                        .map(name -> name.replaceAll("[\\[\\]{}*?\\\\]", "\\\\$0"))
+                        .toArray(String[]::new);
+        Dataset<Row> lines = reader().text(names)
+                .select(
+                        col(VALUE).cast("binary").as(VALUE),
+                        col("_metadata.file_path").as(Input.FILE),
+                        col("_metadata.file_block_start").as(Input.BLOCK));
+        return elements == null ? lines : lines.union(elements);
+    }
+
+    private static StructType withoutMetadata(StructType schema) {
+        StructType plain = new StructType();
+        for (StructField field : schema.fields()) {
+            plain = plain.add(field.name(), field.dataType());
+        }
+        return plain;
+    }
+
     private ColumnChoice choice(StructType schema) {
         options.expectedColumn().ifPresent(name -> ColumnChoice.requireComparable("--expected-column", name, schema));
         options.scoreBy().ifPresent(name -> ColumnChoice.requireComparable("--score-by", name, schema));
         return ColumnChoice.of(schema, format, options.generation().columns());
     }
 
-    /**
-     * The same without a second field of a name, which Spark infers where one line has a key twice. Such a line gets its error when
-     * it is read; the others must not suffer from it.
-     */
-    private static StructType distinct(StructType type) {
-        Map<String, StructField> fields = new LinkedHashMap<>();
-        for (StructField field : type.fields()) {
-            fields.putIfAbsent(
-                    field.name(),
-                    DataTypes.createStructField(field.name(), distinct(field.dataType()), field.nullable()));
+    /** Columns that only some of the files have are null in the others. */
+    private Input parquet() {
+        for (FileStatus file : paths.files()) {
+            if (file.getLen() == 0) {
+                throw JobException.input(
+                        file.getPath() + " is empty and no Parquet file: remove it, or write it again");
+            }
         }
-        return new StructType(fields.values().toArray(StructField[]::new));
-    }
-
-    private static DataType distinct(DataType type) {
-        return switch (type) {
-            case StructType struct -> distinct(struct);
-            case ArrayType array -> DataTypes.createArrayType(distinct(array.elementType()), array.containsNull());
-            default -> type;
-        };
+        return positioned(spark.read().option("mergeSchema", true).parquet(names()));
     }
 
     private Input text() {
-        Dataset<Row> lines = reader().text(names()).withColumnRenamed("value", "text");
+        probe();
+        Dataset<Row> lines = reader().text(names())
+                .withColumn(RequestReader.CORRUPT, when(not(is_valid_utf8(col(VALUE))), lit("")))
+                .withColumnRenamed(VALUE, "text");
         return numbered(lines, "text");
     }
 
     /** Cells are text: what is a number is decided where one is wanted, so that a prompt of digits stays as it is. */
     private Dataset<Row> csv() {
-        DataFrameReader reader = reader().option("header", true)
+        List<FileProbe.Found> probed =
+                probe().stream().filter(found -> found.csv() != null).toList();
+        if (probed.isEmpty()) {
+            throw noRows();
+        }
+        CsvDialect dialect = probed.getFirst().csv();
+        StructType header = new StructType();
+        for (String name : columnNames(dialect.header())) {
+            header = header.add(name, DataTypes.StringType);
+        }
+        for (FileProbe.Found found : probed) {
+            requireAlike(probed.getFirst(), found);
+        }
+        boolean backslash = probed.stream().anyMatch(found -> found.csv().backslash());
+        return reader().option("header", true)
                 .option("multiLine", true)
+                .option("sep", String.valueOf(dialect.separator()))
                 .option("quote", "\"")
-                .option("escape", "\"")
-                .option("enforceSchema", false)
-                .option("columnPruning", false);
-        StructType header = reader.csv(names()).schema();
-        return reader.schema(header.add(RequestReader.CORRUPT, DataTypes.StringType))
+                .option("escape", backslash ? "\\" : "\"")
+                .option("enforceSchema", true)
+                .option("columnPruning", false)
+                .schema(header.add(RequestReader.CORRUPT, DataTypes.StringType))
                 .option("columnNameOfCorruptRecord", RequestReader.CORRUPT)
                 .csv(names());
+    }
+
+    /** A column without a name, such as pandas' index, is called as Spark calls it: {@code _c0}. */
+    private static SequencedSet<String> columnNames(List<String> header) {
+        SequencedSet<String> names = new LinkedHashSet<>();
+        for (int i = 0; i < header.size(); i++) {
+            String name = header.get(i).isEmpty() ? "_c" + i : header.get(i);
+            if (!names.add(name)) {
+                throw JobException.input("the CSV header has the column " + name + " twice: rename one");
+            }
+        }
+        return names;
+    }
+
+    private static void requireAlike(FileProbe.Found first, FileProbe.Found other) {
+        if (first.csv().separator() != other.csv().separator()) {
+            throw JobException.input("the cells of " + first.file() + " are separated by "
+                    + separator(first.csv().separator()) + ", those of " + other.file() + " by "
+                    + separator(other.csv().separator()) + ": all files need the same separator");
+        }
+        if (!first.csv().header().equals(other.csv().header())) {
+            throw JobException.input("the header of " + other.file() + " is not that of " + first.file() + ": "
+                    + String.join(", ", other.csv().header()) + " instead of "
+                    + String.join(", ", first.csv().header()) + "; all files need the same columns in the same order");
+        }
+    }
+
+    private static String separator(char separator) {
+        return separator == '\t' ? "tabs" : "'" + separator + "'";
     }
 
     /** @param line the column that holds a line, which is blank or a row; null for none */
@@ -259,7 +359,7 @@ public final class InputReader {
     }
 
     private StructType withoutCorrupt(StructType schema) {
-        if (format != InputFormat.CSV) {
+        if (format != InputFormat.CSV && format != InputFormat.TEXT) {
             return schema;
         }
         return new StructType(Arrays.stream(schema.fields())

@@ -103,7 +103,8 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             }
         }
         if (columns.size() > MOST_COLUMNS) {
-            throw JobException.input("the input has more than " + MOST_COLUMNS + " different keys at the top of its objects ("
+            throw JobException.input("the input has more than " + MOST_COLUMNS
+                    + " different keys at the top of its objects ("
                     + String.join(", ", columns.keySet().stream().limit(3).toList())
                     + ", …), and each would be a column: put those that differ from row to row into one object");
         }
@@ -150,8 +151,7 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             }
         }
         List<Row> found = new ArrayList<>();
-        columns.forEach(
-                (name, column) -> found.add(RowFactory.create(name, column.type.json(), column.nested)));
+        columns.forEach((name, column) -> found.add(RowFactory.create(name, column.type.json(), column.nested)));
         if (corrupt) {
             found.add(RowFactory.create("", "", false));
         }
@@ -190,7 +190,8 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
                 Found before = columns.get(name);
                 Found found = own.computeIfAbsent(name, _ -> new Found());
                 found.nested |= token.isStructStart();
-                if (before != null && before.type instanceof StringType || token.isStructStart() && request.contains(name)) {
+                if (before != null && before.type instanceof StringType
+                        || token.isStructStart() && request.contains(name)) {
                     found.type = token == JsonToken.VALUE_NULL ? found.type : DataTypes.StringType;
                     parser.skipChildren();
                 } else {
@@ -295,7 +296,8 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             return merged(first, second);
         }
         boolean fractions = isNumber(one) && isNumber(other) && !one.equals(WIDE) && !other.equals(WIDE);
-        boolean wide = (one.equals(WIDE) || other.equals(WIDE)) && (one instanceof LongType || other instanceof LongType);
+        boolean wide =
+                (one.equals(WIDE) || other.equals(WIDE)) && (one instanceof LongType || other instanceof LongType);
         return fractions ? DataTypes.DoubleType : wide ? WIDE : null;
     }
 

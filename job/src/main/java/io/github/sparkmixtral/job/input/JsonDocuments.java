@@ -5,8 +5,9 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
+import io.github.sparkmixtral.job.fault.ExitCode;
+import io.github.sparkmixtral.job.fault.JobException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -47,10 +48,12 @@ record JsonDocuments(SerializableConfiguration configuration) implements FlatMap
         try {
             elements = elements(bytes);
         } catch (JacksonException e) {
-            throw new UncheckedIOException(file + " has changed while the job ran: " + e.getOriginalMessage(), e);
+            throw new JobException(
+                    ExitCode.INPUT_INVALID, "the input " + file + " has changed while the job ran: run it again", e);
         }
+        String uri = new Path(file).toUri().toString();
         return elements.stream()
-                .map(element -> RowFactory.create(element, file, 0L))
+                .map(element -> RowFactory.create(element, uri, 0L))
                 .iterator();
     }
 

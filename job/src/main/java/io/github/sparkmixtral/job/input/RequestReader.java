@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.BooleanNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
@@ -21,13 +23,18 @@ import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.Serializable;
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.Row;
 
 /**
- * Chooses what a row asks for: out of its own columns, or out of the {@code body} of a request of an OpenAI batch file. What is
+ * Chooses what a row asks for: out of its own columns, or out of the request that a line of a batch file holds (OpenAI's, Mistral's
+ * and Together's {@code body}, Anthropic's {@code params}, Bedrock's {@code modelInput}). What is
  * wrong with a row becomes its error, never an exception. The values themselves are checked where they become a request.
  *
  * @param format of the input; the cells of {@link InputFormat#CSV} are text, so sampling parameters are parsed there
@@ -56,6 +63,17 @@ public record RequestReader(
     /** What of a batch request's body is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
     private static final Set<String> PROMPT_FIELDS = Set.of("messages", "prompt", "tools", "tool_choice");
 
+    /** Objects of parameters beside a prompt: Ray's, and TGI's, whose prompt is called {@link #INPUTS}. */
+    private static final String SAMPLING_PARAMS = "sampling_params";
+
+    private static final String PARAMETERS = "parameters";
+    static final String INPUTS = "inputs";
+
+    /** What a line of Anthropic's batch input asks. */
+    static final String PARAMS = "params";
+
+    private static final String SYSTEM = "system";
+
     static final String TOOLS = "tools";
     static final String BODY = "body";
     static final String URL = "url";
@@ -78,6 +96,11 @@ public record RequestReader(
             .nodeFactory(JsonNodeFactory.withExactBigDecimals(true))
             .build();
 
+    private static final Pattern ARRAY_OF_OBJECTS = Pattern.compile("\\s*\\[\\s*[{\\]]");
+
+    /** Half a character, which JSON can escape and UTF-8 cannot hold. Prompts lose it where they become tokens. */
+    private static final Pattern LONE_SURROGATE = Pattern.compile("\\p{Cs}");
+
     /** A row is wrong; the message begins with the field. */
     private static final class RowException extends Exception {
         private static final long serialVersionUID = 1L;
@@ -95,7 +118,39 @@ public record RequestReader(
                 || name.equals(TOOLS)
                 || name.equals(BODY)
                 || name.equals(URL)
-                || name.equals(MODEL_INPUT);
+                || name.equals(MODEL_INPUT)
+                || name.equals(PARAMS)
+                || name.equals(PARAMETERS)
+                || name.equals(SAMPLING_PARAMS);
+    }
+
+    /** Whether a column may hold parameters that nobody sees before the rows are read. */
+    static boolean holdsParameters(List<String> columns) {
+        return columns.contains(BODY)
+                || columns.contains(SAMPLING_PARAMS)
+                || columns.contains(PARAMETERS) && columns.contains(INPUTS);
+    }
+
+    /** Fields whose arrays and objects differ from row to row. */
+    static List<String> nestedFields(String messagesColumn) {
+        List<String> names = new ArrayList<>(List.of(
+                "messages", TOOLS, BODY, MODEL_INPUT, PARAMS, PARAMETERS, SAMPLING_PARAMS, "metadata", "logit_bias"));
+        names.addAll(List.of("response_format", "tool_choice", "functions", messagesColumn));
+        return names;
+    }
+
+    /** What a row of a batch file asks for by its url or, without one, by its body; empty for other rows. */
+    public static Optional<Task> batchTask(Row row) {
+        int url = index(row, URL);
+        int body = index(row, BODY);
+        JsonNode fields = body < 0 ? null : new CellValues(ZoneId.of("UTC")).of(row.get(body));
+        try {
+            String path = url < 0 || !(row.get(url) instanceof String text) ? null : text;
+            ObjectNode object = fields == null ? null : object(fields);
+            return object == null ? Optional.empty() : Optional.of(taskOf(path, object));
+        } catch (RowException e) {
+            return Optional.empty();
+        }
     }
 
     /** Reads a row that has the columns of {@link Input#rows}, or those of a table. */
@@ -154,6 +209,9 @@ public record RequestReader(
             if (format == InputFormat.CSV && row.hasNonNull(CORRUPT)) {
                 throw new RowException("invalid_csv", "the row has more or fewer cells than the header");
             }
+            if (format == InputFormat.TEXT && row.hasNonNull(CORRUPT)) {
+                throw new RowException("invalid_prompt", "the line is not UTF-8 text");
+            }
             return new PromptRow(id, idGiven, location, request(row, id), null);
         } catch (RowException e) {
             return broken(id, idGiven, location, e);
@@ -165,25 +223,93 @@ public record RequestReader(
     }
 
     private RowRequest request(ObjectNode row, String id) throws RowException {
-        boolean bedrock = row.path(MODEL_INPUT).isObject();
-        boolean batch = bedrock || row.path(BODY).isObject() && row.path(URL).isTextual();
-        JsonNode fields = bedrock ? row.get(MODEL_INPUT) : batch ? row.get(BODY) : row;
-        Task rowTask =
-                bedrock ? bedrockTask(fields) : batch ? taskOf(row.get(URL).asText()) : task;
+        ObjectNode bedrock = inner(row, MODEL_INPUT);
+        ObjectNode anthropic = bedrock == null ? inner(row, PARAMS) : null;
+        if (anthropic != null && !anthropic.has("messages")) {
+            anthropic = null;
+        }
+        ObjectNode openAi = bedrock == null && anthropic == null ? inner(row, BODY) : null;
+        if (openAi != null && !row.path(URL).isTextual() && !isRequest(openAi)) {
+            openAi = null;
+        }
+        ObjectNode fields = bedrock != null ? bedrock : anthropic != null ? anthropic : openAi != null ? openAi : row;
+        boolean batch = fields != row;
+        Task rowTask = bedrock != null
+                ? bedrockTask(fields)
+                : anthropic != null
+                        ? Task.CHAT
+                        : openAi != null ? taskOf(row.path(URL).textValue(), fields) : task;
         Field prompt;
         Field messages;
         if (template != null) {
             prompt = new Field("prompt", filled(row));
             messages = null;
         } else if (batch) {
-            prompt = rowTask == Task.CHAT ? null : bedrock ? rendered(fields) : field(fields, "prompt");
-            messages = field(fields, "messages");
+            prompt = rowTask == Task.CHAT ? null : bedrock != null ? rendered(fields) : field(fields, "prompt");
+            messages = anthropic != null ? withSystem(fields) : field(fields, "messages");
         } else {
             prompt = field(fields, promptColumn);
             messages = field(fields, messagesColumn);
         }
-        Field tools = batch ? batchTools(fields) : field(fields, TOOLS);
+        Field tools = batch ? batchTools(fields) : tools(fields);
         return new RowRequest(id, rowTask, prompt, messages, tools, parameters(fields, batch));
+    }
+
+    private static boolean isRequest(ObjectNode body) {
+        return body.has("messages") || body.has("prompt") || body.has("input");
+    }
+
+    /** The object in a row's field, also if it is JSON text; null where there is none, or a template takes the field as data. */
+    private ObjectNode inner(ObjectNode row, String name) {
+        JsonNode value = row.get(name);
+        boolean data = value == null || template != null && template.columns().contains(name);
+        return data ? null : object(value);
+    }
+
+    private static ObjectNode object(JsonNode value) {
+        if (value instanceof ObjectNode object) {
+            return object;
+        }
+        if (!value.isTextual() || !value.textValue().stripLeading().startsWith("{")) {
+            return null;
+        }
+        try {
+            return JSON.readTree(value.textValue()) instanceof ObjectNode object ? object : null;
+        } catch (JacksonException e) {
+            return null;
+        }
+    }
+
+    /**
+     * The tools of a row that is no request of a batch file. A column of that name that holds no array of objects is data, like any
+     * other.
+     */
+    private Field tools(ObjectNode row) {
+        JsonNode value = row.get(TOOLS);
+        boolean data = template != null && template.columns().contains(TOOLS);
+        if (value == null || data || !isArrayOfObjects(value)) {
+            return null;
+        }
+        return new Field(TOOLS, value);
+    }
+
+    /** By its beginning: a text that is broken further on is an error, and not data. */
+    private static boolean isArrayOfObjects(JsonNode value) {
+        return value.isTextual()
+                ? ARRAY_OF_OBJECTS.matcher(value.textValue()).lookingAt()
+                : value.isArray() && (value.isEmpty() || value.get(0).isObject());
+    }
+
+    /** Anthropic's system prompt stands beside the messages. */
+    private static Field withSystem(ObjectNode params) {
+        JsonNode system = params.path(SYSTEM);
+        JsonNode messages = params.get("messages");
+        if (system.isMissingNode() || system.isNull() || !messages.isArray()) {
+            return new Field("messages", messages);
+        }
+        ArrayNode all = JSON.createArrayNode();
+        all.addObject().put("role", "system").set("content", system);
+        return new Field("messages", all.addAll((ArrayNode) messages));
     }
 
     /** A prompt of Bedrock's is rendered already. */
@@ -206,7 +332,7 @@ public record RequestReader(
     private static ObjectNode parse(byte[] json) throws RowException {
         JsonNode row;
         try {
-            row = JSON.readTree(json);
+            row = JSON.readTree(json, 0, lengthWithoutComma(json));
         } catch (JacksonException e) {
             String place = e.getLocation() == null
                     ? ""
@@ -224,6 +350,15 @@ public record RequestReader(
         throw new RowException("invalid_json", "must be a JSON object, not " + RowRequest.kind(row));
     }
 
+    /** Without a comma at the end, which lines have that were cut out of an array. */
+    private static int lengthWithoutComma(byte[] line) {
+        int length = line.length;
+        while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\r')) {
+            length--;
+        }
+        return length > 0 && line[length - 1] == ',' ? length - 1 : length;
+    }
+
     private String id(JsonNode row) throws RowException {
         JsonNode id = idColumn == null ? null : row.get(idColumn);
         if (id == null || id.isNull() || id.isTextual() && id.asText().isEmpty()) {
@@ -233,7 +368,7 @@ public record RequestReader(
             throw new RowException(
                     "invalid_id", idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
         }
-        return id.asText();
+        return LONE_SURROGATE.matcher(id.asText()).replaceAll("\ufffd");
     }
 
     private TextNode filled(JsonNode row) throws RowException {
@@ -259,37 +394,82 @@ public record RequestReader(
     }
 
     /** A row's columns of known names; all of a batch request's body but the prompt, so that nothing in it is overlooked. */
-    private Map<String, JsonNode> parameters(JsonNode fields, boolean batch) {
+    private Map<String, JsonNode> parameters(ObjectNode fields, boolean batch) throws RowException {
         Map<String, JsonNode> parameters = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> field : fields.properties()) {
             String name = field.getKey();
             boolean inTemplate = template != null && template.columns().contains(name);
-            boolean parameter =
-                    batch ? !PROMPT_FIELDS.contains(name) : ParametersReader.NAMES.contains(name) && !inTemplate;
+            boolean parameter = batch
+                    ? !PROMPT_FIELDS.contains(name) && !name.equals(SYSTEM)
+                    : ParametersReader.NAMES.contains(name) && !inTemplate;
             if (parameter && !field.getValue().isNull()) {
-                parameters.put(name, format == InputFormat.CSV ? cell(field.getValue()) : field.getValue());
+                parameters.put(name, format == InputFormat.CSV ? cell(name, field.getValue()) : field.getValue());
+            }
+        }
+        if (!batch) {
+            parameters.putAll(inside(fields, SAMPLING_PARAMS));
+            if (fields.has(INPUTS)) {
+                parameters.putAll(inside(fields, PARAMETERS));
             }
         }
         return parameters;
     }
 
-    /** A cell of a CSV file: JSON where it is JSON, else text. */
-    private static JsonNode cell(JsonNode text) {
+    /** All that an object of parameters in a column holds. */
+    private Map<String, JsonNode> inside(ObjectNode row, String name) throws RowException {
+        JsonNode value = row.get(name);
+        if (value == null
+                || value.isNull()
+                || template != null && template.columns().contains(name)) {
+            return Map.of();
+        }
+        ObjectNode object = object(value);
+        if (object == null) {
+            throw new RowException(
+                    "invalid_parameters", name + " must be an object of parameters, not " + RowRequest.kind(value));
+        }
+        Map<String, JsonNode> inside = new LinkedHashMap<>();
+        object.properties().forEach(field -> inside.put(field.getKey(), field.getValue()));
+        return inside;
+    }
+
+    /** A cell of a CSV file: JSON where it is JSON, or Python's True and False, else text; a stop string is text if it is no list. */
+    private static JsonNode cell(String name, JsonNode text) {
+        String written = text.asText();
+        if (written.equals("True") || written.equals("False")) {
+            return BooleanNode.valueOf(written.equals("True"));
+        }
         try {
-            return JSON.readTree(text.asText());
+            JsonNode value = JSON.readTree(written);
+            boolean stop = ParametersReader.meant(name).equals("stop") && !value.isArray() && !value.isTextual();
+            return stop ? text : value;
         } catch (JacksonException e) {
             return text;
         }
     }
 
-    private static Task taskOf(String url) throws RowException {
-        return switch (url) {
-            case "/v1/chat/completions" -> Task.CHAT;
-            case "/v1/completions" -> Task.COMPLETE;
-            default ->
-                throw new RowException(
-                        "unsupported_url", "url must be /v1/chat/completions or /v1/completions, not " + url);
-        };
+    /** @param url as OpenAI's or with a host, a query or a slash at its end; null for what the body's fields say */
+    private static Task taskOf(String url, ObjectNode body) throws RowException {
+        if (url == null) {
+            if (body.has("messages")) {
+                return Task.CHAT;
+            }
+            if (body.has("prompt")) {
+                return Task.COMPLETE;
+            }
+            throw new RowException(
+                    "unsupported_url",
+                    "body has neither messages nor a prompt: embeddings and other requests are not supported");
+        }
+        String path = "/"
+                + url.strip().replaceFirst("[?#].*", "").replaceFirst("/+$", "").replaceFirst("^/+", "");
+        if (path.endsWith("/chat/completions")) {
+            return Task.CHAT;
+        }
+        if (path.endsWith("/v1/completions") || path.equals("/completions")) {
+            return Task.COMPLETE;
+        }
+        throw new RowException("unsupported_url", "url must be /v1/chat/completions or /v1/completions, not " + url);
     }
 
     private static PromptRow broken(String id, boolean idGiven, String location, RowException e) {

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.input;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.sparkmixtral.service.ParametersReader;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -104,7 +105,10 @@ record RowSurvey(RequestReader reader, String line) implements MapPartitionsFunc
                 block.rows() + 1,
                 block.idsGiven() || prompt.idGiven(),
                 block.severalOutputs()
-                        || parameters.containsKey("n") && parameters.get("n").asInt(1) > 1,
+                        || parameters.entrySet().stream()
+                                .anyMatch(field ->
+                                        ParametersReader.meant(field.getKey()).equals("n")
+                                                && field.getValue().asInt(1) > 1),
                 block.logprobs() || asksForLogprobs(parameters.get("logprobs")));
     }
 

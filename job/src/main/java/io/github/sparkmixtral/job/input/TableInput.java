@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.input;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.OutputColumns;
+import io.github.sparkmixtral.service.ParametersReader;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
@@ -47,7 +48,9 @@ public final class TableInput {
     /** Without a look at the rows, a column that may ask for several answers counts as one that does. */
     private static Input.Survey survey(String[] needed) {
         List<String> columns = Arrays.asList(needed);
-        boolean batch = columns.contains(RequestReader.BODY);
-        return new Input.Survey(-1, batch || columns.contains("n"), batch || columns.contains("logprobs"));
+        boolean batch = RequestReader.holdsParameters(columns);
+        boolean several = columns.stream()
+                .anyMatch(column -> ParametersReader.meant(column).equals("n"));
+        return new Input.Survey(-1, batch || several, batch || columns.contains("logprobs"));
     }
 }
