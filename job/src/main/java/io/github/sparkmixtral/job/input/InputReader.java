@@ -17,6 +17,7 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
+import io.github.sparkmixtral.job.options.Uris;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -28,6 +29,7 @@ import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
@@ -132,7 +134,7 @@ public final class InputReader {
                 .collect();
         for (FileProbe.Found found : all) {
             if (found.fault() != null) {
-                throw JobException.input(found.file() + " " + found.fault());
+                throw JobException.input("the input " + name(found) + " " + found.fault());
             }
         }
         return all;
@@ -274,17 +276,23 @@ public final class InputReader {
         return names;
     }
 
-    private static void requireAlike(FileProbe.Found first, FileProbe.Found other) {
+    private void requireAlike(FileProbe.Found first, FileProbe.Found other) {
         if (first.csv().separator() != other.csv().separator()) {
-            throw JobException.input("the cells of " + first.file() + " are separated by "
-                    + separator(first.csv().separator()) + ", those of " + other.file() + " by "
+            throw JobException.input("the cells of " + name(first) + " are separated by "
+                    + separator(first.csv().separator()) + ", those of " + name(other) + " by "
                     + separator(other.csv().separator()) + ": all files need the same separator");
         }
         if (!first.csv().header().equals(other.csv().header())) {
-            throw JobException.input("the header of " + other.file() + " is not that of " + first.file() + ": "
+            throw JobException.input("the header of " + name(other) + " is not that of " + name(first) + ": "
                     + String.join(", ", other.csv().header()) + " instead of "
                     + String.join(", ", first.csv().header()) + "; all files need the same columns in the same order");
         }
+    }
+
+    /** As rows' errors name a file. */
+    private String name(FileProbe.Found found) {
+        String uri = Uris.normalized(new Path(found.file()).toUri().toString());
+        return uri.startsWith(paths.root()) ? uri.substring(paths.root().length()) : uri;
     }
 
     private static String separator(char separator) {

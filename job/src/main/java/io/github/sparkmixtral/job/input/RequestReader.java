@@ -275,7 +275,7 @@ public record RequestReader(
         }
         try {
             return JSON.readTree(value.textValue()) instanceof ObjectNode object ? object : null;
-        } catch (JacksonException e) {
+        } catch (JacksonException | NumberFormatException e) {
             return null;
         }
     }
@@ -341,7 +341,8 @@ public record RequestReader(
                     "invalid_json",
                     "is not valid JSON" + place + ": "
                             + e.getOriginalMessage().lines().findFirst().orElse(""));
-        } catch (IOException e) {
+        } catch (IOException | NumberFormatException e) {
+            // The latter for numbers whose exponents no number has.
             throw new RowException("invalid_json", "is not valid JSON: " + e.getMessage());
         }
         if (row instanceof ObjectNode object) {
@@ -443,7 +444,7 @@ public record RequestReader(
             JsonNode value = JSON.readTree(written);
             boolean stop = ParametersReader.meant(name).equals("stop") && !value.isArray() && !value.isTextual();
             return stop ? text : value;
-        } catch (JacksonException e) {
+        } catch (JacksonException | NumberFormatException e) {
             return text;
         }
     }

@@ -153,7 +153,7 @@ class InputFilesTest {
         Path file = file("a.json", text);
 
         assertThat(fault(file))
-                .isEqualTo(file + " holds columns, as pandas' to_json() writes them, and not rows: write it with"
+                .isEqualTo("the input a.json holds columns, as pandas' to_json() writes them, and not rows: write it with"
                         + " to_json(path, orient=\"records\", lines=True)");
     }
 
@@ -171,7 +171,7 @@ class InputFilesTest {
         String text = name.endsWith("jsonl") ? "{\"prompt\": \"a\"}\r\n" : "prompt\r\nsome text\r\n";
         Path marked = file(name, "\ufeff" + text, Charset.forName(charset));
         assertThat(fault(marked))
-                .isEqualTo(marked + " is " + charset
+                .isEqualTo("the input " + name + " is " + charset
                         + " and not UTF-8, as PowerShell may write files: convert it with iconv -f " + charset
                         + " -t UTF-8");
         assertThat(fault(file(name, text, Charset.forName(charset)))).contains(" is " + charset);
@@ -257,8 +257,7 @@ class InputFilesTest {
         assertThat(fault(file("c.csv", "prompt,label,prompt\na,x,b\n")))
                 .isEqualTo("the CSV header has the column prompt twice: rename one");
         assertThat(fault(first, second))
-                .isEqualTo("the cells of " + first + " are separated by ',', those of " + second
-                        + " by ';': all files need the same separator");
+                .isEqualTo("the cells of a.csv are separated by ',', those of b.csv by ';': all files need the same separator");
     }
 
     @Test
