@@ -50,15 +50,15 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
         if (template != null) {
             template.columns().forEach(name -> require("--prompt-template", name, columns));
         }
-        String id = named.id() != null ? named.id() : first(columns, "custom_id", "id", RequestReader.RECORD_ID);
+        String id = named.id() != null ? named.id() : first(columns, "custom_id", "id", BatchRequest.RECORD_ID);
         String prompt = named.prompt() != null
                 ? named.prompt()
                 : format == InputFormat.TEXT ? first(columns, "text") : first(columns, "prompt", RequestReader.INPUTS);
         String messages = first(columns, named.messages());
-        boolean batch = columns.contains(RequestReader.MODEL_INPUT)
-                || columns.contains(RequestReader.BODY)
-                        && (columns.contains(RequestReader.URL) || holdsObjects(schema, RequestReader.BODY))
-                || columns.contains(RequestReader.PARAMS) && holdsObjects(schema, RequestReader.PARAMS);
+        boolean batch = columns.contains(BatchRequest.MODEL_INPUT)
+                || columns.contains(BatchRequest.BODY)
+                        && (columns.contains(BatchRequest.URL) || holdsObjects(schema, BatchRequest.BODY))
+                || columns.contains(BatchRequest.PARAMS) && holdsObjects(schema, BatchRequest.PARAMS);
         if (prompt == null && messages == null && !batch && template == null) {
             throw JobException.input("the input has no column prompt or messages: name one with --prompt-column,"
                     + " --messages-column or --prompt-template; " + known(columns));

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.BooleanNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -27,7 +26,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.Row;
@@ -60,34 +58,18 @@ public record RequestReader(
         ZoneId zone)
         implements Serializable {
 
-    /** What of a batch request's body is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
-    private static final Set<String> PROMPT_FIELDS = Set.of("messages", "prompt", "tools", "tool_choice");
-
     /** Objects of parameters beside a prompt: Ray's, and TGI's, whose prompt is called {@link #INPUTS}. */
     private static final String SAMPLING_PARAMS = "sampling_params";
 
     private static final String PARAMETERS = "parameters";
     static final String INPUTS = "inputs";
 
-    /** What a line of Anthropic's batch input asks. */
-    static final String PARAMS = "params";
-
-    private static final String SYSTEM = "system";
-
     static final String TOOLS = "tools";
-    static final String BODY = "body";
-    static final String URL = "url";
-
-    /** What a line of Bedrock's batch input asks; its {@code recordId} is the id. */
-    static final String MODEL_INPUT = "modelInput";
-
-    static final String RECORD_ID = "recordId";
-
     /** Where Spark puts the text of a line or record that does not parse. */
     static final String CORRUPT = "_corrupt_record";
 
     /** Numbers keep their digits, and those that JSON does not know are data like others until somebody asks for them. */
-    private static final JsonMapper JSON = JsonMapper.builder()
+    static final JsonMapper JSON = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
@@ -98,11 +80,8 @@ public record RequestReader(
 
     private static final Pattern ARRAY_OF_OBJECTS = Pattern.compile("\\s*\\[\\s*[{\\]]");
 
-    /** Half a character, which JSON can escape and UTF-8 cannot hold. Prompts lose it where they become tokens. */
-    private static final Pattern LONE_SURROGATE = Pattern.compile("\\p{Cs}");
-
     /** A row is wrong; the message begins with the field. */
-    private static final class RowException extends Exception {
+    static final class RowException extends Exception {
         private static final long serialVersionUID = 1L;
         private final String code;
 
@@ -116,17 +95,17 @@ public record RequestReader(
     static boolean isField(String name) {
         return ParametersReader.NAMES.contains(name)
                 || name.equals(TOOLS)
-                || name.equals(BODY)
-                || name.equals(URL)
-                || name.equals(MODEL_INPUT)
-                || name.equals(PARAMS)
+                || name.equals(BatchRequest.BODY)
+                || name.equals(BatchRequest.URL)
+                || name.equals(BatchRequest.MODEL_INPUT)
+                || name.equals(BatchRequest.PARAMS)
                 || name.equals(PARAMETERS)
                 || name.equals(SAMPLING_PARAMS);
     }
 
     /** Whether a column may hold parameters that nobody sees before the rows are read. */
     static boolean holdsParameters(List<String> columns) {
-        return columns.contains(BODY)
+        return columns.contains(BatchRequest.BODY)
                 || columns.contains(SAMPLING_PARAMS)
                 || columns.contains(PARAMETERS) && columns.contains(INPUTS);
     }
@@ -134,23 +113,9 @@ public record RequestReader(
     /** Fields whose arrays and objects differ from row to row. */
     static List<String> nestedFields(String messagesColumn) {
         List<String> names = new ArrayList<>(List.of(
-                "messages", TOOLS, BODY, MODEL_INPUT, PARAMS, PARAMETERS, SAMPLING_PARAMS, "metadata", "logit_bias"));
+                "messages", TOOLS, BatchRequest.BODY, BatchRequest.MODEL_INPUT, BatchRequest.PARAMS, PARAMETERS, SAMPLING_PARAMS, "metadata", "logit_bias"));
         names.addAll(List.of("response_format", "tool_choice", "functions", messagesColumn));
         return names;
-    }
-
-    /** What a row of a batch file asks for by its url or, without one, by its body; empty for other rows. */
-    public static Optional<Task> batchTask(Row row) {
-        int url = index(row, URL);
-        int body = index(row, BODY);
-        JsonNode fields = body < 0 ? null : new CellValues(ZoneId.of("UTC")).of(row.get(body));
-        try {
-            String path = url < 0 || !(row.get(url) instanceof String text) ? null : text;
-            ObjectNode object = fields == null ? null : object(fields);
-            return object == null ? Optional.empty() : Optional.of(taskOf(path, object));
-        } catch (RowException e) {
-            return Optional.empty();
-        }
     }
 
     /** Reads a row that has the columns of {@link Input#rows}, or those of a table. */
@@ -223,61 +188,15 @@ public record RequestReader(
     }
 
     private RowRequest request(ObjectNode row, String id) throws RowException {
-        ObjectNode bedrock = inner(row, MODEL_INPUT);
-        ObjectNode anthropic = bedrock == null ? inner(row, PARAMS) : null;
-        if (anthropic != null && !anthropic.has("messages")) {
-            anthropic = null;
+        BatchRequest batch = BatchRequest.of(row, template == null ? Set.of() : template.columns());
+        if (batch != null) {
+            Field prompt = template == null ? batch.prompt() : new Field("prompt", filled(row));
+            Field messages = template == null ? batch.messages() : null;
+            return new RowRequest(id, batch.task(), prompt, messages, batch.tools(), parameters(batch.fields(), true));
         }
-        ObjectNode openAi = bedrock == null && anthropic == null ? inner(row, BODY) : null;
-        if (openAi != null && !row.path(URL).isTextual() && !isRequest(openAi)) {
-            openAi = null;
-        }
-        ObjectNode fields = bedrock != null ? bedrock : anthropic != null ? anthropic : openAi != null ? openAi : row;
-        boolean batch = fields != row;
-        Task rowTask = bedrock != null
-                ? bedrockTask(fields)
-                : anthropic != null
-                        ? Task.CHAT
-                        : openAi != null ? taskOf(row.path(URL).textValue(), fields) : task;
-        Field prompt;
-        Field messages;
-        if (template != null) {
-            prompt = new Field("prompt", filled(row));
-            messages = null;
-        } else if (batch) {
-            prompt = rowTask == Task.CHAT ? null : bedrock != null ? rendered(fields) : field(fields, "prompt");
-            messages = anthropic != null ? withSystem(fields) : field(fields, "messages");
-        } else {
-            prompt = field(fields, promptColumn);
-            messages = field(fields, messagesColumn);
-        }
-        Field tools = batch ? batchTools(fields) : tools(fields);
-        return new RowRequest(id, rowTask, prompt, messages, tools, parameters(fields, batch));
-    }
-
-    private static boolean isRequest(ObjectNode body) {
-        return body.has("messages") || body.has("prompt") || body.has("input");
-    }
-
-    /** The object in a row's field, also if it is JSON text; null where there is none, or a template takes the field as data. */
-    private ObjectNode inner(ObjectNode row, String name) {
-        JsonNode value = row.get(name);
-        boolean data = value == null || template != null && template.columns().contains(name);
-        return data ? null : object(value);
-    }
-
-    private static ObjectNode object(JsonNode value) {
-        if (value instanceof ObjectNode object) {
-            return object;
-        }
-        if (!value.isTextual() || !value.textValue().stripLeading().startsWith("{")) {
-            return null;
-        }
-        try {
-            return JSON.readTree(value.textValue()) instanceof ObjectNode object ? object : null;
-        } catch (JacksonException | NumberFormatException e) {
-            return null;
-        }
+        Field prompt = template == null ? field(row, promptColumn) : new Field("prompt", filled(row));
+        Field messages = template == null ? field(row, messagesColumn) : null;
+        return new RowRequest(id, task, prompt, messages, tools(row), parameters(row, false));
     }
 
     /**
@@ -298,31 +217,6 @@ public record RequestReader(
         return value.isTextual()
                 ? ARRAY_OF_OBJECTS.matcher(value.textValue()).lookingAt()
                 : value.isArray() && (value.isEmpty() || value.get(0).isObject());
-    }
-
-    /** Anthropic's system prompt stands beside the messages. */
-    private static Field withSystem(ObjectNode params) {
-        JsonNode system = params.path(SYSTEM);
-        JsonNode messages = params.get("messages");
-        if (system.isMissingNode() || system.isNull() || !messages.isArray()) {
-            return new Field("messages", messages);
-        }
-        ArrayNode all = JSON.createArrayNode();
-        all.addObject().put("role", "system").set("content", system);
-        return new Field("messages", all.addAll((ArrayNode) messages));
-    }
-
-    /** A prompt of Bedrock's is rendered already. */
-    private static Task bedrockTask(JsonNode fields) {
-        return fields.has("messages") ? Task.CHAT : Task.COMPLETE;
-    }
-
-    /** The beginning of the sequence is a token, which comes by itself; written out it would be three characters. */
-    private static Field rendered(JsonNode fields) {
-        JsonNode prompt = fields.get("prompt");
-        return prompt != null && prompt.isTextual()
-                ? new Field("prompt", TextNode.valueOf(prompt.textValue().replaceFirst("^<s>\\s?", "")))
-                : new Field("prompt", prompt);
     }
 
     private static Field field(JsonNode fields, String name) {
@@ -369,7 +263,7 @@ public record RequestReader(
             throw new RowException(
                     "invalid_id", idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
         }
-        return LONE_SURROGATE.matcher(id.asText()).replaceAll("\ufffd");
+        return id.asText();
     }
 
     private TextNode filled(JsonNode row) throws RowException {
@@ -384,16 +278,6 @@ public record RequestReader(
         return TextNode.valueOf(template.fill(column -> CellValues.text(row.get(column))));
     }
 
-    private static Field batchTools(JsonNode body) throws RowException {
-        return switch (body.path("tool_choice").asText("auto")) {
-            case "auto" -> field(body, TOOLS);
-            case "none" -> null;
-            default ->
-                throw new RowException(
-                        "invalid_tools", "tool_choice must be auto or none, not " + body.get("tool_choice"));
-        };
-    }
-
     /** A row's columns of known names; all of a batch request's body but the prompt, so that nothing in it is overlooked. */
     private Map<String, JsonNode> parameters(ObjectNode fields, boolean batch) throws RowException {
         Map<String, JsonNode> parameters = new LinkedHashMap<>();
@@ -401,7 +285,7 @@ public record RequestReader(
             String name = field.getKey();
             boolean inTemplate = template != null && template.columns().contains(name);
             boolean parameter = batch
-                    ? !PROMPT_FIELDS.contains(name) && !name.equals(SYSTEM)
+                    ? !BatchRequest.PROMPT_FIELDS.contains(name)
                     : ParametersReader.NAMES.contains(name) && !inTemplate;
             if (parameter && !field.getValue().isNull()) {
                 parameters.put(name, format == InputFormat.CSV ? cell(name, field.getValue()) : field.getValue());
@@ -409,7 +293,7 @@ public record RequestReader(
         }
         if (!batch) {
             parameters.putAll(inside(fields, SAMPLING_PARAMS));
-            if (fields.has(INPUTS)) {
+            if (INPUTS.equals(promptColumn) || fields.has(INPUTS) && fields.path(PARAMETERS).isObject()) {
                 parameters.putAll(inside(fields, PARAMETERS));
             }
         }
@@ -424,7 +308,7 @@ public record RequestReader(
                 || template != null && template.columns().contains(name)) {
             return Map.of();
         }
-        ObjectNode object = object(value);
+        ObjectNode object = BatchRequest.object(value);
         if (object == null) {
             throw new RowException(
                     "invalid_parameters", name + " must be an object of parameters, not " + RowRequest.kind(value));
@@ -447,30 +331,6 @@ public record RequestReader(
         } catch (JacksonException | NumberFormatException e) {
             return text;
         }
-    }
-
-    /** @param url as OpenAI's or with a host, a query or a slash at its end; null for what the body's fields say */
-    private static Task taskOf(String url, ObjectNode body) throws RowException {
-        if (url == null) {
-            if (body.has("messages")) {
-                return Task.CHAT;
-            }
-            if (body.has("prompt")) {
-                return Task.COMPLETE;
-            }
-            throw new RowException(
-                    "unsupported_url",
-                    "body has neither messages nor a prompt: embeddings and other requests are not supported");
-        }
-        String path = "/"
-                + url.strip().replaceFirst("[?#].*", "").replaceFirst("/+$", "").replaceFirst("^/+", "");
-        if (path.endsWith("/chat/completions")) {
-            return Task.CHAT;
-        }
-        if (path.endsWith("/v1/completions") || path.equals("/completions")) {
-            return Task.COMPLETE;
-        }
-        throw new RowException("unsupported_url", "url must be /v1/chat/completions or /v1/completions, not " + url);
     }
 
     private static PromptRow broken(String id, boolean idGiven, String location, RowException e) {

@@ -3,7 +3,7 @@ package io.github.sparkmixtral.job.output;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.sparkmixtral.job.input.RequestReader;
+import io.github.sparkmixtral.job.input.BatchRequest;
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
@@ -220,6 +220,6 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
 
     /** A request of a batch file says by itself what it is. */
     private Task task(Row row) {
-        return RequestReader.batchTask(row).orElse(task);
+        return BatchRequest.task(row).orElse(task);
     }
 }

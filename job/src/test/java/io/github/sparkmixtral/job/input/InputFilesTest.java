@@ -275,4 +275,19 @@ class InputFilesTest {
         Path empty = Files.createFile(out.resolve("z.parquet"));
         assertThat(fault(out)).endsWith(empty + " is empty and no Parquet file: remove it, or write it again");
     }
+
+    @Test
+    void typedValuesReachThePromptInPlainNotation() {
+        spark().sql("select 1234567890123456789.20BD as a, float(0.1) as b, 1.5E10D as c, date'2024-02-29' as d,"
+                        + " true as e, array(1, 2) as f, timestamp'2024-02-29 10:00:00.000001' as g,"
+                        + " named_struct('x', 0.0005D) as h")
+                .write()
+                .parquet(directory.resolve("p").toString());
+
+        Input input = read(directory.resolve("p"), "--prompt-template", "{a} {b} {c} {d} {e} {f} {h} {g}");
+
+        assertThat(CellValues.text(rows(input).getFirst().request().prompt().value()))
+                .startsWith("1234567890123456789.20 0.1 15000000000.0 2024-02-29 true [1,2] {\"x\":0.0005}"
+                        + " 2024-02-29T10:00:00.000001");
+    }
 }

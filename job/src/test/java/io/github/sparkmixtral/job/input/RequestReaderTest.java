@@ -173,13 +173,6 @@ class RequestReaderTest {
         assertThat(text(row.request().prompt())).isEqualTo("With [{\"a\":1}].");
     }
 
-    @Test
-    void halvesOfCharactersInIdsBecomeReplacementCharacters() {
-        assertThat(read("{\"prompt\": \"p\", \"custom_id\": \"a\\ud800b\\ud83d\\ude00\"}")
-                        .id())
-                .isEqualTo("a\ufffdb\ud83d\ude00");
-    }
-
     @ParameterizedTest
     @ValueSource(strings = {"1e999", "1e99999999", "123456789012345678901234567890123456789012345", "-Infinity"})
     void numbersOfAnySizeAreData(String number) {
