@@ -113,7 +113,15 @@ public record RequestReader(
     /** Fields whose arrays and objects differ from row to row. */
     static List<String> nestedFields(String messagesColumn) {
         List<String> names = new ArrayList<>(List.of(
-                "messages", TOOLS, BatchRequest.BODY, BatchRequest.MODEL_INPUT, BatchRequest.PARAMS, PARAMETERS, SAMPLING_PARAMS, "metadata", "logit_bias"));
+                "messages",
+                TOOLS,
+                BatchRequest.BODY,
+                BatchRequest.MODEL_INPUT,
+                BatchRequest.PARAMS,
+                PARAMETERS,
+                SAMPLING_PARAMS,
+                "metadata",
+                "logit_bias"));
         names.addAll(List.of("response_format", "tool_choice", "functions", messagesColumn));
         return names;
     }
@@ -293,7 +301,8 @@ public record RequestReader(
         }
         if (!batch) {
             parameters.putAll(inside(fields, SAMPLING_PARAMS));
-            if (INPUTS.equals(promptColumn) || fields.has(INPUTS) && fields.path(PARAMETERS).isObject()) {
+            if (INPUTS.equals(promptColumn)
+                    || fields.has(INPUTS) && fields.path(PARAMETERS).isObject()) {
                 parameters.putAll(inside(fields, PARAMETERS));
             }
         }

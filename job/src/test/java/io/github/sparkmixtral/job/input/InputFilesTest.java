@@ -153,8 +153,9 @@ class InputFilesTest {
         Path file = file("a.json", text);
 
         assertThat(fault(file))
-                .isEqualTo("the input a.json holds columns, as pandas' to_json() writes them, and not rows: write it with"
-                        + " to_json(path, orient=\"records\", lines=True)");
+                .isEqualTo(
+                        "the input a.json holds columns, as pandas' to_json() writes them, and not rows: write it with"
+                                + " to_json(path, orient=\"records\", lines=True)");
     }
 
     @Test
@@ -257,7 +258,8 @@ class InputFilesTest {
         assertThat(fault(file("c.csv", "prompt,label,prompt\na,x,b\n")))
                 .isEqualTo("the CSV header has the column prompt twice: rename one");
         assertThat(fault(first, second))
-                .isEqualTo("the cells of a.csv are separated by ',', those of b.csv by ';': all files need the same separator");
+                .isEqualTo(
+                        "the cells of a.csv are separated by ',', those of b.csv by ';': all files need the same separator");
     }
 
     @Test

@@ -64,13 +64,14 @@ class InputJobTest {
         assertThat(rows.get("a").<Long>getAs("seed")).isEqualTo(3);
         assertThat(rows.get("d").<Row>getAs("usage").getInt(1)).isEqualTo(1);
         assertThat(error(rows.get("e"))).isEqualTo("a.jsonl line 5: unknown parameter 'guided_json'");
-        assertThat(error(rows.get("f"))).startsWith("a.jsonl line 6: temperature must be ").contains("NaN");
+        assertThat(error(rows.get("f")))
+                .startsWith("a.jsonl line 6: temperature must be ")
+                .contains("NaN");
         assertThat(error(rows.get("h"))).startsWith("a.jsonl line 8: body has neither messages nor a prompt");
         assertThat(rows.get("g").<Double>getAs("score")).isNaN();
         assertThat(rows.get("a").<String>getAs("body"))
                 .isEqualTo("{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"random_seed\":3}");
-        assertThat(rows.get("a").<String>getAs("facts"))
-                .isEqualTo("{\"price\":19.90,\"big\":1234567890123456789.25}");
+        assertThat(rows.get("a").<String>getAs("facts")).isEqualTo("{\"price\":19.90,\"big\":1234567890123456789.25}");
     }
 
     @Test
@@ -85,8 +86,9 @@ class InputJobTest {
 
         Map<String, String> objects = spark().read().textFile(out.toString()).collectAsList().stream()
                 .map(InputJobTest::json)
-                .collect(Collectors.toMap(line -> line.get("custom_id").asText(), line -> line.at("/response/body/object")
-                        .asText()));
+                .collect(Collectors.toMap(
+                        line -> line.get("custom_id").asText(),
+                        line -> line.at("/response/body/object").asText()));
         assertThat(objects).containsEntry("a", "chat.completion").containsEntry("b", "text_completion");
     }
 
