@@ -69,7 +69,9 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             .add("type", DataTypes.StringType, false)
             .add("nested", DataTypes.BooleanType, false);
 
+    /** Interning would keep every key that a row has and no other row. */
     private static final JsonFactory JSON = JsonFactory.builder()
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
 
