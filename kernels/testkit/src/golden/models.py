@@ -17,12 +17,14 @@ closer than a rounding error, so that any correct float32 implementation must gi
 
 The GGUF files are quantized from two further models, by the gguf package and, for the K types, by llama.cpp. Their logits are
 those of transformers with the weights that the gguf package decodes from the file; `original.gz`, beside the first of its
-kinds, holds those of the model before it was quantized. `rope.json` holds rotary angles, also at positions that no tiny test reaches.
+kinds, holds those of the model before it was quantized. `gguf-more` has random blocks of the types that neither makes here.
+`mistral-bf16` and `mistral-stacked-bf16` are one model in the two layouts of Mistral's own checkpoints. `rope.json` holds rotary angles, also at positions that no tiny test reaches.
 """
 import argparse, gzip, json, pathlib, shutil, subprocess, tempfile
 import gguf
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from sentencepiece import sentencepiece_model_pb2
 from transformers import MixtralConfig, MixtralForCausalLM
 from transformers.models.mixtral.modeling_mixtral import MixtralRotaryEmbedding
@@ -204,8 +206,8 @@ def heads_of(name, config):
             else config.num_key_value_heads if "attn_k." in name else 0)
 
 
-def write_gguf(path, model, type_name, tokenizer):
-    config = model.config
+def gguf_writer(path, config, tokenizer):
+    """A writer with all metadata."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -228,6 +230,19 @@ def write_gguf(path, model, type_name, tokenizer):
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
+    return writer
+
+
+def finish(writer):
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def write_gguf(path, model, type_name, tokenizer):
+    config = model.config
+    writer = gguf_writer(path, config, tokenizer)
     for name, parameter in gguf_tensors(model):
         values = parameter.detach().numpy()
         if heads_of(name, config):
@@ -235,10 +250,7 @@ def write_gguf(path, model, type_name, tokenizer):
         plain = values.ndim == 1 or "gate_inp" in name
         kind = gguf.GGMLQuantizationType.F32 if plain else gguf.GGMLQuantizationType[type_name]
         writer.add_tensor(name, gguf.quants.quantize(np.ascontiguousarray(values), kind), raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    finish(writer)
 
 
 def load_decoded(path, model):
@@ -274,6 +286,118 @@ def make_quantized(out, config, tokenizer, kinds, quantize):
         write_golden(directory, prompt, greedy, logits)
         if kind == kinds[0]:
             write_floats(directory / "original.gz", original)
+
+
+# The type of each matrix, and where the half-precision scales and minima lie in its blocks.
+MORE_TYPES = {"token_embd": "MXFP4", "attn_output": "IQ4_NL", "output.": "IQ4_XS", "attn_q": "Q2_K", "attn_k": "Q3_K",
+              "attn_v": "TQ1_0", "ffn_gate_exps": "Q3_K", "ffn_up_exps": "Q2_K", "ffn_down_exps": "TQ2_0"}
+HALVES = {"Q2_K": [80, 82], "Q3_K": [108], "IQ4_NL": [0], "IQ4_XS": [0], "TQ1_0": [52], "TQ2_0": [64], "MXFP4": []}
+
+
+def random_blocks(random, kind, shape, deviation):
+    """Random blocks whose elements have that deviation, and a mean of about zero."""
+    qtype = gguf.GGMLQuantizationType[kind]
+    size, nbytes = gguf.GGML_QUANT_SIZES[qtype]
+    blocks = random.integers(0, 256, (int(np.prod(shape)) // size, nbytes), np.uint8)
+
+    def scaled(factor):
+        for at, part in zip(HALVES[kind], [1.0, 1.5]):  # 2-bit quants have a mean of 1.5
+            blocks[:, at:at + 2] = np.array([factor * part], np.float16).view(np.uint8)
+        if kind == "MXFP4":
+            blocks[:, 0] = 128 + round(np.log2(factor))
+        with np.errstate(over="ignore"):
+            return gguf.quants.dequantize(blocks, qtype)
+
+    scaled(deviation / scaled(1.0).std())
+    return blocks.reshape(*shape[:-1], -1)
+
+
+def write_random_gguf(path, model, tokenizer, seed):
+    writer = gguf_writer(path, model.config, tokenizer)
+    random = np.random.default_rng(seed)
+    for name, parameter in gguf_tensors(model):
+        kind = next((kind for part, kind in MORE_TYPES.items() if part in name), "F32")
+        values = parameter.detach().numpy()
+        if kind == "F32":
+            writer.add_tensor(name, values)
+        else:
+            writer.add_tensor(name, random_blocks(random, kind, values.shape, float(values.std())),
+                              raw_dtype=gguf.GGMLQuantizationType[kind])
+    finish(writer)
+
+
+def make_more_types(out, tokenizer):
+    directory = out / "gguf-more"
+    directory.mkdir()
+    path = directory / "model.gguf"
+    for seed in range(1, 2000):
+        model = build(K_QUANTIZED, seed, len(tokenizer.pieces))
+        write_random_gguf(path, model, tokenizer, seed)
+        types = load_decoded(path, model)
+        prompt = prompt_of(40, len(tokenizer.pieces), seed)
+        logits, greedy, margin = run(model, prompt)
+        if margin > LEAST_MARGIN and len(set(greedy)) > 12:
+            print(f"more types: seed {seed}, {sorted(types)}, smallest margin {margin:.4f}, deviation {logits.std():.2f}")
+            return write_golden(directory, prompt, greedy, logits)
+    raise SystemExit("no seed with a wide margin")
+
+
+MISTRAL = dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+               head_dim=10, num_local_experts=4, num_experts_per_tok=2, rope_theta=1e6, sliding_window=None)
+
+
+def mistral_tensors(model, stacked):
+    """Names and values as Mistral's own code has them: neighbours of a head rotate together."""
+    config, inner = model.config, model.model
+    yield "tok_embeddings.weight", inner.embed_tokens.weight
+    yield "norm.weight", inner.norm.weight
+    yield "output.weight", model.lm_head.weight
+    for i, layer in enumerate(inner.layers):
+        prefix = f"layers.{i}."
+        yield prefix + "attention_norm.weight", layer.input_layernorm.weight
+        yield prefix + "attention.wq.weight", permute(layer.self_attn.q_proj.weight, config.num_attention_heads)
+        yield prefix + "attention.wk.weight", permute(layer.self_attn.k_proj.weight, config.num_key_value_heads)
+        yield prefix + "attention.wv.weight", layer.self_attn.v_proj.weight
+        yield prefix + "attention.wo.weight", layer.self_attn.o_proj.weight
+        yield prefix + "ffn_norm.weight", layer.post_attention_layernorm.weight
+        width = config.intermediate_size
+        gate, up = layer.mlp.experts.gate_up_proj[:, :width], layer.mlp.experts.gate_up_proj[:, width:]
+        down = layer.mlp.experts.down_proj
+        if stacked:
+            prefix += "block_sparse_moe."
+            yield prefix + "gate.weight", layer.mlp.gate.weight
+            yield prefix + "w1", gate.reshape(-1, config.hidden_size)
+            yield prefix + "w3", up.reshape(-1, config.hidden_size)
+            yield prefix + "w2", down.swapaxes(1, 2).reshape(-1, config.hidden_size)
+        else:
+            prefix += "feed_forward."
+            yield prefix + "gate.weight", layer.mlp.gate.weight
+            for e in range(config.num_local_experts):
+                yield f"{prefix}experts.{e}.w1.weight", gate[e]
+                yield f"{prefix}experts.{e}.w2.weight", down[e]
+                yield f"{prefix}experts.{e}.w3.weight", up[e]
+
+
+def make_mistral(out, tokenizer):
+    model, prompt, logits, greedy = seed_with_margin(MISTRAL, "bfloat16", 45, len(tokenizer.pieces))
+    for name, stacked, files, tokenizer_name in [
+            ("mistral-bf16", False, ["consolidated-00001-of-00002", "consolidated-00002-of-00002"], "tokenizer.model.v3"),
+            ("mistral-stacked-bf16", True, ["consolidated.00"], "tokenizer.model")]:
+        directory = out / name
+        write_golden(directory, prompt, greedy, logits)
+        (directory / tokenizer_name).write_bytes(tokenizer.SerializeToString())
+        tensors = {key: value.detach().to(torch.bfloat16).contiguous().clone()
+                   for key, value in mistral_tensors(model, stacked)}
+        keys = list(tensors)
+        for i, file in enumerate(files):
+            save_file({key: tensors[key] for key in keys[i::len(files)]}, directory / f"{file}.safetensors")
+        (directory / "params.json").write_text(json.dumps({
+            "dim": MISTRAL["hidden_size"], "n_layers": MISTRAL["num_hidden_layers"], "head_dim": MISTRAL["head_dim"],
+            "hidden_dim": MISTRAL["intermediate_size"], "n_heads": MISTRAL["num_attention_heads"],
+            "n_kv_heads": MISTRAL["num_key_value_heads"], "norm_eps": 1e-5, "vocab_size": len(tokenizer.pieces),
+            "rope_theta": MISTRAL["rope_theta"],
+            "moe": {"num_experts": MISTRAL["num_local_experts"], "num_experts_per_tok": MISTRAL["num_experts_per_tok"]},
+        }, indent=4) + "\n")
 
 
 def write_rope(path):
@@ -318,6 +442,8 @@ def main():
 
     small = cut_tokenizer(arguments.tokenizer, 0)
     make_quantized(out, K_QUANTIZED, small, K_TYPES, k_quantize)
+    make_more_types(out, small)
+    make_mistral(out, small)
 
 
 if __name__ == "__main__":

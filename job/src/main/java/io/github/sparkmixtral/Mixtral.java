@@ -79,7 +79,7 @@ public final class Mixtral implements AutoCloseable {
     /**
      * Names a model and checks its headers; its weights are loaded where they are first needed.
      *
-     * @param model Hugging Face directory or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
+     * @param model directory (Hugging Face's layout or Mistral's) or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
      *     hdfs://}, {@code s3a://}), which is fetched once per host
      * @throws ModelException where it is no Mixtral, or cannot be read
      */
@@ -138,7 +138,7 @@ public final class Mixtral implements AutoCloseable {
      * The same with one option changed. Names, types, defaults and checks are those of the command line ({@code spark-mixtral
      * --help}), with underscores: {@code temperature}, {@code max_tokens}, {@code top_p}, {@code seed}, {@code stop}, {@code
      * logprobs}, {@code n}, {@code system_prompt}, {@code prompt_template}, {@code prompt_column}, {@code messages_column}, {@code
-     * id_column}, {@code output_columns}, {@code task}, {@code quantization}, {@code backend}, {@code max_num_seqs}, ….
+     * id_column}, {@code parameter_columns}, {@code drop_columns}, {@code output_columns}, {@code task}, {@code quantization}, {@code backend}, {@code max_num_seqs}, ….
      *
      * @param value a number, a text, a boolean, a list, or for {@code logit_bias} and {@code output_columns} a map; null for the
      *     default
@@ -179,7 +179,8 @@ public final class Mixtral implements AutoCloseable {
      * option {@code output_columns} gives them other names.
      *
      * <p>A row asks with {@code prompt} or {@code messages}, or as the options {@code prompt_column}, {@code messages_column} and
-     * {@code prompt_template} say; columns that are called like a sampling parameter hold the row's own. A row that cannot be
+     * {@code prompt_template} say; columns that are called like a sampling parameter, and have its type, hold the row's own (see {@code
+     * parameter_columns}). A column that has an answer's name is called {@code input_…}. A row that cannot be
      * answered has an {@code error} that says why; it never fails the query. What is drawn depends on seed, id ({@code custom_id},
      * {@code id}, or the option {@code id_column}) and prompt alone; without an id column equal prompts are answered alike.
      *

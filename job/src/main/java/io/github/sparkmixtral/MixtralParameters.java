@@ -53,7 +53,7 @@ public abstract class MixtralParameters extends Transformer {
         model = new Param<>(
                 uid,
                 "model",
-                "Hugging Face directory or GGUF file: a path that every executor has, or a URI that Hadoop opens.",
+                "Directory (Hugging Face's layout or Mistral's) or GGUF file: a path that every executor has, or a URI that Hadoop opens.",
                 String.class);
         maxTokens = new IntParam(uid, "maxTokens", "Most tokens to generate.");
         minTokens = new IntParam(uid, "minTokens", "No end of sequence or stop before that many tokens.");

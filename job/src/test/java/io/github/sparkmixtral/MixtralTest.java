@@ -78,6 +78,31 @@ class MixtralTest {
     }
 
     @Test
+    void keepsDataThatIsCalledLikeAColumnOfTheAnswerOrAParameter() {
+        Dataset<Row> answers = MIXTRAL.with("drop_columns", List.of("x"))
+                .generate(
+                        table("SELECT 'Hello' AS prompt, 'A17' AS seed, 1 AS Usage, 2 AS x, DATE'2024-01-01' AS day"));
+        assertThat(answers.columns())
+                .containsExactly(
+                        "prompt",
+                        "input_seed",
+                        "input_Usage",
+                        "day",
+                        "custom_id",
+                        "generated_text",
+                        "finish_reason",
+                        "usage",
+                        "error",
+                        "model",
+                        "seed");
+        Row row = answers.first();
+        assertThat(row.<String>getAs("input_seed")).isEqualTo("A17");
+        assertThat(row.<Long>getAs("seed")).isZero();
+        assertThat(row.getAs("day").toString()).isEqualTo("2024-01-01");
+        assertThat(MIXTRAL.generate(answers.filter("error IS NULL")).columns()).isEqualTo(answers.columns());
+    }
+
+    @Test
     void answersEqualPromptsAlikeWithoutIds() {
         String row = "SELECT 'Hello' AS prompt";
         assertThat(texts(MIXTRAL.with("temperature", 1.5).generate(table(row, row, row))).stream()
@@ -135,8 +160,10 @@ class MixtralTest {
         assertThatThrownBy(() -> MIXTRAL.with("max_tokens", "many"))
                 .hasMessage("max_tokens must be a whole number, not many");
         assertThatThrownBy(() -> Mixtral.load(spark(), "/nowhere/model.gguf")).isInstanceOf(ModelException.class);
-        assertThatThrownBy(() -> MIXTRAL.generate(table("SELECT 'Hello' AS prompt, 1 AS usage")))
-                .hasMessageContaining("column usage is in the way");
+        assertThatThrownBy(() -> MIXTRAL.generate(table("SELECT 'Hello' AS prompt, 'x' AS stop")))
+                .hasMessageContaining("say parameter_columns stop if it is the parameter");
+        assertThatThrownBy(() -> MIXTRAL.generate(table("SELECT 'Hello' AS prompt, 1 AS a, 2 AS A")))
+                .hasMessageContaining("has two columns A, which Spark cannot tell apart");
         assertThatThrownBy(() -> MIXTRAL.generate(table("SELECT 1 AS x")))
                 .hasMessageContaining("name one with prompt_column");
     }

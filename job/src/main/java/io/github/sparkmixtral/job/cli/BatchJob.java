@@ -72,6 +72,7 @@ final class BatchJob {
                 RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
         requireTimeLeft(limits);
         Input input = inputReader.read();
+        input.notes().forEach(LOG::info);
         output.plan(input);
         tellBeginning(model, input.survey().rows());
         Generation.Done done = Generation.Done.in(spark.sparkContext());

@@ -1,14 +1,20 @@
 package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.options.Arguments;
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.options.PromptTemplate;
 import io.github.sparkmixtral.service.Task;
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
+import java.util.Set;
+import java.util.TreeSet;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BooleanType;
@@ -21,13 +27,33 @@ import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Which columns of the input say what.
+ * Which columns of the input say what, and which reach the output.
  *
  * @param id null where there are none, or ids are made
+ * @param idSure whether the ids are meant to be unique: the column is named, or called {@code custom_id}
  * @param prompt null where there is none
  * @param messages null where there is none
+ * @param parameters which may hold rows' own sampling parameters
+ * @param ours columns of an earlier output of the job, which the new one replaces
  */
-record ColumnChoice(String id, String prompt, String messages, Columns named) {
+record ColumnChoice(
+        String id,
+        boolean idSure,
+        String prompt,
+        String messages,
+        ParameterColumns parameters,
+        Set<String> ours,
+        Columns named) {
+
+    /** Names of columns that a message shows. */
+    private static final int SHOWN = 30;
+
+    /** What TGI calls a prompt. */
+    private static final String INPUTS = "inputs";
+
+    /** What prompts are often called. One is not taken without being asked for; it may be data beside them. */
+    private static final List<String> USUAL_PROMPTS =
+            List.of("text", "question", "query", "input", "instruction", "content", "user_prompt", "input_text");
 
     /**
      * Chooses and checks.
@@ -37,53 +63,110 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
      */
     static ColumnChoice of(StructType schema, InputFormat format, Columns named) {
         List<String> columns = Arrays.asList(schema.fieldNames());
-        if (named.id() != null) {
-            require("--id-column", named.id(), columns);
+        if (named.id() != null && !named.id().equals(Columns.NONE)) {
+            require("--id-column", named.id(), schema);
         }
         if (named.prompt() != null) {
-            require("--prompt-column", named.prompt(), columns);
+            require("--prompt-column", named.prompt(), schema);
         }
-        if (!named.messages().equals("messages")) {
-            require("--messages-column", named.messages(), columns);
+        if (named.messages() != null) {
+            require("--messages-column", named.messages(), schema);
         }
         PromptTemplate template = named.template();
         if (template != null) {
-            template.columns().forEach(name -> require("--prompt-template", name, columns));
+            template.columns().forEach(name -> require("--prompt-template", name, schema));
         }
-        String id = named.id() != null ? named.id() : first(columns, "custom_id", "id", BatchRequest.RECORD_ID);
-        String prompt = named.prompt() != null
-                ? named.prompt()
-                : format == InputFormat.TEXT ? first(columns, "text") : first(columns, "prompt", RequestReader.INPUTS);
-        String messages = first(columns, named.messages());
+        named.dropped().forEach(name -> require("--drop-columns", name, schema));
+        if (named.parameters() != null) {
+            named.parameters().forEach(name -> require("--parameter-columns", name, schema));
+        }
+        String id = id(columns, named);
+        String prompt = named.namesPrompt() ? named.prompt() : prompt(columns, format);
+        String messages = named.namesPrompt() ? named.messages() : messages(columns);
         boolean batch = columns.contains(BatchRequest.MODEL_INPUT)
                 || columns.contains(BatchRequest.BODY)
                         && (columns.contains(BatchRequest.URL) || holdsObjects(schema, BatchRequest.BODY))
                 || columns.contains(BatchRequest.PARAMS) && holdsObjects(schema, BatchRequest.PARAMS);
         if (prompt == null && messages == null && !batch && template == null) {
-            throw JobException.input("the input has no column prompt or messages: name one with --prompt-column,"
-                    + " --messages-column or --prompt-template; " + known(columns));
+            throw noPrompt(columns);
         }
-        ColumnChoice choice = new ColumnChoice(id, prompt, messages, named);
-        OutputColumns.requireNoClash(columns, id, named);
-        if (format != InputFormat.JSONL) {
-            choice.requireTypes(schema);
+        Set<String> ours = OutputColumns.ours(schema, named);
+        List<String> free = columns.stream()
+                .filter(name -> !name.equals(id) && !name.equals(prompt) && !name.equals(messages))
+                .filter(name -> template == null || !template.columns().contains(name))
+                .filter(name -> !ours.contains(name))
+                .toList();
+        boolean inputs =
+                INPUTS.equals(prompt) || template != null && template.columns().contains(INPUTS);
+        ColumnChoice choice = new ColumnChoice(
+                id,
+                named.id() != null || id != null && !id.equals("id"),
+                prompt,
+                messages,
+                ParameterColumns.of(free, named, inputs),
+                ours,
+                named);
+        return format == InputFormat.JSONL ? choice : choice.typed(schema);
+    }
+
+    private static String id(List<String> columns, Columns named) {
+        if (named.id() != null) {
+            return named.id().equals(Columns.NONE) ? null : named.id();
         }
-        return choice;
+        return first(columns, OutputColumns.ID, "id", BatchRequest.RECORD_ID);
+    }
+
+    private static String prompt(List<String> columns, InputFormat format) {
+        return format == InputFormat.TEXT ? first(columns, "text") : first(columns, "prompt", INPUTS);
+    }
+
+    private static String messages(List<String> columns) {
+        return columns.contains("prompt") ? first(columns, "messages") : first(columns, "messages", "conversations");
+    }
+
+    private static JobException noPrompt(List<String> columns) {
+        String way = "name one with --prompt-column, --messages-column or --prompt-template";
+        if (columns.containsAll(List.of("instruction", "input"))) {
+            way += ", such as --prompt-template '{instruction} {input}'";
+        } else {
+            way += USUAL_PROMPTS.stream()
+                    .filter(columns::contains)
+                    .findFirst()
+                    .map(name -> ", such as --prompt-column " + name)
+                    .orElse("");
+        }
+        return JobException.input("the input has no column prompt or messages: " + way + "; " + known(columns));
     }
 
     private static boolean holdsObjects(StructType schema, String column) {
         return JsonColumns.isNested(schema.apply(column));
     }
 
+    /** Whether a row may be one of a batch file, as far as the types of the columns say. */
+    boolean holdsRequests(StructType schema) {
+        return !named.namesPrompt()
+                && Arrays.stream(schema.fields())
+                        .filter(field -> BatchRequest.HOLDERS.contains(field.name()))
+                        .anyMatch(field ->
+                                field.dataType() instanceof StructType || field.dataType() instanceof StringType);
+    }
+
     private static String first(List<String> columns, String... candidates) {
         return Arrays.stream(candidates).filter(columns::contains).findFirst().orElse(null);
     }
 
-    private static void require(String option, String name, List<String> columns) {
-        if (!columns.contains(name)) {
-            throw JobException.input(
-                    option + " names " + name + ", which is no column of the input; " + known(columns));
+    private static void require(String option, String name, StructType schema) {
+        List<String> columns = Arrays.asList(schema.fieldNames());
+        if (columns.contains(name)) {
+            return;
         }
+        int dot = name.indexOf('.');
+        if (dot > 0 && columns.contains(name.substring(0, dot))) {
+            throw JobException.input(option + " names " + name + ", which is a field inside of the column "
+                    + name.substring(0, dot) + ": only whole columns can be named, so make a column of it first");
+        }
+        List<String> closest = Arguments.closestFirst(name, columns);
+        throw JobException.input(option + " names " + name + ", which is no column of the input; " + known(closest));
     }
 
     /**
@@ -92,7 +175,7 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
      * @throws JobException with exit code 3
      */
     static void requireComparable(String option, String name, StructType schema) {
-        require(option, name, Arrays.asList(schema.fieldNames()));
+        require(option, name, schema);
         DataType type = schema.apply(name).dataType();
         if (!isTextOrWhole(type) && !(type instanceof BooleanType)) {
             throw wrongType(schema, name, "text, whole numbers or booleans for " + option);
@@ -108,10 +191,16 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
     }
 
     private static String known(List<String> columns) {
-        return "its columns are " + String.join(", ", columns);
+        if (columns.isEmpty()) {
+            return "it has no columns";
+        }
+        int more = columns.size() - SHOWN;
+        return "its columns are " + String.join(", ", columns.subList(0, Math.min(SHOWN, columns.size())))
+                + (more > 0 ? " and " + more + " more" : "");
     }
 
-    private void requireTypes(StructType schema) {
+    /** The same after a look at the types; an id that only is called so need not be one. */
+    private ColumnChoice typed(StructType schema) {
         if (prompt != null && !(schema.apply(prompt).dataType() instanceof StringType)) {
             throw wrongType(schema, prompt, "text");
         }
@@ -122,11 +211,13 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
                 throw wrongType(schema, messages, "an array of structs {role, content}, or text with JSON");
             }
         }
-        if (id != null) {
-            if (!isTextOrWhole(schema.apply(id).dataType())) {
-                throw wrongType(schema, id, "text or whole numbers");
-            }
+        if (id == null || isTextOrWhole(schema.apply(id).dataType())) {
+            return this;
         }
+        if (idSure) {
+            throw wrongType(schema, id, "text or whole numbers");
+        }
+        return new ColumnChoice(null, false, prompt, messages, parameters, ours, named);
     }
 
     private static JobException wrongType(StructType schema, String column, String wanted) {
@@ -141,7 +232,8 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
                         || name.equals(prompt)
                         || name.equals(messages)
                         || name.equals(RequestReader.CORRUPT)
-                        || RequestReader.isField(name)
+                        || !named.namesPrompt() && BatchRequest.isField(name)
+                        || parameters.all().contains(name)
                         || named.template() != null
                                 && named.template().columns().contains(name))
                 .toArray(String[]::new);
@@ -160,19 +252,104 @@ record ColumnChoice(String id, String prompt, String messages, Columns named) {
                 format,
                 needed(schema),
                 id,
+                idSure,
                 idsRequired,
                 prompt,
                 messages,
                 named.template(),
                 task,
                 root,
-                ZoneId.of(spark.sessionState().conf().sessionLocalTimeZone()));
+                ZoneId.of(spark.sessionState().conf().sessionLocalTimeZone()),
+                parameters.sure().toArray(String[]::new),
+                parameters.open().toArray(String[]::new),
+                named.namesPrompt());
     }
 
-    /** The columns that reach the output: all but those that an output column of the same meaning replaces. */
-    List<String> kept(StructType schema) {
-        return Arrays.stream(schema.fieldNames())
-                .filter(name -> !OutputColumns.replaces(name, id, named))
+    /**
+     * What a user should know about the choice.
+     *
+     * @param taken columns that hold rows' own sampling parameters
+     */
+    List<String> notes(List<String> taken) {
+        List<String> notes = new ArrayList<>();
+        if (named.parameters() == null && !taken.isEmpty()) {
+            notes.add("rows' own sampling parameters are taken from " + shown(taken)
+                    + "; --parameter-columns says which, or none");
+        }
+        List<String> data =
+                parameters.open().stream().filter(name -> !taken.contains(name)).toList();
+        if (!data.isEmpty()) {
+            notes.add("no sampling parameters are taken from " + shown(data)
+                    + ", because no value can be one; --parameter-columns says which are");
+        }
+        if (!ours.isEmpty()) {
+            notes.add(
+                    "the input is an output of this job: its columns " + String.join(", ", ours) + " will be replaced");
+        }
+        return notes;
+    }
+
+    /** What a user should know about names in the output. */
+    static List<String> renamed(SequencedMap<String, String> kept) {
+        List<String> names = kept.entrySet().stream()
+                .filter(entry -> !entry.getKey().equals(entry.getValue()))
+                .map(entry -> entry.getKey() + " is " + entry.getValue())
                 .toList();
+        return names.isEmpty()
+                ? List.of()
+                : List.of("columns of the input that the output has of its own get other names there: "
+                        + String.join(", ", names) + "; --drop-columns leaves them out, --output-columns renames the"
+                        + " output's");
+    }
+
+    private static String shown(List<String> columns) {
+        return (columns.size() == 1 ? "the column " : "the columns ") + String.join(", ", columns);
+    }
+
+    /**
+     * What columns are taken for, where the rows decide: true for what their names say, false for data. A job's later runs must
+     * take them for the same.
+     *
+     * @param reader with the ids and the parameters that are taken
+     */
+    SequencedMap<String, Boolean> meanings(RequestReader reader) {
+        SequencedMap<String, Boolean> meanings = new LinkedHashMap<>();
+        if (id != null) {
+            meanings.put(id, reader.idColumn() != null);
+        }
+        parameters
+                .open()
+                .forEach(name ->
+                        meanings.put(name, Arrays.asList(reader.parameters()).contains(name)));
+        return meanings;
+    }
+
+    /**
+     * The columns that reach the output, each with its name there: all but those that are dropped and those that an output column of
+     * the same meaning replaces. One whose name the output needs for itself, be it in other letters' case, is called {@code input_…}.
+     *
+     * @param taken columns that hold rows' own sampling parameters
+     */
+    SequencedMap<String, String> kept(StructType schema, List<String> taken) {
+        Set<String> used = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+        OutputColumns.names().forEach(name -> used.add(named.output(name)));
+        Set<String> own = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+        own.addAll(Arrays.asList(schema.fieldNames()));
+        SequencedMap<String, String> kept = new LinkedHashMap<>();
+        for (String name : schema.fieldNames()) {
+            boolean replaced = ours.contains(name) || OutputColumns.replaces(name, id, taken.contains(name), named);
+            if (!replaced && !named.dropped().contains(name)) {
+                String output = name;
+                if (used.contains(name) || name.isEmpty() || name.startsWith(Input.INTERNAL)) {
+                    output = "input_" + name;
+                    while (used.contains(output) || own.contains(output)) {
+                        output = "input_" + output;
+                    }
+                }
+                used.add(output);
+                kept.put(name, output);
+            }
+        }
+        return kept;
     }
 }

@@ -1,7 +1,10 @@
 package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.engine.SamplingParameters;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -15,8 +18,20 @@ import org.apache.spark.sql.Row;
  * @param reader chooses what a row asks for
  * @param files in the order of their names; none for a table
  * @param survey what a first pass over the rows has found, or the columns let expect
+ * @param meanings of columns that the rows have decided on: true for what their names say, false for data
+ * @param notes what a user should know about the columns, a sentence each
  */
-public record Input(Dataset<Row> rows, int columns, RequestReader reader, List<FileRows> files, Survey survey) {
+public record Input(
+        Dataset<Row> rows,
+        int columns,
+        RequestReader reader,
+        List<FileRows> files,
+        Survey survey,
+        SequencedMap<String, Boolean> meanings,
+        List<String> notes) {
+
+    /** What names of columns of ours begin with. */
+    static final String INTERNAL = "__mixtral_";
 
     /** The line that a row was read from, UTF-8, binary: what is parsed for the request. */
     static final String LINE = "__mixtral_line";
@@ -31,6 +46,8 @@ public record Input(Dataset<Row> rows, int columns, RequestReader reader, List<F
 
     public Input {
         files = List.copyOf(files);
+        meanings = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(meanings));
+        notes = List.copyOf(notes);
     }
 
     /**

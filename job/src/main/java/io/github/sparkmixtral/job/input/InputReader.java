@@ -4,12 +4,9 @@ import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.from_json;
-import static org.apache.spark.sql.functions.is_valid_utf8;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
-import static org.apache.spark.sql.functions.not;
-import static org.apache.spark.sql.functions.when;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -17,41 +14,41 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
-import io.github.sparkmixtral.job.options.Uris;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.SequencedSet;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.Path;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
-import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.CalendarIntervalType;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.util.SerializableConfiguration;
 
 /** Reads the input of every format as one kind of table, checks its columns and ids, and looks once over its rows. */
 public final class InputReader {
-    /** The column of a line, or of what stands for one, before columns are made of it. */
-    static final String VALUE = "value";
-
-    /** Tasks that look at beginnings of files. */
-    private static final int MOST_PROBES = 1000;
+    /** So many rows that all have errors of one kind are a mistake in the command, and no answers worth a model. */
+    private static final int MANY = 10;
 
     private final SparkSession spark;
     private final JobOptions options;
@@ -85,13 +82,14 @@ public final class InputReader {
     public Input read() {
         try {
             if (format != InputFormat.TABLE && paths.bytes() == 0) {
-                throw noRows();
+                throw InputFiles.noRows(options.input());
             }
+            InputFiles inputFiles = new InputFiles(spark, paths, options.input(), format);
             return switch (format) {
-                case JSONL -> jsonLines();
-                case TEXT -> text();
-                case CSV -> numbered(csv(), null);
-                case PARQUET -> parquet();
+                case JSONL -> jsonLines(inputFiles.jsonLines());
+                case TEXT -> numbered(inputFiles.text(), "text");
+                case CSV -> numbered(inputFiles.csv(), null);
+                case PARQUET -> positioned(inputFiles.parquet());
                 case TABLE -> table();
             };
         } catch (JobException e) {
@@ -110,97 +108,30 @@ public final class InputReader {
         return paths.files();
     }
 
-    private String[] names() {
-        return options.input().toArray(String[]::new);
-    }
-
-    private DataFrameReader reader() {
-        return spark.read().option("recursiveFileLookup", true);
-    }
-
-    private JobException noRows() {
-        return JobException.input("the input has no rows: " + String.join(", ", options.input()));
-    }
-
-    /** What the first bytes of the files say. */
-    private List<FileProbe.Found> probe() {
-        List<String> names =
-                paths.files().stream().map(file -> file.getPath().toString()).toList();
-        FileProbe probe = new FileProbe(
-                format, new SerializableConfiguration(spark.sessionState().newHadoopConf()));
-        List<FileProbe.Found> all = new JavaSparkContext(spark.sparkContext())
-                .parallelize(new ArrayList<>(names), Math.min(names.size(), MOST_PROBES))
-                .map(probe)
-                .collect();
-        for (FileProbe.Found found : all) {
-            if (found.fault() != null) {
-                throw JobException.input("the input " + name(found) + " " + found.fault());
-            }
-        }
-        return all;
-    }
-
-    private Input jsonLines() {
-        Dataset<Row> lines = lines(probe());
+    private Input jsonLines(Dataset<Row> lines) {
         StructType inferred = new JsonColumns(RequestReader.nestedFields(
                         options.generation().columns().messages()))
-                .of(lines.select(VALUE));
+                .of(lines.select(InputFiles.VALUE));
         if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
             throw JobException.input("no line of the input is a JSON object: jsonl has one on each line");
         }
         if (inferred.isEmpty()) {
-            throw noRows();
+            throw InputFiles.noRows(options.input());
         }
         ColumnChoice choice = choice(inferred);
-        List<String> kept = choice.kept(inferred);
-        Dataset<Row> parsed = lines.select(
-                from_json(col(VALUE).cast("string"), withoutMetadata(inferred), Map.of())
-                        .as("row"),
-                col(VALUE).as(Input.LINE),
-                col(Input.FILE),
-                col(Input.BLOCK));
+        Column line = col(InputFiles.VALUE).as(Input.LINE);
+        Column file = col(Input.FILE);
+        Column block = col(Input.BLOCK);
+        Surveyed surveyed =
+                survey(lines.select(line, file, block), Input.LINE, choice, requestReader(choice, inferred));
+        SequencedMap<String, String> kept = kept(choice, inferred, surveyed.reader());
         List<Column> columns = new ArrayList<>();
-        for (String name : kept) {
-            columns.add(col("row").getField(name).as(name));
-        }
-        columns.add(col(Input.LINE));
-        columns.add(col(Input.FILE));
-        columns.add(col(Input.BLOCK));
-        return numbered(
-                parsed.select(columns.toArray(Column[]::new)),
-                kept.size(),
-                Input.LINE,
-                requestReader(choice, inferred));
-    }
-
-    /** The lines of the files, and the elements of those that do not keep to lines, as bytes. */
-    private Dataset<Row> lines(List<FileProbe.Found> probed) {
-        List<String> documents = new ArrayList<>();
-        List<String> others = new ArrayList<>();
-        probed.forEach(found -> (found.document() ? documents : others).add(found.file()));
-        Dataset<Row> elements = documents.isEmpty()
-                ? null
-                : spark.createDataset(
-                        new JavaSparkContext(spark.sparkContext())
-                                .parallelize(documents, documents.size())
-                                .flatMap(new JsonDocuments(new SerializableConfiguration(
-                                        spark.sessionState().newHadoopConf())))
-                                .rdd(),
-                        Encoders.row(JsonDocuments.SCHEMA));
-        if (others.isEmpty()) {
-            return elements;
-        }
-        String[] names = documents.isEmpty()
-                ? names()
-                : others.stream()
-                        .map(name -> name.replaceAll("[\\[\\]{}*?\\\\]", "\\\\$0"))
-                        .toArray(String[]::new);
-        Dataset<Row> lines = reader().text(names)
-                .select(
-                        col(VALUE).cast("binary").as(VALUE),
-                        col("_metadata.file_path").as(Input.FILE),
-                        col("_metadata.file_block_start").as(Input.BLOCK));
-        return elements == null ? lines : lines.union(elements);
+        kept.forEach((name, output) -> columns.add(col("row").getField(name).as(output)));
+        columns.addAll(List.of(col(Input.LINE), file, block));
+        Column text = col(InputFiles.VALUE).cast("string");
+        Dataset<Row> parsed = lines.select(
+                from_json(text, withoutMetadata(inferred), Map.of()).as("row"), line, file, block);
+        return numbered(parsed.select(columns.toArray(Column[]::new)), kept, Input.LINE, choice, surveyed);
     }
 
     private static StructType withoutMetadata(StructType schema) {
@@ -217,110 +148,57 @@ public final class InputReader {
         return ColumnChoice.of(schema, format, options.generation().columns());
     }
 
-    /** Columns that only some of the files have are null in the others. */
-    private Input parquet() {
-        for (FileStatus file : paths.files()) {
-            if (file.getLen() == 0) {
-                throw JobException.input(
-                        file.getPath() + " is empty and no Parquet file: remove it, or write it again");
-            }
-        }
-        return positioned(spark.read().option("mergeSchema", true).parquet(names()));
-    }
-
-    private Input text() {
-        probe();
-        Dataset<Row> lines = reader().text(names())
-                .withColumn(RequestReader.CORRUPT, when(not(is_valid_utf8(col(VALUE))), lit("")))
-                .withColumnRenamed(VALUE, "text");
-        return numbered(lines, "text");
-    }
-
-    /** Cells are text: what is a number is decided where one is wanted, so that a prompt of digits stays as it is. */
-    private Dataset<Row> csv() {
-        List<FileProbe.Found> probed =
-                probe().stream().filter(found -> found.csv() != null).toList();
-        if (probed.isEmpty()) {
-            throw noRows();
-        }
-        CsvDialect dialect = probed.getFirst().csv();
-        StructType header = new StructType();
-        for (String name : columnNames(dialect.header())) {
-            header = header.add(name, DataTypes.StringType);
-        }
-        for (FileProbe.Found found : probed) {
-            requireAlike(probed.getFirst(), found);
-        }
-        boolean backslash = probed.stream().anyMatch(found -> found.csv().backslash());
-        return reader().option("header", true)
-                .option("multiLine", true)
-                .option("sep", String.valueOf(dialect.separator()))
-                .option("quote", "\"")
-                .option("escape", backslash ? "\\" : "\"")
-                .option("enforceSchema", true)
-                .option("columnPruning", false)
-                .schema(header.add(RequestReader.CORRUPT, DataTypes.StringType))
-                .option("columnNameOfCorruptRecord", RequestReader.CORRUPT)
-                .csv(names());
-    }
-
-    /** A column without a name, such as pandas' index, is called as Spark calls it: {@code _c0}. */
-    private static SequencedSet<String> columnNames(List<String> header) {
-        SequencedSet<String> names = new LinkedHashSet<>();
-        for (int i = 0; i < header.size(); i++) {
-            String name = header.get(i).isEmpty() ? "_c" + i : header.get(i);
-            if (!names.add(name)) {
-                throw JobException.input("the CSV header has the column " + name + " twice: rename one");
-            }
-        }
-        return names;
-    }
-
-    private void requireAlike(FileProbe.Found first, FileProbe.Found other) {
-        if (first.csv().separator() != other.csv().separator()) {
-            throw JobException.input("the cells of " + name(first) + " are separated by "
-                    + separator(first.csv().separator()) + ", those of " + name(other) + " by "
-                    + separator(other.csv().separator()) + ": all files need the same separator");
-        }
-        if (!first.csv().header().equals(other.csv().header())) {
-            throw JobException.input("the header of " + name(other) + " is not that of " + name(first) + ": "
-                    + String.join(", ", other.csv().header()) + " instead of "
-                    + String.join(", ", first.csv().header()) + "; all files need the same columns in the same order");
-        }
-    }
-
-    /** As rows' errors name a file. */
-    private String name(FileProbe.Found found) {
-        String uri = Uris.normalized(new Path(found.file()).toUri().toString());
-        return uri.startsWith(paths.root()) ? uri.substring(paths.root().length()) : uri;
-    }
-
-    private static String separator(char separator) {
-        return separator == '\t' ? "tabs" : "'" + separator + "'";
+    /** The columns that reach the output, with their names there. */
+    private SequencedMap<String, String> kept(ColumnChoice choice, StructType schema, RequestReader reader) {
+        SequencedMap<String, String> kept = choice.kept(schema, List.of(reader.parameters()));
+        Stream.of(options.expectedColumn(), options.scoreBy())
+                .flatMap(Optional::stream)
+                .filter(name -> !name.equals(kept.get(name)))
+                .findFirst()
+                .ifPresent(name -> {
+                    throw JobException.input("the column " + name + " cannot be scored with, because the output has "
+                            + (kept.containsKey(name) ? "a column of its own of that name" : "no such column")
+                            + ": rename it in the input");
+                });
+        return kept;
     }
 
     /** @param line the column that holds a line, which is blank or a row; null for none */
     private Input numbered(Dataset<Row> rows, String line) {
-        ColumnChoice choice = choice(withoutCorrupt(rows.schema()));
-        List<String> kept = choice.kept(withoutCorrupt(rows.schema()));
+        requireNoMetadata(rows.schema());
+        StructType own = withoutCorrupt(rows.schema());
+        ColumnChoice choice = choice(own);
         RequestReader reader = requestReader(choice, rows.schema());
+        Column file = col("_metadata.file_path").as(Input.FILE);
         Column block = col("_metadata.file_block_start").as(Input.BLOCK);
-        Dataset<Row> located = withLocation(rows, kept, reader.needed(), col("_metadata.file_path"), block);
-        return numbered(located, kept.size(), line, reader);
+        Surveyed surveyed = survey(asked(rows, reader, file, block), line, choice, reader);
+        SequencedMap<String, String> kept = kept(choice, own, surveyed.reader());
+        Dataset<Row> located = withColumns(rows, kept, reader.needed(), file, block);
+        return numbered(located, kept, line, choice, surveyed);
     }
 
     private Input positioned(Dataset<Row> rows) {
+        requireNoMetadata(rows.schema());
         Column position = col("_metadata.row_index").plus(1).as(Input.POSITION);
         return surveyed(rows, choice(rows.schema()), col("_metadata.file_path"), position);
     }
 
-    private Input surveyed(Dataset<Row> rows, ColumnChoice choice, Column file, Column position) {
-        List<String> kept = choice.kept(rows.schema());
+    private static void requireNoMetadata(StructType schema) {
+        if (Arrays.stream(schema.fieldNames()).anyMatch("_metadata"::equalsIgnoreCase)) {
+            throw JobException.input(
+                    "the input has a column _metadata, which hides Spark's own column of that name, where"
+                            + " rows' files and positions are: rename it");
+        }
+    }
+
+    private Input surveyed(Dataset<Row> rows, ColumnChoice choice, Column path, Column position) {
         RequestReader reader = requestReader(choice, rows.schema());
-        Dataset<Row> located = withLocation(rows, kept, reader.needed(), file, position);
+        Column file = path.as(Input.FILE);
+        Surveyed surveyed = survey(asked(rows, reader, file, position), null, choice, reader);
+        SequencedMap<String, String> kept = kept(choice, rows.schema(), surveyed.reader());
+        Dataset<Row> located = withColumns(rows, kept, reader.needed(), file, position);
         // No line of such a file is blank.
-        Dataset<Row> numbered = located.withColumn(Input.ORDINAL, col(Input.POSITION));
-        return checked(numbered, kept.size(), reader, survey(numbered, null, reader));
+        return checked(located.withColumn(Input.ORDINAL, col(Input.POSITION)), kept, choice, surveyed);
     }
 
     private Input table() {
@@ -335,35 +213,56 @@ public final class InputReader {
         }
         ColumnChoice choice = choice(rows.schema());
         if (choice.id() == null) {
-            throw JobException.input(
-                    "the table " + options.input().getFirst()
-                            + " has no column custom_id or id, and its rows have no position to make ids of: name one with --id-column");
+            throw JobException.input("the table " + options.input().getFirst()
+                    + " has no column custom_id or id with texts or whole numbers, and its rows have no position to"
+                    + " make ids of: name one with --id-column");
         }
         return surveyed(
                 rows, choice, lit(null).cast("string"), lit(null).cast("bigint").as(Input.POSITION));
     }
 
-    private static Dataset<Row> withLocation(
-            Dataset<Row> rows, List<String> kept, String[] needed, Column file, Column position) {
-        return withColumns(rows, kept, needed, file.as(Input.FILE), position);
-    }
-
-    /** The kept columns, those that only the request needs, and more. */
-    static Dataset<Row> withColumns(Dataset<Row> rows, List<String> kept, String[] needed, Column... more) {
+    /**
+     * The kept columns under their names in the output, those that only the request needs, and more.
+     *
+     * @param kept names in the output by names in the input
+     */
+    static Dataset<Row> withColumns(Dataset<Row> rows, Map<String, String> kept, String[] needed, Column... more) {
         StructType schema = rows.schema();
         List<Column> columns = new ArrayList<>();
-        for (String name : kept) {
-            boolean unwritable = schema.apply(name).dataType() instanceof NullType
-                    || schema.apply(name).dataType() instanceof CalendarIntervalType;
-            columns.add(unwritable ? named(name).cast("string").as(name) : named(name));
-        }
+        kept.forEach((name, output) -> {
+            DataType type = schema.apply(name).dataType();
+            DataType writable = writable(type);
+            Column column = type.equals(writable) ? named(name) : named(name).cast(writable);
+            columns.add(column.as(output));
+        });
         for (String name : needed) {
-            if (!kept.contains(name)) {
+            if (!name.equals(kept.get(name))) {
                 columns.add(named(name));
             }
         }
         columns.addAll(Arrays.asList(more));
         return rows.select(columns.toArray(Column[]::new));
+    }
+
+    /** The type that files can hold: text for what is never there, and for intervals of no fixed length. */
+    static DataType writable(DataType type) {
+        return switch (type) {
+            case NullType _, CalendarIntervalType _ -> DataTypes.StringType;
+            case ArrayType array -> DataTypes.createArrayType(writable(array.elementType()), array.containsNull());
+            case MapType map ->
+                DataTypes.createMapType(writable(map.keyType()), writable(map.valueType()), map.valueContainsNull());
+            case StructType struct ->
+                new StructType(Arrays.stream(struct.fields())
+                        .map(field -> new StructField(
+                                field.name(), writable(field.dataType()), field.nullable(), field.metadata()))
+                        .toArray(StructField[]::new));
+            default -> type;
+        };
+    }
+
+    /** Only what tells a row's request, its id and its place, so that nothing else is read for it. */
+    private static Dataset<Row> asked(Dataset<Row> rows, RequestReader reader, Column... more) {
+        return withColumns(rows, Map.of(), reader.needed(), more);
     }
 
     private StructType withoutCorrupt(StructType schema) {
@@ -380,18 +279,71 @@ public final class InputReader {
                 schema, format, true, options.generation().defaults().task(), paths.root(), spark);
     }
 
-    /** Turns offsets of blocks into positions of rows: counts the rows of each block, then adds up those before it. */
-    private Input numbered(Dataset<Row> rows, int columns, String line, RequestReader reader) {
-        List<RowSurvey.Block> blocks = survey(rows, line, reader);
-        blocks.sort(Comparator.comparing(RowSurvey.Block::file).thenComparingLong(RowSurvey.Block::start));
+    /**
+     * What a first pass over the rows has found.
+     *
+     * @param reader with the parameters that are taken
+     */
+    private record Surveyed(List<RowSurvey.Block> blocks, RequestReader reader, List<String> notes) {}
+
+    private Surveyed survey(Dataset<Row> rows, String line, ColumnChoice choice, RequestReader reader) {
+        RowSurvey survey = new RowSurvey(reader, line, options.generation().defaults());
+        List<RowSurvey.Block> blocks = RowSurvey.blocks(
+                rows.mapPartitions(survey, Encoders.row(RowSurvey.SCHEMA)).collectAsList());
+        blocks.sort(
+                Comparator.comparing((RowSurvey.Block block) -> block.file).thenComparingLong(block -> block.start));
+        requireAskable(blocks, reader, Arrays.asList(rows.columns()).contains(Input.BLOCK));
+        Set<String> fitting = new TreeSet<>();
+        Set<String> unfitting = new TreeSet<>();
+        for (RowSurvey.Block block : blocks) {
+            fitting.addAll(block.fitting);
+            unfitting.addAll(block.unfitting);
+        }
+        List<String> taken = choice.parameters().taken(fitting, unfitting);
+        return new Surveyed(blocks, reader.withParameters(taken), choice.notes(taken));
+    }
+
+    /**
+     * Refuses what no row's error should have to say, before a model is loaded for it.
+     *
+     * @param inBlocks whether positions of errors are those in a block
+     */
+    private void requireAskable(List<RowSurvey.Block> blocks, RequestReader reader, boolean inBlocks) {
+        long rows = blocks.stream().mapToLong(block -> block.rows).sum();
+        if (rows == 0) {
+            throw InputFiles.noRows(options.input());
+        }
+        Map<String, String> errors = new LinkedHashMap<>();
+        Map<String, Long> linesBefore = new HashMap<>();
+        for (RowSurvey.Block block : blocks) {
+            long before = inBlocks ? linesBefore.getOrDefault(block.file, 0L) : 0;
+            linesBefore.merge(block.file, block.lines, Long::sum);
+            block.errors.forEach((code, fault) -> {
+                String location =
+                        block.file.isEmpty() ? "" : reader.location(block.file, before + fault.position()) + ": ";
+                errors.putIfAbsent(code, location + fault.message());
+            });
+        }
+        if (errors.containsKey(RequestReader.AMBIGUOUS)) {
+            throw JobException.input(errors.get(RequestReader.AMBIGUOUS));
+        }
+        if (rows >= MANY && errors.size() == 1 && blocks.stream().noneMatch(block -> block.askable)) {
+            throw JobException.input("none of the " + rows + " rows can be answered, all for one reason; one of them: "
+                    + errors.values().iterator().next());
+        }
+    }
+
+    /** Turns offsets of blocks into positions of rows: adds up the rows of the blocks before each. */
+    private Input numbered(
+            Dataset<Row> rows, SequencedMap<String, String> kept, String line, ColumnChoice choice, Surveyed surveyed) {
         HashMap<String, RowNumbering.Start> starts = new HashMap<>();
         String file = "";
         RowNumbering.Start next = new RowNumbering.Start(1, 1);
-        for (RowSurvey.Block block : blocks) {
-            next = block.file().equals(file) ? next : new RowNumbering.Start(1, 1);
-            file = block.file();
-            starts.put(RowNumbering.key(file, block.start()), next);
-            next = new RowNumbering.Start(next.position() + block.lines(), next.ordinal() + block.rows());
+        for (RowSurvey.Block block : surveyed.blocks()) {
+            next = block.file.equals(file) ? next : new RowNumbering.Start(1, 1);
+            file = block.file;
+            starts.put(RowNumbering.key(file, block.start), next);
+            next = new RowNumbering.Start(next.position() + block.lines, next.ordinal() + block.rows);
         }
         StructType columnsBefore = new StructType(
                 Arrays.copyOf(rows.schema().fields(), rows.schema().size() - 1));
@@ -399,59 +351,59 @@ public final class InputReader {
                 .add(Input.POSITION, DataTypes.LongType, false)
                 .add(Input.ORDINAL, DataTypes.LongType, false);
         Dataset<Row> numbered = rows.mapPartitions(new RowNumbering(line, schema, starts), Encoders.row(schema));
-        return checked(numbered, columns, reader, blocks);
+        return checked(numbered, kept, choice, surveyed);
     }
 
-    private static List<RowSurvey.Block> survey(Dataset<Row> rows, String line, RequestReader reader) {
-        Dataset<Row> found =
-                asked(rows, line, reader).mapPartitions(new RowSurvey(reader, line), Encoders.row(RowSurvey.SCHEMA));
-        return RowSurvey.blocks(found.collectAsList());
-    }
-
-    /** Only what tells a row's request, its id and its place, so that nothing else is read for it. */
-    private static Dataset<Row> asked(Dataset<Row> rows, String line, RequestReader reader) {
-        List<String> present = Arrays.asList(rows.columns());
-        SequencedSet<String> wanted = new LinkedHashSet<>();
-        if (present.contains(Input.LINE)) {
-            wanted.add(Input.LINE);
-        } else {
-            wanted.addAll(Arrays.asList(reader.needed()));
+    private Input checked(
+            Dataset<Row> rows, SequencedMap<String, String> kept, ColumnChoice choice, Surveyed surveyed) {
+        List<RowSurvey.Block> blocks = surveyed.blocks();
+        List<String> notes = new ArrayList<>(surveyed.notes());
+        RequestReader reader = surveyed.reader();
+        if (blocks.stream().anyMatch(block -> block.idsGiven)) {
+            String repeated = repeatedId(rows, reader);
+            if (repeated != null && (choice.idSure() || format == InputFormat.TABLE)) {
+                throw JobException.input(repeated + ": ids must be unique; name another column with --id-column"
+                        + (format == InputFormat.TABLE
+                                ? ""
+                                : ", or give --id-column none to have ids made of file and position"));
+            }
+            if (repeated != null) {
+                reader = reader.withMadeIds();
+                notes.add("ids are made of file and position, because " + repeated
+                        + "; --id-column names another column");
+            }
         }
-        if (line != null) {
-            wanted.add(line);
-        }
-        wanted.add(Input.FILE);
-        wanted.add(present.contains(Input.BLOCK) ? Input.BLOCK : Input.POSITION);
-        return rows.select(wanted.stream().map(OutputColumns::named).toArray(Column[]::new));
-    }
-
-    private Input checked(Dataset<Row> rows, int columns, RequestReader reader, List<RowSurvey.Block> blocks) {
-        long count = blocks.stream().mapToLong(RowSurvey.Block::rows).sum();
-        if (count == 0) {
-            throw noRows();
-        }
-        if (blocks.stream().anyMatch(RowSurvey.Block::idsGiven)) {
-            requireUniqueIds(rows, reader);
-        }
+        notes.addAll(ColumnChoice.renamed(kept));
         Input.Survey survey = new Input.Survey(
-                count,
-                blocks.stream().anyMatch(RowSurvey.Block::severalOutputs),
-                blocks.stream().anyMatch(RowSurvey.Block::logprobs));
+                blocks.stream().mapToLong(block -> block.rows).sum(),
+                blocks.stream().anyMatch(block -> block.severalOutputs),
+                blocks.stream().anyMatch(block -> block.logprobs));
         Map<String, Long> files = new TreeMap<>();
-        blocks.forEach(block -> files.merge(block.file(), block.rows(), Long::sum));
+        blocks.forEach(block -> files.merge(block.file, block.rows, Long::sum));
         files.remove("");
         return new Input(
                 rows,
-                columns,
+                kept.size(),
                 reader,
                 files.entrySet().stream()
                         .map(entry -> new FileRows(entry.getKey(), entry.getValue()))
                         .toList(),
-                survey);
+                survey,
+                choice.meanings(reader),
+                notes);
     }
 
-    private static void requireUniqueIds(Dataset<Row> rows, RequestReader reader) {
-        Dataset<Row> ids = asked(rows, null, reader).mapPartitions(new RowIds(reader), Encoders.row(RowIds.SCHEMA));
+    /** Says which id is on several rows; null if none is. */
+    private static String repeatedId(Dataset<Row> rows, RequestReader reader) {
+        SequencedSet<String> wanted = new LinkedHashSet<>();
+        if (Arrays.asList(rows.columns()).contains(Input.LINE)) {
+            wanted.add(Input.LINE);
+        } else {
+            wanted.addAll(Arrays.asList(reader.needed()));
+        }
+        wanted.addAll(List.of(Input.FILE, Input.POSITION));
+        Dataset<Row> ids = rows.select(wanted.stream().map(OutputColumns::named).toArray(Column[]::new))
+                .mapPartitions(new RowIds(reader), Encoders.row(RowIds.SCHEMA));
         List<Row> duplicate = ids.groupBy("id")
                 .agg(
                         count(lit(1)).as("rows"),
@@ -460,12 +412,17 @@ public final class InputReader {
                 .filter(col("rows").gt(1))
                 .limit(1)
                 .collectAsList();
-        if (!duplicate.isEmpty()) {
-            Row row = duplicate.getFirst();
-            String where =
-                    row.getString(2).isEmpty() ? "" : ", among them " + row.getString(2) + " and " + row.getString(3);
-            throw JobException.input("the " + reader.idColumn() + " " + row.getString(0) + " is on " + row.getLong(1)
-                    + " rows" + where + ": ids must be unique");
+        if (duplicate.isEmpty()) {
+            return null;
         }
+        Row row = duplicate.getFirst();
+        String where =
+                row.getString(2).isEmpty() ? "" : ", among them " + row.getString(2) + " and " + row.getString(3);
+        return "the " + reader.idColumn() + " " + shortened(row.getString(0)) + " is on " + row.getLong(1) + " rows"
+                + where;
+    }
+
+    private static String shortened(String id) {
+        return id.length() <= 100 ? id : id.substring(0, 100) + "…";
     }
 }

@@ -93,9 +93,14 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
      * @throws JobException with exit code 3 where there are too many columns
      */
     StructType of(Dataset<Row> lines) {
+        return of(lines.mapPartitions(this, Encoders.row(FOUND)).collectAsList());
+    }
+
+    /** @param looks what was found in each part of the lines */
+    StructType of(List<Row> looks) {
         Map<String, Found> columns = new TreeMap<>();
         boolean corrupt = false;
-        for (Row row : lines.mapPartitions(this, Encoders.row(FOUND)).collectAsList()) {
+        for (Row row : looks) {
             if (row.getString(1).isEmpty()) {
                 corrupt = true;
             } else {

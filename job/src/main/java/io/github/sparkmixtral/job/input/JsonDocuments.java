@@ -32,7 +32,7 @@ record JsonDocuments(SerializableConfiguration configuration) implements FlatMap
     static final int MOST_BYTES = 256 << 20;
 
     static final StructType SCHEMA = new StructType()
-            .add(InputReader.VALUE, DataTypes.BinaryType, false)
+            .add(InputFiles.VALUE, DataTypes.BinaryType, false)
             .add(Input.FILE, DataTypes.StringType, false)
             .add(Input.BLOCK, DataTypes.LongType, false);
 

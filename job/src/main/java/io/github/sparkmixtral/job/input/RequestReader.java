@@ -1,18 +1,10 @@
 package io.github.sparkmixtral.job.input;
 
-import com.fasterxml.jackson.core.JacksonException;
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.json.JsonReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.BooleanNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.PromptTemplate;
 import io.github.sparkmixtral.job.options.Uris;
@@ -20,15 +12,15 @@ import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
-import java.io.IOException;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.regex.Pattern;
 import org.apache.spark.sql.Row;
 
 /**
@@ -39,49 +31,44 @@ import org.apache.spark.sql.Row;
  * @param format of the input; the cells of {@link InputFormat#CSV} are text, so sampling parameters are parsed there
  * @param needed the columns that a request is made of; not looked at for {@link InputFormat#JSONL}, whose rows are lines
  * @param idColumn null where ids are made of file and position, or there are none
+ * @param idSure whether each value has to be an id; if not, one that is none is data, and an id is made
  * @param idsRequired whether a row without an id that stands in no file is an error
  * @param promptColumn null where no row has one
  * @param messagesColumn null where no row has one
  * @param template null where the prompt is a column
  * @param root directory that file names are told from, with a slash at its end
  * @param zone the session's, for timestamps
+ * @param parameters the columns that hold a row's own sampling parameters, and {@code tools}
+ * @param open those that hold such or data, which is not decided yet
+ * @param named whether an option says what is asked; if not, a row may ask with prompt, messages or a body, but with one of them
  */
 public record RequestReader(
         InputFormat format,
         String[] needed,
         String idColumn,
+        boolean idSure,
         boolean idsRequired,
         String promptColumn,
         String messagesColumn,
         PromptTemplate template,
         Task task,
         String root,
-        ZoneId zone)
+        ZoneId zone,
+        String[] parameters,
+        String[] open,
+        boolean named)
         implements Serializable {
 
-    /** Objects of parameters beside a prompt: Ray's, and TGI's, whose prompt is called {@link #INPUTS}. */
-    private static final String SAMPLING_PARAMS = "sampling_params";
+    /** The error of a row that asks with two columns, so that an option has to choose. */
+    static final String AMBIGUOUS = "ambiguous_prompt";
 
-    private static final String PARAMETERS = "parameters";
-    static final String INPUTS = "inputs";
+    /** The error of a row whose id is none. */
+    static final String INVALID_ID = "invalid_id";
 
-    static final String TOOLS = "tools";
+    private static final String INVALID_PARAMETERS = "invalid_parameters";
+
     /** Where Spark puts the text of a line or record that does not parse. */
     static final String CORRUPT = "_corrupt_record";
-
-    /** Numbers keep their digits, and those that JSON does not know are data like others until somebody asks for them. */
-    static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
-                    .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-                    .build())
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
-            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
-            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-            .nodeFactory(JsonNodeFactory.withExactBigDecimals(true))
-            .build();
-
-    private static final Pattern ARRAY_OF_OBJECTS = Pattern.compile("\\s*\\[\\s*[{\\]]");
 
     /** A row is wrong; the message begins with the field. */
     static final class RowException extends Exception {
@@ -94,39 +81,47 @@ public record RequestReader(
         }
     }
 
-    /** Whether a column of that name is part of a request, whatever the options say. */
-    static boolean isField(String name) {
-        return ParametersReader.NAMES.contains(name)
-                || name.equals(TOOLS)
-                || name.equals(BatchRequest.BODY)
-                || name.equals(BatchRequest.URL)
-                || name.equals(BatchRequest.MODEL_INPUT)
-                || name.equals(BatchRequest.PARAMS)
-                || name.equals(PARAMETERS)
-                || name.equals(SAMPLING_PARAMS);
-    }
-
-    /** Whether a column may hold parameters that nobody sees before the rows are read. */
-    static boolean holdsParameters(List<String> columns) {
-        return columns.contains(BatchRequest.BODY)
-                || columns.contains(SAMPLING_PARAMS)
-                || columns.contains(PARAMETERS) && columns.contains(INPUTS);
-    }
-
-    /** Fields whose arrays and objects differ from row to row. */
+    /**
+     * Fields whose arrays and objects differ from row to row.
+     *
+     * @param messagesColumn null if none is named
+     */
     static List<String> nestedFields(String messagesColumn) {
-        List<String> names = new ArrayList<>(List.of(
-                "messages",
-                TOOLS,
-                BatchRequest.BODY,
-                BatchRequest.MODEL_INPUT,
-                BatchRequest.PARAMS,
-                PARAMETERS,
-                SAMPLING_PARAMS,
-                "metadata",
-                "logit_bias"));
-        names.addAll(List.of("response_format", "tool_choice", "functions", messagesColumn));
+        List<String> names = new ArrayList<>(BatchRequest.HOLDERS);
+        names.addAll(List.of("messages", "conversations", Columns.TOOLS, Columns.PARAMETERS, Columns.SAMPLING_PARAMS));
+        names.addAll(List.of("metadata", "logit_bias", "response_format", "tool_choice", "functions"));
+        if (messagesColumn != null) {
+            names.add(messagesColumn);
+        }
         return names;
+    }
+
+    /** The same with other columns that hold parameters, and none open. */
+    RequestReader withParameters(Collection<String> names) {
+        return with(idColumn, names.toArray(String[]::new), new String[0]);
+    }
+
+    /** The same with ids made of file and position. */
+    RequestReader withMadeIds() {
+        return with(null, parameters, open);
+    }
+
+    private RequestReader with(String id, String[] taken, String[] undecided) {
+        return new RequestReader(
+                format,
+                needed,
+                id,
+                idSure,
+                idsRequired,
+                promptColumn,
+                messagesColumn,
+                template,
+                task,
+                root,
+                zone,
+                taken,
+                undecided,
+                named);
     }
 
     /** Reads a row that has the columns of {@link Input#rows}, or those of a table. */
@@ -140,7 +135,7 @@ public record RequestReader(
             return read((byte[]) row.get(line), uri, number);
         }
         CellValues values = new CellValues(zone);
-        ObjectNode fields = JSON.createObjectNode();
+        ObjectNode fields = JsonLine.JSON.createObjectNode();
         for (String name : needed) {
             JsonNode value = values.of(row.get(row.fieldIndex(name)));
             if (value != null) {
@@ -164,10 +159,28 @@ public record RequestReader(
      */
     PromptRow read(byte[] json, String file, Long position) {
         try {
-            return read(parse(json), file, position);
+            return read(parsed(json), file, position);
         } catch (RowException e) {
             return broken(madeId(file, position), false, location(file, position), e);
         }
+    }
+
+    /** With the numbers that a template needs as text, as they are written: 1.25E7 stays 1.25E7. */
+    private ObjectNode parsed(byte[] json) throws RowException {
+        ObjectNode row = JsonLine.parse(json);
+        if (template != null && template.columns().stream().anyMatch(name -> isFraction(row.get(name)))) {
+            Map<String, String> written = JsonLine.fractions(json);
+            for (String name : template.columns()) {
+                if (written.containsKey(name) && !name.equals(idColumn)) {
+                    row.put(name, written.get(name));
+                }
+            }
+        }
+        return row;
+    }
+
+    private static boolean isFraction(JsonNode value) {
+        return value != null && value.isNumber() && !value.isIntegralNumber();
     }
 
     PromptRow read(ObjectNode row, String file, Long position) {
@@ -180,7 +193,7 @@ public record RequestReader(
                 id = given;
                 idGiven = true;
             } else if (id == null && idsRequired) {
-                throw new RowException("invalid_id", idColumn + " is null: every row of a table needs an id");
+                throw new RowException(INVALID_ID, idColumn + " is null: every row of a table needs an id");
             }
             if (format == InputFormat.CSV && row.hasNonNull(CORRUPT)) {
                 throw new RowException("invalid_csv", "the row has more or fewer cells than the header");
@@ -188,7 +201,9 @@ public record RequestReader(
             if (format == InputFormat.TEXT && row.hasNonNull(CORRUPT)) {
                 throw new RowException("invalid_prompt", "the line is not UTF-8 text");
             }
-            return new PromptRow(id, idGiven, location, request(row, id), null);
+            List<BatchRequest> batch = named ? List.of() : BatchRequest.all(row);
+            RowRequest request = batch.isEmpty() ? request(row, id) : request(row, id, batch);
+            return new PromptRow(id, idGiven, location, request, null, batch.isEmpty() ? openValues(row) : Map.of());
         } catch (RowException e) {
             return broken(id, idGiven, location, e);
         }
@@ -199,70 +214,58 @@ public record RequestReader(
     }
 
     private RowRequest request(ObjectNode row, String id) throws RowException {
-        BatchRequest batch = BatchRequest.of(row, template == null ? Set.of() : template.columns());
-        if (batch != null) {
-            Field prompt = template == null ? batch.prompt() : new Field("prompt", filled(row));
-            Field messages = template == null ? batch.messages() : null;
-            return new RowRequest(id, batch.task(), prompt, messages, batch.tools(), parameters(batch.fields(), true));
+        if (!named) {
+            requireOne(row, List.of());
         }
         Field prompt = template == null ? field(row, promptColumn) : new Field("prompt", filled(row));
         Field messages = template == null ? field(row, messagesColumn) : null;
-        return new RowRequest(id, task, prompt, messages, tools(row), parameters(row, false));
+        Field tools = isParameter(Columns.TOOLS) ? field(row, Columns.TOOLS) : null;
+        return new RowRequest(id, task, prompt, messages, tools, parameters(row));
     }
 
-    /**
-     * The tools of a row that is no request of a batch file. A column of that name that holds no array of objects is data, like any
-     * other.
-     */
-    private Field tools(ObjectNode row) {
-        JsonNode value = row.get(TOOLS);
-        boolean data = template != null && template.columns().contains(TOOLS);
-        if (value == null || data || !isArrayOfObjects(value)) {
-            return null;
+    private RowRequest request(ObjectNode row, String id, List<BatchRequest> requests) throws RowException {
+        requireOne(row, requests.stream().map(BatchRequest::name).toList());
+        BatchRequest batch = requests.getFirst();
+        return new RowRequest(id, batch.task(), batch.prompt(), batch.messages(), batch.tools(), batch.parameters());
+    }
+
+    /** @param holders the fields that hold a request of a batch */
+    private void requireOne(ObjectNode row, List<String> holders) throws RowException {
+        List<String> given = new ArrayList<>(holders);
+        List<String> options = new ArrayList<>();
+        if (!isEmpty(row, promptColumn)) {
+            given.add(promptColumn);
+            options.add("--prompt-column " + promptColumn);
         }
-        return new Field(TOOLS, value);
+        if (!isEmpty(row, messagesColumn)) {
+            given.add(messagesColumn);
+            options.add("--messages-column " + messagesColumn);
+        }
+        if (given.size() > 1) {
+            List<String> ways = new ArrayList<>();
+            if (!options.isEmpty()) {
+                ways.add("choose with " + String.join(" or ", options));
+            }
+            if (!holders.isEmpty()) {
+                ways.add("take what is not meant out of the input");
+            }
+            throw new RowException(
+                    AMBIGUOUS,
+                    "the row asks with more than one column, " + String.join(" and ", given) + ": "
+                            + String.join(", or ", ways));
+        }
     }
 
-    /** By its beginning: a text that is broken further on is an error, and not data. */
-    private static boolean isArrayOfObjects(JsonNode value) {
-        return value.isTextual()
-                ? ARRAY_OF_OBJECTS.matcher(value.textValue()).lookingAt()
-                : value.isArray() && (value.isEmpty() || value.get(0).isObject());
+    private static boolean isEmpty(ObjectNode row, String name) {
+        JsonNode value = name == null ? null : row.get(name);
+        return value == null
+                || value.isNull()
+                || value.isTextual() && value.textValue().isEmpty()
+                || value.isArray() && value.isEmpty();
     }
 
     private static Field field(JsonNode fields, String name) {
         return name == null ? null : new Field(name, fields.get(name));
-    }
-
-    private static ObjectNode parse(byte[] json) throws RowException {
-        JsonNode row;
-        try {
-            row = JSON.readTree(json, 0, lengthWithoutComma(json));
-        } catch (JacksonException e) {
-            String place = e.getLocation() == null
-                    ? ""
-                    : " at column " + e.getLocation().getColumnNr();
-            throw new RowException(
-                    "invalid_json",
-                    "is not valid JSON" + place + ": "
-                            + e.getOriginalMessage().lines().findFirst().orElse(""));
-        } catch (IOException | NumberFormatException e) {
-            // The latter for numbers whose exponents no number has.
-            throw new RowException("invalid_json", "is not valid JSON: " + e.getMessage());
-        }
-        if (row instanceof ObjectNode object) {
-            return object;
-        }
-        throw new RowException("invalid_json", "must be a JSON object, not " + RowRequest.kind(row));
-    }
-
-    /** Without a comma at the end, which lines have that were cut out of an array. */
-    private static int lengthWithoutComma(byte[] line) {
-        int length = line.length;
-        while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\r')) {
-            length--;
-        }
-        return length > 0 && line[length - 1] == ',' ? length - 1 : length;
     }
 
     private String id(JsonNode row) throws RowException {
@@ -270,11 +273,26 @@ public record RequestReader(
         if (id == null || id.isNull() || id.isTextual() && id.asText().isEmpty()) {
             return null;
         }
-        if (!id.isTextual() && !id.isIntegralNumber()) {
+        boolean unfit = !id.isTextual() && !id.isIntegralNumber();
+        if (unfit && !idSure) {
+            return null;
+        }
+        if (unfit) {
             throw new RowException(
-                    "invalid_id", idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
+                    INVALID_ID, idColumn + " must be a string or a whole number, not " + RowRequest.kind(id));
+        }
+        if (!isWhole(id.asText())) {
+            if (!idSure) {
+                return null;
+            }
+            throw new RowException(INVALID_ID, idColumn + " holds half of a surrogate pair, which is no character");
         }
         return id.asText();
+    }
+
+    /** Whether a text can be written as UTF-8: it has no half of a surrogate pair. */
+    private static boolean isWhole(String text) {
+        return StandardCharsets.UTF_8.newEncoder().canEncode(text);
     }
 
     private TextNode filled(JsonNode row) throws RowException {
@@ -289,70 +307,76 @@ public record RequestReader(
         return TextNode.valueOf(template.fill(column -> CellValues.text(row.get(column))));
     }
 
-    /** A row's columns of known names; all of a batch request's body but the prompt, so that nothing in it is overlooked. */
-    private Map<String, JsonNode> parameters(ObjectNode fields, boolean batch) throws RowException {
-        Map<String, JsonNode> parameters = new LinkedHashMap<>();
-        for (Map.Entry<String, JsonNode> field : fields.properties()) {
+    private boolean isParameter(String column) {
+        return Arrays.asList(parameters).contains(column);
+    }
+
+    /** What the row's columns of parameters hold, and the objects in them. */
+    private Map<String, JsonNode> parameters(ObjectNode row) throws RowException {
+        Map<String, JsonNode> all = new LinkedHashMap<>();
+        for (Map.Entry<String, JsonNode> field : row.properties()) {
             String name = field.getKey();
-            boolean inTemplate = template != null && template.columns().contains(name);
-            boolean parameter = batch
-                    ? !BatchRequest.PROMPT_FIELDS.contains(name)
-                    : ParametersReader.NAMES.contains(name) && !inTemplate;
-            if (parameter && !field.getValue().isNull()) {
-                parameters.put(name, format == InputFormat.CSV ? cell(name, field.getValue()) : field.getValue());
+            JsonNode value = field.getValue();
+            if (!isParameter(name) || name.equals(Columns.TOOLS) || value.isNull()) {
+                continue;
+            }
+            if (!Columns.isObject(name)) {
+                put(name, value(name, value), all);
+                continue;
+            }
+            ObjectNode object = JsonLine.object(value);
+            if (object == null) {
+                throw new RowException(
+                        INVALID_PARAMETERS,
+                        name + " must be an object of parameters, not " + RowRequest.kind(value)
+                                + "; --parameter-columns says which columns hold parameters");
+            }
+            for (Map.Entry<String, JsonNode> inside : object.properties()) {
+                put(inside.getKey(), inside.getValue(), all);
             }
         }
-        if (!batch) {
-            parameters.putAll(inside(fields, SAMPLING_PARAMS));
-            if (INPUTS.equals(promptColumn)
-                    || fields.has(INPUTS) && fields.path(PARAMETERS).isObject()) {
-                parameters.putAll(inside(fields, PARAMETERS));
-            }
-        }
-        return parameters;
+        return all;
     }
 
-    /** All that an object of parameters in a column holds. */
-    private Map<String, JsonNode> inside(ObjectNode row, String name) throws RowException {
-        JsonNode value = row.get(name);
-        if (value == null
-                || value.isNull()
-                || template != null && template.columns().contains(name)) {
-            return Map.of();
-        }
-        ObjectNode object = BatchRequest.object(value);
-        if (object == null) {
+    private static void put(String name, JsonNode value, Map<String, JsonNode> all) throws RowException {
+        JsonNode before = all.putIfAbsent(name, value);
+        if (before != null && !before.equals(value)) {
             throw new RowException(
-                    "invalid_parameters", name + " must be an object of parameters, not " + RowRequest.kind(value));
+                    INVALID_PARAMETERS,
+                    name + " is both a column and in an object of parameters, with two values: give one of them");
         }
-        Map<String, JsonNode> inside = new LinkedHashMap<>();
-        object.properties().forEach(field -> inside.put(field.getKey(), field.getValue()));
-        return inside;
     }
 
-    /** A cell of a CSV file: JSON where it is JSON, or Python's True and False, else text; a stop string is text if it is no list. */
+    private Map<String, JsonNode> openValues(ObjectNode row) {
+        Map<String, JsonNode> values = new LinkedHashMap<>();
+        for (String name : open) {
+            if (row.hasNonNull(name)) {
+                values.put(name, value(name, row.get(name)));
+            }
+        }
+        return values;
+    }
+
+    private JsonNode value(String name, JsonNode value) {
+        return format == InputFormat.CSV ? cell(name, value) : value;
+    }
+
+    /** A cell of a CSV file; a stop string is text if it is no list. */
     private static JsonNode cell(String name, JsonNode text) {
-        String written = text.asText();
-        if (written.equals("True") || written.equals("False")) {
-            return BooleanNode.valueOf(written.equals("True"));
-        }
-        try {
-            JsonNode value = JSON.readTree(written);
-            boolean stop = ParametersReader.meant(name).equals("stop") && !value.isArray() && !value.isTextual();
-            return stop ? text : value;
-        } catch (JacksonException | NumberFormatException e) {
-            return text;
-        }
+        JsonNode value = JsonLine.cell(text.asText());
+        boolean isText = ParametersReader.meant(name).equals("stop") && !value.isArray() && !value.isTextual();
+        return isText ? text : value;
     }
 
     private static PromptRow broken(String id, boolean idGiven, String location, RowException e) {
         String message = location.isEmpty()
                 ? e.getMessage()
                 : location + (e.code.equals("invalid_json") ? " " : ": ") + e.getMessage();
-        return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false));
+        return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false), Map.of());
     }
 
-    private String location(String file, Long position) {
+    /** A row's place, for messages; empty if it stands in no file. */
+    String location(String file, Long position) {
         if (file == null) {
             return "";
         }

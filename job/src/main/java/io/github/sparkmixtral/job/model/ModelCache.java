@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.model;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.fault.RootCause;
+import io.github.sparkmixtral.model.HuggingFaceCache;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
@@ -53,7 +54,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
     }
 
     /**
-     * The path of a model of this host's own file system.
+     * The path of a model of this host's own file system; of a model in Hugging Face's cache, the snapshot's.
      *
      * @throws ModelException where there is none
      */
@@ -64,7 +65,7 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
         if (!Files.exists(path)) {
             throw new ModelException("no such model: " + model);
         }
-        return path;
+        return HuggingFaceCache.snapshot(path);
     }
 
     /**

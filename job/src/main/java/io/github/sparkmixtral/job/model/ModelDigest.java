@@ -26,8 +26,8 @@ public final class ModelDigest {
      */
     public static String of(String model, Configuration configuration) {
         try {
-            Path path = ModelCache.isLocal(model) && !model.startsWith("file:")
-                    ? new Path(java.nio.file.Path.of(model).toAbsolutePath().toUri())
+            Path path = ModelCache.isLocal(model)
+                    ? new Path(ModelCache.requireLocal(model).toAbsolutePath().toUri())
                     : new Path(model);
             FileSystem fileSystem = path.getFileSystem(configuration);
             List<FileStatus> files = ModelSource.find(fileSystem, path, model).files();

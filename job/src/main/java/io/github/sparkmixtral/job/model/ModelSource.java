@@ -1,15 +1,12 @@
 package io.github.sparkmixtral.job.model;
 
-import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.model.ModelFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.function.Predicate;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Map;
+import java.util.TreeMap;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -22,8 +19,6 @@ import org.apache.hadoop.fs.Path;
  * @param files what the model is made of, by name
  */
 record ModelSource(FileSystem fileSystem, Path source, boolean directory, List<FileStatus> files) {
-    private static final Pattern FIRST_PART = Pattern.compile("(.*)-00001(-of-\\d{5}\\.gguf)");
-
     ModelSource {
         files = List.copyOf(files);
     }
@@ -32,44 +27,35 @@ record ModelSource(FileSystem fileSystem, Path source, boolean directory, List<F
      * Lists the model's files.
      *
      * @param shown the source as messages name it
-     * @throws ModelException where a directory holds none
+     * @throws io.github.sparkmixtral.file.ModelException as {@link ModelFiles} says
      * @throws java.io.FileNotFoundException where there is no such file or directory
      */
     static ModelSource find(FileSystem fileSystem, Path source, String shown) throws IOException {
         FileStatus status = fileSystem.getFileStatus(source);
-        Matcher firstPart = FIRST_PART.matcher(source.getName());
-        List<FileStatus> files;
-        if (status.isDirectory()) {
-            files = files(fileSystem, source, ModelSource::isPart);
-        } else if (firstPart.matches()) {
-            Pattern part =
-                    Pattern.compile(Pattern.quote(firstPart.group(1)) + "-\\d{5}" + Pattern.quote(firstPart.group(2)));
-            files = files(fileSystem, source.getParent(), part.asMatchPredicate());
-        } else {
-            files = List.of(status);
-        }
-        if (files.isEmpty()) {
-            throw new ModelException("no such model: " + shown + " holds no model files");
-        }
-        return new ModelSource(fileSystem, source, status.isDirectory(), files);
-    }
-
-    private static List<FileStatus> files(FileSystem fileSystem, Path directory, Predicate<String> wanted)
-            throws IOException {
-        List<FileStatus> files = new ArrayList<>();
-        for (FileStatus file : fileSystem.listStatus(directory)) {
-            if (file.isFile() && wanted.test(file.getPath().getName())) {
-                files.add(file);
+        String name = source.getName();
+        Path parent = status.isDirectory() ? source : source.getParent();
+        Map<String, FileStatus> listing = new TreeMap<>();
+        if (status.isDirectory() || ModelFiles.mayBePart(name)) {
+            for (FileStatus file : fileSystem.listStatus(parent)) {
+                if (file.isFile()) {
+                    listing.put(file.getPath().getName(), file);
+                }
             }
+        } else {
+            listing.put(name, status);
         }
-        files.sort(Comparator.comparing(file -> file.getPath().getName()));
-        return files;
+        ModelFiles model = status.isDirectory()
+                ? ModelFiles.ofDirectory(shown, listing.keySet())
+                : ModelFiles.ofFile(parentOf(shown), name, listing.keySet());
+        List<FileStatus> files = model.names().stream().map(listing::get).toList();
+        return model.layout() == ModelFiles.Layout.GGUF
+                ? new ModelSource(fileSystem, new Path(parent, model.names().getFirst()), false, files)
+                : new ModelSource(fileSystem, source, true, files);
     }
 
-    /** What a Hugging Face directory's model is made of; it may hold other formats' copies of the weights beside. */
-    private static boolean isPart(String name) {
-        boolean weights = name.endsWith(".safetensors") && !name.startsWith("consolidated");
-        return !name.startsWith(".") && (weights || name.endsWith(".json") || name.startsWith("tokenizer."));
+    private static String parentOf(String shown) {
+        int slash = shown.lastIndexOf('/');
+        return slash < 0 ? "." : shown.substring(0, slash);
     }
 
     /** A name that no other model has, nor the same one once a file of it has changed. */

@@ -112,6 +112,15 @@ public final class Arguments {
                 .orElse(" (--help shows every option)");
     }
 
+    /** Names, the one first that is most like a given one. */
+    public static List<String> closestFirst(String name, List<String> names) {
+        String lowered = name.toLowerCase(Locale.ROOT);
+        return names.stream()
+                .sorted(java.util.Comparator.comparingInt(
+                        candidate -> editDistance(lowered, candidate.toLowerCase(Locale.ROOT))))
+                .toList();
+    }
+
     /** Levenshtein's distance. */
     private static int editDistance(String a, String b) {
         int[] previous = new int[b.length() + 1];

@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.service.Task;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
@@ -11,22 +13,24 @@ public final class ColumnOptions {
     @Option(
             names = "--prompt-column",
             paramLabel = "NAME",
-            description = "Column with the prompt. Default: prompt; for text input, the line")
+            description = "Column with the prompt. No other column is asked then. Default: prompt; for text input, the"
+                    + " line")
     String promptColumn;
 
     @Option(
             names = "--messages-column",
             paramLabel = "NAME",
-            defaultValue = "messages",
-            description = "Column with a conversation: an array of {role, content}, or the same as JSON text."
-                    + " A row that has one does not need a prompt.")
+            description = "Column with a conversation: an array of {role, content}, or the same as JSON text; {from,"
+                    + " value} will do. With --prompt-column, a row may have either. Default: messages, else"
+                    + " conversations")
     String messagesColumn;
 
     @Option(
             names = "--id-column",
-            paramLabel = "NAME",
-            description = "Column with a unique id. Default: custom_id, else id; without one, ids are made of file"
-                    + " and position, the same in every run")
+            paramLabel = "NAME|none",
+            description =
+                    "Column with a unique id. With none, ids are made of file and position, the same in every run."
+                            + " Default: custom_id, else id if its values are unique; else none")
     String idColumn;
 
     @Option(
@@ -49,6 +53,27 @@ public final class ColumnOptions {
             description = "chat makes a prompt one user message in the model's instruct format; complete continues"
                     + " it as it is, after BOS.")
     Task task;
+
+    @Option(
+            names = "--parameter-columns",
+            paramLabel = "auto|none|NAME",
+            split = ",",
+            defaultValue = "auto",
+            description =
+                    "Columns with rows' own sampling parameters, which win over the options: max_tokens,temperature."
+                            + " auto takes those that have a parameter's name; but seed, stop, n, temperature and tools only if"
+                            + " their values can be one.")
+    List<String> parameterColumns = new ArrayList<>();
+
+    @Option(
+            names = "--drop-columns",
+            showDefaultValue = Visibility.NEVER,
+            paramLabel = "NAME",
+            split = ",",
+            description =
+                    "Columns of the input that the output does not get. They may still say what is asked. Default:"
+                            + " none")
+    List<String> dropColumns = new ArrayList<>();
 
     @Option(
             names = "--output-columns",

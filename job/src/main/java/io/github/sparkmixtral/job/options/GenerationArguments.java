@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Mixin;
@@ -111,7 +112,9 @@ public final class GenerationArguments {
                         columns.promptColumn,
                         columns.messagesColumn,
                         template(),
-                        columns.outputColumns));
+                        parameterColumns(),
+                        columns.dropColumns,
+                        outputColumns()));
     }
 
     private EngineIdentity identity() {
@@ -129,6 +132,45 @@ public final class GenerationArguments {
                 engine.kvCacheMemory,
                 engine.numThreads,
                 engine.maxModelLen);
+    }
+
+    /** Null for auto. */
+    private List<String> parameterColumns() {
+        List<String> names = columns.parameterColumns;
+        if (names.size() == 1 && names.getFirst().equalsIgnoreCase("auto")) {
+            return null;
+        }
+        if (names.size() == 1 && names.getFirst().equalsIgnoreCase(Columns.NONE)) {
+            return List.of();
+        }
+        for (String name : names) {
+            if (!Columns.OF_PARAMETERS.contains(name)) {
+                throw JobException.usage("--parameter-columns must be auto, none or names of parameters, not " + name
+                        + ": columns are found by a parameter's name, which are "
+                        + Columns.OF_PARAMETERS.stream().sorted().collect(Collectors.joining(", ")));
+            }
+        }
+        return names;
+    }
+
+    private Map<String, String> outputColumns() {
+        Map<String, String> used = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+        for (String name : columns.outputColumns.keySet()) {
+            if (!OutputColumns.names().contains(name)) {
+                throw JobException.usage("--output-columns names " + name
+                        + ", which is no column of an answer; they are " + String.join(", ", OutputColumns.names()));
+            }
+        }
+        for (String name : OutputColumns.names()) {
+            String given = columns.outputColumns.getOrDefault(name, name);
+            String other = used.put(given, name);
+            if (given.isBlank() || other != null) {
+                throw JobException.usage("--output-columns gives " + name
+                        + (given.isBlank() ? " no name" : " and " + other + " the same name " + given)
+                        + ": names of columns must differ in more than case");
+            }
+        }
+        return columns.outputColumns;
     }
 
     private PromptTemplate template() {

@@ -9,8 +9,9 @@ public final class ModelOptions {
     @Option(
             names = "--model",
             paramLabel = "PATH",
-            description = "Hugging Face directory or GGUF file of a Mixtral: a local path, or a URI that Hadoop opens"
-                    + " (hdfs://, s3a://, …), which is fetched once per host. Required.")
+            description =
+                    "Directory (Hugging Face's layout or Mistral's) or GGUF file of a Mixtral: a local path, or a URI that Hadoop opens"
+                            + " (hdfs://, s3a://, …), which is fetched once per host. Required.")
     String model;
 
     @Option(

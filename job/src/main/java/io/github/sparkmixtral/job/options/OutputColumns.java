@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
-import io.github.sparkmixtral.job.fault.JobException;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import org.apache.spark.sql.Column;
@@ -8,6 +8,8 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.IntegralType;
+import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
@@ -95,26 +97,45 @@ public final class OutputColumns {
     /**
      * Whether an output column stands for the input's column of that name: the id, which is the same as text, and the row's own
      * sampling parameters {@code seed} and {@code logprobs}, which become the seed used and the log-probabilities asked for.
+     *
+     * @param idColumn null if ids are made
+     * @param parameter whether the column holds a sampling parameter
      */
-    public static boolean replaces(String column, String idColumn, Columns names) {
+    public static boolean replaces(String column, String idColumn, boolean parameter, Columns names) {
         return names.output(column).equals(column)
-                && (REPLACED.contains(column) || column.equals(ID) && column.equals(idColumn));
+                && (REPLACED.contains(column) && parameter || column.equals(ID) && column.equals(idColumn));
     }
 
     /**
-     * Refuses an input column that the output needs for itself.
-     *
-     * @throws JobException with exit code 3
+     * The columns of an earlier output of the job, which is asked again: those that have an output column's name and kind. None if the
+     * input does not look like an output: it has no {@code error} and no {@code usage} as ours.
      */
-    public static void requireNoClash(List<String> columns, String idColumn, Columns names) {
-        List<String> output = names().stream().map(names::output).toList();
-        for (String column : columns) {
-            boolean wanted = output.contains(column) && !replaces(column, idColumn, names);
-            if (wanted || column.startsWith("__mixtral_")) {
-                throw JobException.input(
-                        "the input's column " + column + " is in the way of the output column of that name: rename it");
+    public static Set<String> ours(StructType input, Columns names) {
+        Set<String> ours = new LinkedHashSet<>();
+        boolean output = isOurs(input, ERROR, names.output(ERROR)) || isOurs(input, USAGE, names.output(USAGE));
+        for (String column : names()) {
+            String name = names.output(column);
+            if (output && !column.equals(ID) && isOurs(input, column, name)) {
+                ours.add(name);
             }
         }
+        return ours;
+    }
+
+    /** By the names of its fields: JSON has other types of numbers, and leaves nulls out. */
+    private static boolean isOurs(StructType input, String column, String name) {
+        if (input.getFieldIndex(name).isEmpty()) {
+            return false;
+        }
+        DataType type = input.apply(name).dataType();
+        return switch (column) {
+            case USAGE, ERROR ->
+                type instanceof StructType struct
+                        && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
+            case SEED -> type instanceof IntegralType;
+            case OUTPUTS, LOGPROBS -> type instanceof ArrayType;
+            default -> type instanceof StringType;
+        };
     }
 
     /** A top-level column, whatever characters its name has. */

@@ -218,8 +218,8 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
         return prefix + UUID.nameUUIDFromBytes(bytes).toString().replace("-", "");
     }
 
-    /** A request of a batch file says by itself what it is. */
+    /** A request of a batch file says by itself what it is, if no option says what rows ask. */
     private Task task(Row row) {
-        return BatchRequest.task(row).orElse(task);
+        return names.namesPrompt() ? task : BatchRequest.task(row).orElse(task);
     }
 }

@@ -69,6 +69,7 @@ public final class ChunkedOutput {
 
     /** Finds the rows that have no answer yet. */
     public void plan(Input input) throws IOException {
+        requireSameColumns(input);
         List<Chunk> known = record == null ? List.of() : record.chunks();
         Map<String, Long> published = directory.published();
         if (input.files().isEmpty() || options.order() == RowOrder.PREFIX) {
@@ -76,6 +77,16 @@ public final class ChunkedOutput {
         } else {
             planFiles(input, known, published);
         }
+    }
+
+    /** Rows that were appended must not change what a column is taken for, and with it the answers that are there. */
+    private void requireSameColumns(Input input) {
+        List<String> differences =
+                record == null ? List.of() : record.fingerprint().columnsOtherThan(input.meanings());
+        if (!differences.isEmpty()) {
+            throw directory.otherJob(differences);
+        }
+        fingerprint.putColumns(input.meanings());
     }
 
     private void planFiles(Input input, List<Chunk> known, Map<String, Long> published) throws IOException {

@@ -19,7 +19,7 @@ import org.apache.hadoop.fs.FileStatus;
 /**
  * What decides the answers of a job: a rerun with another one is another job.
  *
- * @param json {@code model}, {@code options} and {@code input}
+ * @param json {@code model}, {@code options} and {@code input}; and {@code columns}, what the rows have decided that columns are
  */
 record Fingerprint(ObjectNode json) {
     /** Of a large input file, beside its time. */
@@ -181,6 +181,27 @@ record Fingerprint(ObjectNode json) {
         boolean lines = format == InputFormat.JSONL || format == InputFormat.TEXT || format == InputFormat.CSV;
         boolean plain = InputFormat.isUncompressed(name);
         return lines && plain && FileDigest.endsLineAt(file, size, configuration);
+    }
+
+    /** Adds what columns were taken for, which the rows have decided. */
+    void putColumns(Map<String, Boolean> meanings) {
+        ObjectNode columns = json.putObject("columns");
+        meanings.forEach(columns::put);
+    }
+
+    /** What columns are taken for now, where this job took them for something else. */
+    List<String> columnsOtherThan(Map<String, Boolean> now) {
+        List<String> differences = new ArrayList<>();
+        now.forEach((name, meaning) -> {
+            JsonNode before = json.path("columns").path(name);
+            if (before.isBoolean() && before.booleanValue() != meaning) {
+                differences.add("the rows that were added make the column " + name
+                        + (meaning
+                                ? " an id or a parameter, which was data"
+                                : " data, which was an id or a parameter"));
+            }
+        });
+        return differences;
     }
 
     /** Whether the input is what it was, so that it has no new rows. */

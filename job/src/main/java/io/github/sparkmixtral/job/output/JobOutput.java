@@ -111,6 +111,8 @@ public final class JobOutput {
 
     /** Finds the rows that have no answer yet. */
     public void plan(Input input) throws IOException {
+        PartitionValues.requireUsable(
+                target.partitionBy(), input, options.generation().columns());
         if (target.table().isEmpty()) {
             chunks.plan(input);
             rows = chunks.rows();

@@ -7,14 +7,8 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
-import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.jar.JarEntry;
-import java.util.jar.JarOutputStream;
 
 /** The CPU backend with the faults that the environment of its process asks for. */
 public final class FaultyBackendProvider implements BackendProvider {
@@ -25,20 +19,7 @@ public final class FaultyBackendProvider implements BackendProvider {
 
     private static final AtomicInteger OPENED = new AtomicInteger();
 
-    /** A jar with this provider, for {@code --jars}. */
-    static Path jar(Path file) throws IOException {
-        try (OutputStream out = Files.newOutputStream(file);
-                JarOutputStream jar = new JarOutputStream(out)) {
-            for (Class<?> type : new Class<?>[] {FaultyBackendProvider.class, DyingBackend.class}) {
-                String entry = type.getName().replace('.', '/') + ".class";
-                jar.putNextEntry(new JarEntry(entry));
-                type.getClassLoader().getResourceAsStream(entry).transferTo(jar);
-            }
-            jar.putNextEntry(new JarEntry("META-INF/services/" + BackendProvider.class.getName()));
-            jar.write(FaultyBackendProvider.class.getName().getBytes());
-        }
-        return file;
-    }
+    static final Class<?>[] CLASSES = {FaultyBackendProvider.class, DyingBackend.class};
 
     @Override
     public String name() {

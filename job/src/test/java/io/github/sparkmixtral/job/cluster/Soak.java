@@ -18,8 +18,10 @@ import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -201,6 +203,79 @@ class Soak {
         return new org.apache.hadoop.fs.Path(path);
     }
 
+    /** The driver, of 1 GiB, is killed after some chunks; it plans what is left and finishes. */
+    @Test
+    void manyRowsNeedNoLargeDriver() throws Exception {
+        long rows = Long.getLong("soak.rows", 10_000_000);
+        Path input = directory.resolve("in");
+        SparkFixture.spark()
+                .range(0, rows, 1, 20)
+                .selectExpr("concat('Say ', id) AS prompt")
+                .write()
+                .parquet(input.toString());
+        Path output = directory.resolve("out");
+        Path jar = BackendJar.write(directory.resolve("echo.jar"), EchoBackendProvider.CLASSES);
+        try (StandaloneCluster cluster =
+                new StandaloneCluster(Files.createDirectory(directory.resolve("cluster")), Map.of(), Map.of())) {
+            List<String> arguments = new ArrayList<>(arguments(
+                    SparkFixture.MODEL.toString(), input.toString(), output.toString(), directory.resolve("c"), 1));
+            arguments.addAll(List.of("--backend", EchoBackendProvider.NAME));
+            Instant start = Instant.now();
+            for (boolean killed = false; ; killed = true) {
+                Process driver = cluster.submit(
+                        directory.resolve("many.log"), Map.of(), List.of("spark.jars=" + jar), arguments);
+                long most = 0;
+                while (driver.isAlive()) {
+                    most = Math.max(most, residentMiB(driver));
+                    long chunks = Files.exists(output) ? chunks(output) : 0;
+                    if (!killed && chunks > rows / 1024 / 3) {
+                        tell("killed the driver at %d chunks", chunks);
+                        driver.destroyForcibly();
+                    }
+                    TimeUnit.SECONDS.sleep(1);
+                }
+                tell("the driver, with 1 GiB of heap, held at most %d MiB resident: %s", most, planned(log("many")));
+                if (killed) {
+                    assertThat(driver.waitFor()).as(log("many")).isZero();
+                    break;
+                }
+            }
+            tell("%d rows in %d s", rows, Duration.between(start, Instant.now()).toSeconds());
+        }
+        Row counts = SparkFixture.spark()
+                .read()
+                .parquet(output.toString())
+                .selectExpr("count(*)", "count(DISTINCT custom_id)", "count(DISTINCT prompt)", "count(generated_text)")
+                .head();
+        assertThat(counts).isEqualTo(RowFactory.create(rows, rows, rows, rows));
+    }
+
+    /** The line that follows the planning. */
+    private static String planned(String log) {
+        return log.lines()
+                .filter(line -> line.contains(" million parameters"))
+                .findFirst()
+                .orElse("nothing planned");
+    }
+
+    private static long residentMiB(Process process) {
+        try {
+            return Files.readAllLines(Path.of("/proc", Long.toString(process.pid()), "status")).stream()
+                    .filter(line -> line.startsWith("VmRSS:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D+", "")) >> 10)
+                    .sum();
+        } catch (IOException ended) {
+            return 0;
+        }
+    }
+
+    private static long chunks(Path output) throws IOException {
+        try (Stream<Path> files = Files.list(output)) {
+            return files.filter(file -> file.getFileName().toString().startsWith("part-"))
+                    .count();
+        }
+    }
+
     @Test
     void twoExecutorsAgainstOne() throws Exception {
         Path input = prompts(directory.resolve("prompts.jsonl"), SCALED_ROWS);
@@ -237,6 +312,47 @@ class Soak {
             tell(
                     "%d prompts, medians: one executor %.1f s, two %.1f s: %.2f times as fast",
                     SCALED_ROWS, one, two, one / two);
+        }
+    }
+
+    /** Four beginnings by turns, on two executors: with room for all of them in the cache, and with room for less. */
+    @Test
+    void rowsThatBeginAlikeTogetherAgainstTheInputsOrder() throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < 1024; i++) {
+            String beginning = ("Rule " + (char) ('A' + i % 4) + " of the game says what is done. ").repeat(120);
+            lines.add("{\"prompt\": \"" + beginning + "Sort these numbers: " + i * 7 % 97 + ", " + i + "\"}");
+        }
+        Path input = SparkFixture.write(directory.resolve("prompts.jsonl"), lines.toArray(String[]::new));
+        try (StandaloneCluster cluster =
+                new StandaloneCluster(Files.createDirectory(directory.resolve("cluster")), Map.of(), Map.of())) {
+            for (String memory : List.of("auto", "12m")) {
+                List<List<String>> answers = new ArrayList<>();
+                for (String order : List.of("input", "prefix")) {
+                    String name = order + "-" + memory;
+                    Path output = directory.resolve(name);
+                    List<String> arguments = new ArrayList<>(arguments(
+                            SparkFixture.MODEL.toString(),
+                            input.toString(),
+                            output.toString(),
+                            directory.resolve("c"),
+                            16));
+                    arguments.addAll(List.of("--order", order, "--kv-cache-memory", memory, "--max-num-seqs", "16"));
+                    Process driver = cluster.submit(directory.resolve(name + ".log"), Map.of(), List.of(), arguments);
+                    assertThat(driver.waitFor()).as(log(name)).isZero();
+                    JsonNode manifest =
+                            JSON.readTree(output.resolve("_manifest.json").toFile());
+                    tell(
+                            "--order %s --kv-cache-memory %s: %.1f %% of the prompts' tokens were in the cache, %.1f s",
+                            order,
+                            memory,
+                            100 * manifest.path("cache_hit_rate").asDouble(),
+                            manifest.path("seconds").asDouble());
+                    answers.add(
+                            SparkFixture.rows(output).stream().map(Soak::text).toList());
+                }
+                assertThat(answers.getFirst()).isEqualTo(answers.getLast());
+            }
         }
     }
 

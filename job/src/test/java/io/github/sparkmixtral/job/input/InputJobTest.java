@@ -51,8 +51,8 @@ class InputJobTest {
                         + " \"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}}",
                 "{\"custom_id\": \"d\", \"inputs\": \"hi\", \"parameters\": {\"max_new_tokens\": 1, \"do_sample\": false}}",
                 "{\"custom_id\": \"e\", \"inputs\": \"hi\", \"sampling_params\": {\"max_tokens\": 1, \"guided_json\": {}}}",
-                "{\"custom_id\": \"f\", \"inputs\": \"hi\", \"temperature\": NaN, \"score\": 1}",
-                "{\"custom_id\": \"g\", \"inputs\": \"\\ud800 hi\", \"score\": NaN, \"tools\": \"hammer\", \"top_logprobs\": 0}",
+                "{\"custom_id\": \"f\", \"inputs\": \"hi\", \"top_p\": NaN, \"score\": 1}",
+                "{\"custom_id\": \"g\", \"inputs\": \"hi\", \"other\": \"\\ud800 hi\", \"score\": NaN, \"tools\": \"hammer\", \"top_logprobs\": 0}",
                 "{\"custom_id\": \"h\", \"body\": {\"input\": \"hi\"}}");
 
         assertThat(generate(input, directory.resolve("out")).exitCode()).isEqualTo(ExitCode.DONE);
@@ -65,7 +65,7 @@ class InputJobTest {
         assertThat(rows.get("d").<Row>getAs("usage").getInt(1)).isEqualTo(1);
         assertThat(error(rows.get("e"))).isEqualTo("a.jsonl line 5: unknown parameter 'guided_json'");
         assertThat(error(rows.get("f")))
-                .startsWith("a.jsonl line 6: temperature must be ")
+                .startsWith("a.jsonl line 6: top_p must be ")
                 .contains("NaN");
         assertThat(error(rows.get("h"))).startsWith("a.jsonl line 8: body has neither messages nor a prompt");
         assertThat(rows.get("g").<Double>getAs("score")).isNaN();

@@ -275,7 +275,9 @@ class InputReaderTest {
 
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file))
                 .isEqualTo(
-                        "the custom_id x is on 2 rows, among them a.jsonl line 1 and a.jsonl line 3: ids must be unique");
+                        "the custom_id x is on 2 rows, among them a.jsonl line 1 and a.jsonl line 3: ids must be unique;"
+                                + " name another column with --id-column, or give --id-column none to have ids made of file"
+                                + " and position");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, file)).contains("--input names ", "more than once");
     }
 
@@ -305,7 +307,7 @@ class InputReaderTest {
                         "the input has no column prompt or messages: name one with --prompt-column, --messages-column or"
                                 + " --prompt-template; its columns are key, lang, q");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--prompt-column", "p"))
-                .isEqualTo("--prompt-column names p, which is no column of the input; its columns are key, lang, q");
+                .isEqualTo("--prompt-column names p, which is no column of the input; its columns are q, key, lang");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--id-column", "nr"))
                 .startsWith("--id-column names nr, which is no column");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--messages-column", "chat"))
@@ -324,7 +326,7 @@ class InputReaderTest {
                 .containsExactly("a.jsonl#1");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "answer"))
                 .isEqualTo("--expected-column names answer, which is no column of the input; its columns are json,"
-                        + " label, prompt, rank, share");
+                        + " label, rank, share, prompt");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "kind"))
                 .startsWith("--score-by names kind, which is no column of the input");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "json"))
@@ -333,18 +335,6 @@ class InputReaderTest {
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "share"))
                 .isEqualTo("the input's column share must hold text, whole numbers or booleans for --score-by, not"
                         + " double");
-    }
-
-    @Test
-    void columnsInTheWayOfTheOutputAreRefused() throws IOException {
-        Path clash = write(directory.resolve("a.jsonl"), "{\"prompt\": \"hi\", \"generated_text\": \"k\"}");
-        Path id = write(directory.resolve("b.jsonl"), "{\"prompt\": \"hi\", \"custom_id\": \"k\", \"id\": \"l\"}");
-
-        assertThat(fault(ExitCode.INPUT_INVALID, "--input", clash))
-                .isEqualTo(
-                        "the input's column generated_text is in the way of the output column of that name: rename it");
-        assertThat(fault(ExitCode.INPUT_INVALID, "--input", id, "--id-column", "id"))
-                .startsWith("the input's column custom_id is in the way");
     }
 
     @Test

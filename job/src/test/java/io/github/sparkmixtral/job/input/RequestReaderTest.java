@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.PromptTemplate;
 import io.github.sparkmixtral.service.RowRequest;
@@ -21,17 +22,28 @@ class RequestReaderTest {
     private static final String FILE = "file:///data/in/a%20b.jsonl";
 
     private static RequestReader reader(InputFormat format, String template) {
+        return reader(format, "prompt", template);
+    }
+
+    private static RequestReader reader(InputFormat format, String promptColumn, String template) {
         return new RequestReader(
                 format,
                 new String[] {"custom_id", "prompt", "messages"},
                 "custom_id",
                 true,
-                "prompt",
+                true,
+                promptColumn,
                 "messages",
                 template == null ? null : PromptTemplate.parse(template),
                 Task.CHAT,
                 "file:/data/",
-                ZoneId.of("UTC"));
+                ZoneId.of("UTC"),
+                Columns.OF_PARAMETERS.stream()
+                        .filter(name -> !name.equals(Columns.PARAMETERS) || promptColumn.equals("inputs"))
+                        .filter(name -> template == null || !template.contains("{" + name + "}"))
+                        .toArray(String[]::new),
+                new String[0],
+                template != null);
     }
 
     private static ObjectNode fields(String json) throws JsonProcessingException {
@@ -42,8 +54,12 @@ class RequestReaderTest {
         return field.value() == null ? null : CellValues.text(field.value());
     }
 
+    private static byte[] bytes(String json) {
+        return json.getBytes(StandardCharsets.UTF_8);
+    }
+
     private static PromptRow read(String json) {
-        return reader(InputFormat.JSONL, null).read(json.getBytes(StandardCharsets.UTF_8), FILE, 17L);
+        return reader(InputFormat.JSONL, null).read(bytes(json), FILE, 17L);
     }
 
     @Test
@@ -133,7 +149,8 @@ class RequestReaderTest {
                         .request()
                         .parameters())
                 .hasToString("{temperature=0.5, best_of=1}");
-        assertThat(read("{\"prompt\": \"p\", \"inputs\": \"q\", \"parameters\": {\"max_new_tokens\": 5}}")
+        assertThat(reader(InputFormat.JSONL, "inputs", null)
+                        .read(bytes("{\"inputs\": \"q\", \"parameters\": {\"max_new_tokens\": 5}}"), FILE, 17L)
                         .request()
                         .parameters())
                 .hasToString("{max_new_tokens=5}");
@@ -142,26 +159,14 @@ class RequestReaderTest {
                         .parameters())
                 .isEmpty();
         assertThat(read("{\"prompt\": \"p\", \"sampling_params\": 1}").error().message())
-                .isEqualTo("in/a b.jsonl line 17: sampling_params must be an object of parameters, not a number");
-    }
-
-    @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
-                    "hammer and nails"             | false
-                    ["hammer", "nails"]            | false
-                    3                              | false
-                    {"a": 1}                       | false
-                    "[hammer]"                     | false
-                    [{"type": "function"}]         | true
-                    "[{\\"type\\": \\"function\\"}]"   | true
-                    " [ {broken"                   | true
-                    []                             | true
-                    """)
-    void toolsAreThoseOfTheRequestOnlyIfTheyAreAnArrayOfObjects(String tools, boolean taken) {
-        PromptRow row = read("{\"prompt\": \"p\", \"tools\": " + tools + "}");
-
-        assertThat(row.error()).isNull();
-        assertThat(row.request().tools() != null).isEqualTo(taken);
+                .isEqualTo("in/a b.jsonl line 17: sampling_params must be an object of parameters, not a number;"
+                        + " --parameter-columns says which columns hold parameters");
+        assertThat(read("{\"prompt\": \"p\", \"top_p\": 0.5, \"sampling_params\": {\"top_p\": 0.9}}")
+                        .error()
+                        .message())
+                .isEqualTo(
+                        "in/a b.jsonl line 17: top_p is both a column and in an object of parameters, with two values:"
+                                + " give one of them");
     }
 
     @Test
@@ -292,15 +297,16 @@ class RequestReaderTest {
 
     @Test
     void numbersReachThePromptAsTheyAreWritten() {
-        RequestReader reader = reader(InputFormat.JSONL, "{a}, {b}, {c}, {d}");
+        RequestReader reader = reader(InputFormat.JSONL, "{a}, {b}, {c}, {d}, {e}, {f}, {g}");
 
         PromptRow row = reader.read(
-                "{\"a\": 12500000.0, \"b\": 0.0005, \"c\": 19.90, \"d\": 1234567890123456789.25}"
-                        .getBytes(StandardCharsets.UTF_8),
+                bytes("{\"a\": 12500000.0, \"b\": 0.0005, \"c\": 19.90, \"d\": 1234567890123456789.25,"
+                        + " \"x\": {\"e\": 1.5}, \"e\": 1.25E7, \"f\": 5e-7, \"g\": NaN},"),
                 FILE,
                 1L);
 
-        assertThat(text(row.request().prompt())).isEqualTo("12500000.0, 0.0005, 19.90, 1234567890123456789.25");
+        assertThat(text(row.request().prompt()))
+                .isEqualTo("12500000.0, 0.0005, 19.90, 1234567890123456789.25, 1.25E7, 5e-7, NaN");
     }
 
     @Test

@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
+import io.github.sparkmixtral.testkit.ModelWriter;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -83,6 +86,59 @@ class ModelHeadsTest {
         assertThat(here).hasFileName("m-00001-of-00002.gguf");
         assertThat(here.resolveSibling("m-00002-of-00002.gguf")).exists();
         assertThat(here.resolveSibling("n-00002-of-00002.gguf")).doesNotExist();
+    }
+
+    @Test
+    void aSplitModelIsFetchedWhicheverPartIsNamed() throws IOException {
+        Path model = Files.createDirectory(directory.resolve("split, of three"));
+        List<Path> parts;
+        try (Model demo = ModelLoader.load(SparseMixtral.DEMO, Quantization.NONE, _ -> {})) {
+            parts = ModelWriter.writeSplitGguf(model, 3, demo, TinyTokenizer.vocabulary());
+        }
+        ModelDescription expected = ModelLoader.describe(parts.getFirst());
+        Path here = cache().localPath("flaky:" + model);
+
+        assertThat(ModelLoader.describe(here).parameters()).isEqualTo(expected.parameters());
+        for (Path named : List.of(parts.getFirst(), parts.getLast())) {
+            assertThat(cache().localPath("flaky:" + named)).isEqualTo(here);
+        }
+        Files.delete(parts.get(1));
+        assertThatThrownBy(() -> describe(model))
+                .isInstanceOf(ModelException.class)
+                .hasMessage(
+                        "flaky:" + model + " lacks 1 of the 3 parts of the model: m-00002-of-00003.gguf; fetch them");
+    }
+
+    @Test
+    void aDirectoryMayHoldItsModelAsAGgufFile() throws IOException {
+        Path model = Files.createDirectory(directory.resolve("clone"));
+        Files.writeString(model.resolve("config.json"), "{}");
+        Files.copy(SparseMixtral.DEMO, model.resolve("demo.gguf"));
+
+        assertSame(describe(model), ModelLoader.describe(SparseMixtral.DEMO));
+        assertThat(cache().localPath("flaky:" + model)).hasFileName("demo.gguf");
+
+        Files.copy(SparseMixtral.DEMO, model.resolve("demo, other.gguf"));
+        assertThatThrownBy(() -> describe(model))
+                .isInstanceOf(ModelException.class)
+                .hasMessage("flaky:" + model + " holds 2 GGUF models: name one of them: demo, other.gguf, demo.gguf");
+    }
+
+    @Test
+    void mistralsOwnLayoutIsFetched() throws IOException {
+        Path golden = Path.of("..", "kernels", "testkit", "src", "golden", "models", "mistral-bf16")
+                .toAbsolutePath()
+                .normalize();
+
+        assertSame(describe(golden), ModelLoader.describe(golden));
+        try (Stream<Path> files = Files.list(cache().localPath("flaky:" + golden))) {
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .contains(
+                            "params.json",
+                            "tokenizer.model.v3",
+                            "consolidated-00001-of-00002.safetensors",
+                            "consolidated-00002-of-00002.safetensors");
+        }
     }
 
     @Test

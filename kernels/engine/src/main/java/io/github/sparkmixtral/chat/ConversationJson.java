@@ -29,6 +29,9 @@ final class ConversationJson {
 
     private static ChatMessage message(String path, JsonNode node) {
         requireObject(path, node);
+        if (node.has("from") && !node.has("role")) {
+            return shared(path, node);
+        }
         Role role = role(path + ".role", node.get("role"));
         List<ToolCall> calls = toolCalls(path + ".tool_calls", node.get("tool_calls"));
         return new ChatMessage(
@@ -37,6 +40,18 @@ final class ConversationJson {
                 calls,
                 optionalText(path + ".tool_call_id", node.get("tool_call_id")),
                 optionalText(path + ".name", node.get("name")));
+    }
+
+    /** A message as ShareGPT's data sets have it: {@code {"from": "human", "value": "…"}}. */
+    private static ChatMessage shared(String path, JsonNode node) {
+        String from = text(path + ".from", node.get("from"));
+        Role role = switch (from) {
+            case "system" -> Role.SYSTEM;
+            case "human", "user" -> Role.USER;
+            case "gpt", "assistant" -> Role.ASSISTANT;
+            default -> throw new ChatException(path + ".from: \"" + from + "\" is nobody; use system, human or gpt");
+        };
+        return new ChatMessage(role, text(path + ".value", node.get("value")));
     }
 
     private static Role role(String path, JsonNode node) {

@@ -18,7 +18,8 @@ import java.util.Arrays;
  * precision; the same for the minima of an affine type; where the parts of a block have factors of their own, these as bytes, and
  * those of the minima; and last the quants, as non-negative integers of 4 or 8 bits, those of {@code 32 / bits} neighbouring inputs
  * in an int. The first of them has the int's lowest bits, and then the int is turned to the left until they lie at the top of a
- * float's fraction. Types of 5 and 6 bits take 8.
+ * float's fraction. Types of fewer bits take 4; those of 5 and 6, and
+ * those whose 4 bits are indices of larger integers, take 8.
  *
  * <p>Other types are held as they are, {@code [columns, WIDTH]}.
  *
@@ -82,8 +83,8 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     /** Bits that an element takes, where it is not held in bfloat16. */
     int bits() {
         return switch (tensor.type()) {
-            case Q4_0, Q4_1, Q4_K -> 4;
-            case Q5_0, Q5_1, Q5_K, Q6_K, Q8_0 -> 8;
+            case Q4_0, Q4_1, Q2_K, Q3_K, Q4_K, TQ1_0, TQ2_0 -> 4;
+            case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4 -> 8;
             case F16, BF16 -> 16;
             case F32 -> 32;
         };

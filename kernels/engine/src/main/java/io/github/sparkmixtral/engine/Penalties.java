@@ -4,7 +4,7 @@ package io.github.sparkmixtral.engine;
  * Makes tokens that were there before less likely. Repetition: Keskar et al., CTRL, 2019, section 4.1; presence and frequency:
  * OpenAI's API. Keeps one counter per token of the vocabulary, all zero between calls; one thread.
  */
-final class Penalties {
+final class Penalties implements LogitAdjustment {
     private final int[] inOutput;
     private final boolean[] done;
 
@@ -13,17 +13,16 @@ final class Penalties {
         done = new boolean[vocabulary];
     }
 
-    static boolean wanted(SamplingParameters parameters) {
+    @Override
+    public boolean wanted(Sequence sequence) {
+        SamplingParameters parameters = sequence.parameters();
         return parameters.repetitionPenalty() != 1
                 || parameters.presencePenalty() != 0
                 || parameters.frequencyPenalty() != 0;
     }
 
-    /** Changes {@code logits [vocabulary]} by the sequence's penalties. */
-    void apply(Sequence sequence, float[] logits) {
-        if (!wanted(sequence.parameters())) {
-            return;
-        }
+    @Override
+    public void apply(Sequence sequence, float[] logits) {
         int[] tokens = sequence.tokens();
         for (int i = sequence.promptLength(); i < sequence.length(); i++) {
             inOutput[tokens[i]]++;

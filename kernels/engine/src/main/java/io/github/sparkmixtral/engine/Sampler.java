@@ -1,15 +1,19 @@
 package io.github.sparkmixtral.engine;
 
+import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.grammar.GrammarException;
+import java.util.List;
 
 /**
  * Chooses the next token of each sequence from its logits, with vLLM's meanings, in this order:
  *
  * <ol>
- *   <li>{@code logit_bias} is added; before {@code min_tokens}, end-of-sequence and stop tokens are banned;
+ *   <li>{@code logit_bias} is added;
  *   <li>{@code repetition_penalty}, over prompt and output: positive logits are divided by it, negative ones multiplied;
  *   <li>{@code frequency_penalty}, once per occurrence in the output, and {@code presence_penalty}, once per token of the
  *       output, are subtracted;
+ *   <li>before {@code min_tokens}, end-of-sequence and stop tokens are banned, and so is what a constraint does not allow;
  *   <li>at temperature 0 the highest logit wins, the lowest id among equals;
  *   <li>otherwise the logits are divided by {@code temperature}, and {@code top_k}, then {@code top_p} (Holtzman et al., The
  *       Curious Case of Neural Text Degeneration, ICLR 2020), then {@code min_p} (Nguyen et al., Turning Up the Heat, 2024)
@@ -20,17 +24,22 @@ import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
  * those of the raw logits. Keeps work space of a few vocabularies; one thread.
  */
 final class Sampler {
+    private static final RequestError NOTHING_ALLOWED = new RequestError(
+            "constraint_unsatisfiable",
+            "no token of the model's vocabulary goes on as the constraint wants: the model cannot write what it asks for",
+            false);
+
     private final int vocabulary;
     private final float[] adjusted;
     private final Candidates candidates;
-    private final Penalties penalties;
+    private final List<LogitAdjustment> adjustments;
     private final long[] top = new long[20];
 
     Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
         adjusted = new float[vocabulary];
         candidates = new Candidates(vocabulary);
-        penalties = new Penalties(vocabulary);
+        adjustments = List.of(new LogitBias(), new Penalties(vocabulary), new EarlyEnds(), new ConstraintMask());
     }
 
     /** How many logits of each row, the best ones, are enough for {@link #sample}; at least 1, or {@link Candidates#ALL}. */
@@ -74,7 +83,17 @@ final class Sampler {
             return Samples.NO_TOKEN;
         }
         double uniform = Draws.uniform(sequence.group.drawKey(), sequence.sampleIndex, sequence.outputLength());
-        return candidates(sequence, logits, row).draw(uniform);
+        try {
+            int chosen = candidates(sequence, logits, row).draw(uniform);
+            if (chosen == Samples.NO_TOKEN && sequence.constrained() != null) {
+                sequence.fail(NOTHING_ALLOWED);
+            }
+            return chosen;
+        } catch (GrammarException beyond) {
+            sequence.fail(new RequestError(
+                    "invalid_parameters", "the constraint cannot be held: " + beyond.getMessage(), false));
+            return Samples.NO_TOKEN;
+        }
     }
 
     /** What the sequence's next token is drawn from; valid until the next call. */
@@ -87,24 +106,17 @@ final class Sampler {
         return candidates;
     }
 
-    private static boolean adjusts(Sequence sequence) {
-        SamplingParameters parameters = sequence.parameters();
-        return sequence.outputLength() < parameters.minTokens()
-                || !parameters.logitBias().isEmpty()
-                || Penalties.wanted(parameters);
+    private boolean adjusts(Sequence sequence) {
+        return adjustments.stream().anyMatch(adjustment -> adjustment.wanted(sequence));
     }
 
     /** One row: the given one, changed by the sequence's parameters. */
     private AllLogits adjust(Sequence sequence, Logits logits, int row) {
-        SamplingParameters parameters = sequence.parameters();
         AllLogits all = (AllLogits) logits;
         System.arraycopy(all.values(), all.offset(row), adjusted, 0, vocabulary);
-        parameters.logitBias().forEach((token, bias) -> adjusted[token] += bias.floatValue());
-        penalties.apply(sequence, adjusted);
-        if (sequence.outputLength() < parameters.minTokens()) {
-            // Banned last, which is the same as first: no penalty brings back what is minus infinity.
-            for (int token : sequence.group.bannedAtFirst()) {
-                adjusted[token] = Float.NEGATIVE_INFINITY;
+        for (LogitAdjustment adjustment : adjustments) {
+            if (adjustment.wanted(sequence)) {
+                adjustment.apply(sequence, adjusted);
             }
         }
         return new AllLogits(vocabulary, adjusted);

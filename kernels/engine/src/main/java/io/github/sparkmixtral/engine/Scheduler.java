@@ -2,6 +2,7 @@ package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.BlockPool.Admission;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -193,11 +194,10 @@ final class Scheduler {
             }
             if (samples.tokens()[row] == Samples.NO_TOKEN) {
                 remove(group);
-                completions.add(group.failure(NO_DISTRIBUTION));
+                completions.add(group.failure(sequence.error() == null ? NO_DISTRIBUTION : sequence.error()));
                 continue;
             }
-            generatedTokens++;
-            if (sequence.accept(samples.tokens()[row], samples.logprobs()[row])) {
+            if (accept(sequence, samples.tokens()[row], samples.logprobs()[row])) {
                 retire(sequence);
                 if (group.finished()) {
                     groups.remove(group.request().id());
@@ -206,6 +206,17 @@ final class Scheduler {
             }
         }
         return completions;
+    }
+
+    /** Takes a token, and all that follow from it: they are computed together in the next step. */
+    private boolean accept(Sequence sequence, int sampled, TokenLogprobs logprobs) {
+        generatedTokens++;
+        boolean ended = sequence.accept(sampled, logprobs);
+        while (!ended && sequence.forced() != Samples.NO_TOKEN) {
+            generatedTokens++;
+            ended = sequence.accept(sequence.forced(), null);
+        }
+        return ended;
     }
 
     private void remove(SequenceGroup group) {

@@ -1,7 +1,10 @@
 package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.Completion.Output;
+import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.grammar.Constraint;
+import io.github.sparkmixtral.grammar.GrammarException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,16 +23,22 @@ final class Sequence {
     int computed;
 
     private final OutputText text;
+
+    /** What may come next; null if everything may. */
+    private final Constraint.Text constrained;
+
     private final List<TokenLogprobs> logprobs = new ArrayList<>();
     private int[] tokens;
     private int length;
     private FinishReason finishReason;
+    private RequestError error;
 
-    Sequence(SequenceGroup group, int sampleIndex, long arrival, OutputText text) {
+    Sequence(SequenceGroup group, int sampleIndex, long arrival, OutputText text, Constraint.Text constrained) {
         this.group = group;
         this.sampleIndex = sampleIndex;
         this.arrival = arrival;
         this.text = text;
+        this.constrained = constrained;
         tokens = group.request().promptTokens();
         length = tokens.length;
     }
@@ -82,7 +91,7 @@ final class Sequence {
         if (chosen != null) {
             logprobs.add(chosen);
         }
-        if (stops(token)) {
+        if (stops(token) || completes(token)) {
             finishReason = FinishReason.STOP;
         } else if (outputLength() >= parameters().maxTokens() || length >= group.maxLength()) {
             finishReason = FinishReason.LENGTH;
@@ -97,6 +106,42 @@ final class Sequence {
         }
         // The text of a token that ends the output is no part of it, as with a stop string.
         return group.ends(token) || text.append(token);
+    }
+
+    /** Whether nothing can follow the token. */
+    private boolean completes(int token) {
+        if (constrained == null) {
+            return false;
+        }
+        constrained.append(token);
+        return constrained.mustEnd();
+    }
+
+    /** What may come next; null if everything may. */
+    Constraint.Text constrained() {
+        return constrained;
+    }
+
+    /** The token that comes next whatever the logits are; -1 if they have a say, or are wanted for themselves. */
+    int forced() {
+        if (constrained == null || parameters().logprobs() >= 0) {
+            return Samples.NO_TOKEN;
+        }
+        try {
+            int only = constrained.only();
+            return parameters().stopTokenIds().contains(only) ? Samples.NO_TOKEN : only;
+        } catch (GrammarException beyond) {
+            return Samples.NO_TOKEN; // the sampler meets it, too, and says so
+        }
+    }
+
+    /** Says why no token can be chosen; null if nothing is known but that the logits are no distribution. */
+    RequestError error() {
+        return error;
+    }
+
+    void fail(RequestError cause) {
+        error = cause;
     }
 
     Output output() {

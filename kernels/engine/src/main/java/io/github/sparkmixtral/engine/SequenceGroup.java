@@ -2,6 +2,7 @@ package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.Usage;
+import io.github.sparkmixtral.grammar.Constraint;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,8 +38,20 @@ final class SequenceGroup {
         drawKey = Draws.key(parameters.seed(), request.customId());
         for (int index = 0; index < parameters.n(); index++) {
             OutputText text = new OutputText(tokenizer.decoder(request.leadingSpace()), parameters.stop());
-            sequences.add(new Sequence(this, index, firstArrival + index, text));
+            sequences.add(new Sequence(this, index, firstArrival + index, text, constrained(request, tokenizer)));
         }
+    }
+
+    private static Constraint.Text constrained(Request request, Tokenizer tokenizer) {
+        if (request.constraint() == null) {
+            return null;
+        }
+        boolean answer = request.leadingSpace() == Tokenizer.LeadingSpace.STRIP;
+        Constraint.Text text = request.constraint().begin(answer && tokenizer.stripsLeadingSpace());
+        if (!text.append(request.begun())) {
+            throw new IllegalArgumentException("no text of the constraint begins with '" + request.begun() + "'");
+        }
+        return text;
     }
 
     Request request() {
@@ -56,6 +69,11 @@ final class SequenceGroup {
     /** See {@link Draws}. */
     long drawKey() {
         return drawKey;
+    }
+
+    /** Tokens that end a sequence. */
+    int[] endTokens() {
+        return endTokens;
     }
 
     /** Tokens that may not be drawn for the first {@code min_tokens} positions. */

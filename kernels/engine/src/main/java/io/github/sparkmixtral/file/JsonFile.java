@@ -39,6 +39,7 @@ public final class JsonFile {
                     "%s has %d bytes, more than the %d that are read: it is no part of a Mixtral checkpoint"
                             .formatted(what, json.byteSize(), MOST_BYTES));
         }
+        StandIn.refuse(what, json);
         JsonNode node;
         try {
             node = READER.readTree(json.toArray(JAVA_BYTE));

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.gguf;
 
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.file.StandIn;
 import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
@@ -27,12 +28,11 @@ import java.util.regex.Pattern;
  */
 public record GgufFile(String file, GgufMetadata metadata, Map<String, StoredTensor> tensors) {
     private static final byte[] MAGIC = "GGUF".getBytes(StandardCharsets.US_ASCII);
-    private static final byte[] LFS_POINTER = "version https://git-lfs".getBytes(StandardCharsets.US_ASCII);
     private static final int LONGEST_NAME = 512;
     private static final int MOST_DIMENSIONS = 4;
     private static final int MOST_TENSORS = 1 << 20;
     private static final int MOST_SHARDS = 10_000;
-    private static final Pattern FIRST_SHARD = Pattern.compile("(.*)-00001-of-(\\d{5})\\.gguf");
+    private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
 
     public GgufFile {
         tensors = Collections.unmodifiableMap(tensors);
@@ -42,45 +42,76 @@ public record GgufFile(String file, GgufMetadata metadata, Map<String, StoredTen
     private record Header(String name, List<Long> shape, int type, long offset) {}
 
     /**
-     * Reads a file, and where it is the first of a split model ({@code NAME-00001-of-00003.gguf}) the others beside it.
+     * Reads a file, and if it is a part of a split model ({@code NAME-00001-of-00003.gguf}) the others beside it.
      *
      * @param directory where the files lie, for error messages
      * @param files maps a file of the directory by its name; empty where there is none
-     * @throws ModelException as {@link #read}, and where a part is missing
+     * @throws ModelException as {@link #read}, and where parts are missing or do not belong together
      */
     public static GgufFile read(String directory, String name, Function<String, Optional<MemorySegment>> files) {
-        GgufFile first = readPart(directory, name, files);
-        int parts = first.metadata.integer("split.count").orElse(1);
-        if (parts <= 1) {
-            return first;
-        }
-        Matcher matcher = FIRST_SHARD.matcher(name);
-        if (first.metadata.integer("split.no").orElse(0) != 0
-                || !matcher.matches()
-                || parts > MOST_SHARDS
-                || Integer.parseInt(matcher.group(2)) != parts) {
+        String named = directory + "/" + name;
+        GgufFile file = read(
+                named,
+                files.apply(name).orElseThrow(() -> new ModelException("%s is missing; fetch it".formatted(named))));
+        int count = file.metadata.integer("split.count").orElse(1);
+        return count <= 1 ? file : join(parts(directory, name, count, files));
+    }
+
+    /** All parts of the split model that a file is one of. */
+    private static List<GgufFile> parts(
+            String directory, String name, int count, Function<String, Optional<MemorySegment>> files) {
+        Matcher matcher = PART.matcher(name);
+        if (!matcher.matches() || count > MOST_SHARDS || Integer.parseInt(matcher.group(3)) != count) {
             throw new ModelException(
-                    "%s is one of the %d parts of a split model: name the first, whose name ends with -00001-of-%05d.gguf, and keep all in one directory"
-                            .formatted(first.file, parts, parts));
+                    "%s/%s is one of the %d parts of a split model, but its name does not end with -00001-of-%05d.gguf or another part's number: give all parts the names that they had, in one directory"
+                            .formatted(directory, name, count, count));
         }
-        Map<String, StoredTensor> tensors = new LinkedHashMap<>(first.tensors);
-        for (int part = 2; part <= parts; part++) {
-            String partName = "%s-%05d-of-%05d.gguf".formatted(matcher.group(1), part, parts);
-            readPart(directory, partName, files).tensors.forEach((tensorName, tensor) -> {
-                if (tensors.put(tensorName, tensor) != null) {
-                    throw new ModelException(
-                            "%s: another part has the tensor %s too".formatted(tensor.file(), tensorName));
+        List<GgufFile> parts = new ArrayList<>();
+        List<String> missing = new ArrayList<>();
+        for (int part = 1; part <= count; part++) {
+            String partName = "%s-%05d-of-%05d.gguf".formatted(matcher.group(1), part, count);
+            files.apply(partName)
+                    .ifPresentOrElse(
+                            content -> parts.add(read(directory + "/" + partName, content)),
+                            () -> missing.add(partName));
+        }
+        if (!missing.isEmpty()) {
+            throw new ModelException("%s lacks %d of the %d parts of the model: %s; fetch them"
+                    .formatted(
+                            directory,
+                            missing.size(),
+                            count,
+                            String.join(", ", missing.subList(0, Math.min(5, missing.size())))
+                                    + (missing.size() > 5 ? ", …" : "")));
+        }
+        return parts;
+    }
+
+    /** The first part's metadata is that of the model. */
+    private static GgufFile join(List<GgufFile> parts) {
+        GgufFile first = parts.getFirst();
+        Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+        for (int i = 0; i < parts.size(); i++) {
+            GgufFile part = parts.get(i);
+            int stated = part.metadata.integer("split.no").orElse(i);
+            if (stated != i) {
+                throw new ModelException(
+                        "%s says that it is part %d of the model, and not part %d as its name says: give it back the name that it had"
+                                .formatted(part.file, stated + 1, i + 1));
+            }
+            part.tensors.forEach((name, tensor) -> {
+                if (tensors.put(name, tensor) != null) {
+                    throw new ModelException("%s: another part has the tensor %s too".formatted(tensor.file(), name));
                 }
             });
         }
+        int all = first.metadata.integer("split.tensors.count").orElse(tensors.size());
+        if (all != tensors.size()) {
+            throw new ModelException(
+                    "%s says that the model has %d tensors, but its %d parts have %d: they are of different models; fetch them again"
+                            .formatted(first.file, all, parts.size(), tensors.size()));
+        }
         return new GgufFile(first.file, first.metadata, tensors);
-    }
-
-    private static GgufFile readPart(String directory, String name, Function<String, Optional<MemorySegment>> files) {
-        String file = directory + "/" + name;
-        return read(
-                file,
-                files.apply(name).orElseThrow(() -> new ModelException("%s is missing; fetch it".formatted(file))));
     }
 
     /**
@@ -101,7 +132,7 @@ public record GgufFile(String file, GgufMetadata metadata, Map<String, StoredTen
      */
     public static GgufFile read(String file, MemorySegment content, LongConsumer needed) {
         MemorySegment readOnly = content.asReadOnly();
-        needed.accept(Math.min(LFS_POINTER.length, content.byteSize()));
+        needed.accept(Math.min(StandIn.BYTES, content.byteSize()));
         checkMagic(file, readOnly);
         GgufReader reader = new GgufReader(file, readOnly, MAGIC.length, needed);
         checkVersion(file, reader.int32("the version"));
@@ -120,18 +151,12 @@ public record GgufFile(String file, GgufMetadata metadata, Map<String, StoredTen
     }
 
     private static void checkMagic(String file, MemorySegment content) {
-        if (startsWith(content, LFS_POINTER)) {
-            throw new ModelException(
-                    "%s is a Git LFS pointer and not the file itself; run git lfs pull".formatted(file));
-        }
-        if (!startsWith(content, MAGIC)) {
+        StandIn.refuse(file, content);
+        boolean gguf = content.byteSize() >= MAGIC.length
+                && MemorySegment.ofArray(MAGIC).mismatch(content.asSlice(0, MAGIC.length)) < 0;
+        if (!gguf) {
             throw new ModelException("%s is no GGUF file: it does not begin with GGUF".formatted(file));
         }
-    }
-
-    private static boolean startsWith(MemorySegment content, byte[] wanted) {
-        return content.byteSize() >= wanted.length
-                && MemorySegment.ofArray(wanted).mismatch(content.asSlice(0, wanted.length)) < 0;
     }
 
     private static void checkVersion(String file, int version) {

@@ -8,10 +8,12 @@ import java.util.List;
  * @param container {@code safetensors} or {@code gguf}
  * @param weights views of the mapped files
  * @param ignored names of tensors in the files that a Mixtral does not have
+ * @param notes lines for the log: what else is noteworthy
  */
-record Checkpoint(String container, ModelConfig config, Weights weights, List<String> ignored) {
+record Checkpoint(String container, ModelConfig config, Weights weights, List<String> ignored, List<String> notes) {
 
     Checkpoint {
         ignored = List.copyOf(ignored);
+        notes = List.copyOf(notes);
     }
 }

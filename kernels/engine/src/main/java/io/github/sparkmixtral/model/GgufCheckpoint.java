@@ -70,7 +70,7 @@ final class GgufCheckpoint {
                                     tensors.unused().size(),
                                     tensors.unused().getFirst()));
         }
-        return new Checkpoint("gguf", config, weights, List.of());
+        return new Checkpoint("gguf", config, weights, List.of(), List.of());
     }
 
     private void checkSupported() {

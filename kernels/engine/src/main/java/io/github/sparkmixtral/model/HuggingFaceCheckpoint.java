@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /**
  * A Hugging Face directory: {@code config.json} and safetensors under the names of the published checkpoints
@@ -19,6 +20,10 @@ import java.util.function.Function;
  * ({@code mlp.experts.gate_up_proj}, all experts in one tensor).
  */
 final class HuggingFaceCheckpoint {
+    /** As GPTQ, AWQ, bitsandbytes, compressed-tensors and FP8 name what belongs to a quantized matrix. */
+    private static final Pattern QUANTIZATION_TENSOR = Pattern.compile(
+            ".*[._](qweight|qzeros|scales|g_idx|absmax|quant_map|quant_state.*|SCB|weight_packed|weight_scale.*|weight_zero_point|input_scale)");
+
     private final ModelConfig config;
     private final Tensors tensors;
 
@@ -45,22 +50,40 @@ final class HuggingFaceCheckpoint {
                 files.apply("generation_config.json").map(content -> JsonFile.read(generationFile, content));
         ModelConfig config = HuggingFaceConfig.read(file, json, generation);
         Map<String, StoredTensor> stored =
-                SafetensorsDirectory.read(directory, files).orElseThrow(() -> noWeights(directory, files));
+                SafetensorsDirectory.read(directory, files).orElseThrow(() -> noWeights(directory));
+        List<String> notes = quantizationNotes(file, json.path("quantization_config"), stored);
         Tensors tensors = new Tensors(directory, stored);
         Weights weights = new HuggingFaceCheckpoint(config, tensors)
                 .weights(json.path("tie_word_embeddings").asBoolean(false));
-        return new Checkpoint("safetensors", config, weights, tensors.unused());
+        return new Checkpoint("safetensors", config, weights, tensors.unused(), notes);
     }
 
-    private static ModelException noWeights(String directory, Function<String, Optional<MemorySegment>> files) {
-        boolean torch = files.apply("pytorch_model.bin").isPresent()
-                || files.apply("pytorch_model.bin.index.json").isPresent();
+    private static ModelException noWeights(String directory) {
         return new ModelException(
-                torch
-                        ? "%s has its weights in pytorch_model.bin, which is not read; convert them to safetensors (transformers: from_pretrained, then save_pretrained)"
-                                .formatted(directory)
-                        : "%s has neither model.safetensors nor model.safetensors.index.json; fetch the model's weights"
-                                .formatted(directory));
+                "%s has neither model.safetensors nor model.safetensors.index.json; fetch the model's weights"
+                        .formatted(directory));
+    }
+
+    /** Merging tools leave a {@code quantization_config} behind where the weights are none: the tensors decide. */
+    private static List<String> quantizationNotes(
+            String file, JsonNode quantization, Map<String, StoredTensor> stored) {
+        if (quantization.isMissingNode() || quantization.isNull()) {
+            return List.of();
+        }
+        if (isQuantized(stored)) {
+            throw new ModelException(
+                    "%s: the weights are quantized (quantization_config: quant_method %.60s), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file"
+                            .formatted(file, quantization.get("quant_method")));
+        }
+        return List.of("%s: ignored quantization_config (quant_method %.60s), because the weights are not quantized"
+                .formatted(file, quantization.get("quant_method")));
+    }
+
+    /** Whether there are weights of a type that is not float, or tensors that belong to quantized weights. */
+    private static boolean isQuantized(Map<String, StoredTensor> stored) {
+        return stored.values().stream()
+                .anyMatch(tensor -> tensor.type().isEmpty()
+                        || QUANTIZATION_TENSOR.matcher(tensor.name()).matches());
     }
 
     private Weights weights(boolean tied) {

@@ -76,12 +76,6 @@ final class HuggingFaceConfig {
         if (present(activation) && !activation.asText().equals("silu")) {
             throw new ModelException("%s: hidden_act is %.60s; only silu is supported".formatted(file, activation));
         }
-        JsonNode quantization = config.get("quantization_config");
-        if (present(quantization)) {
-            throw new ModelException(
-                    "%s: the weights are quantized (quantization_config: quant_method %.60s), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file"
-                            .formatted(file, quantization.get("quant_method")));
-        }
     }
 
     private int kvHeads(int heads) {

@@ -12,7 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.StreamSupport;
 
@@ -32,13 +32,18 @@ final class MappedFiles {
         } catch (InvalidPathException e) {
             throw new ModelException("%s cannot have a file named %.100s".formatted(directory, name), e);
         }
+        if (Files.isSymbolicLink(file) && !Files.exists(file)) {
+            throw new ModelException("%s is a link to a file that is not there; fetch it again".formatted(file));
+        }
         return Files.exists(file) ? Optional.of(map(file)) : Optional.empty();
     }
 
-    /** The first file of the directory, by name, that the glob fits. */
-    Optional<Path> first(Path directory, String glob) {
-        try (DirectoryStream<Path> matches = Files.newDirectoryStream(directory, glob)) {
-            return StreamSupport.stream(matches.spliterator(), false).min(Comparator.naturalOrder());
+    /** Names of all that lies in the directory. */
+    static List<String> names(Path directory) {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+            return StreamSupport.stream(files.spliterator(), false)
+                    .map(file -> file.getFileName().toString())
+                    .toList();
         } catch (IOException | DirectoryIteratorException e) {
             throw new ModelException("%s cannot be listed: %s".formatted(directory, e.getMessage()), e);
         }

@@ -6,16 +6,22 @@ import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
 
 /**
- * Opens a Mixtral: a Hugging Face directory or a GGUF file. Files are mapped, not read, so that opening costs little and the
+ * Opens a Mixtral: a directory of Hugging Face's or of Mistral's layout, or a GGUF file. Files are mapped, not read, so that opening costs little and the
  * weights of all processes on a host share one copy in memory.
  */
 public final class ModelLoader {
@@ -34,7 +40,7 @@ public final class ModelLoader {
      */
     public static ModelDescription describe(Path path, Quantization quantization) {
         try (Arena arena = Arena.ofConfined()) {
-            return open(path, quantization, arena).description();
+            return open(path, quantization, arena, Transposition::shape).description();
         }
     }
 
@@ -50,7 +56,8 @@ public final class ModelLoader {
         long start = System.nanoTime();
         Arena arena = Arena.ofShared();
         try {
-            Opened opened = open(path, quantization, arena);
+            Opened opened = open(path, quantization, arena, new Transposition(path.toString(), arena));
+            opened.notes().forEach(progress);
             if (!opened.checkpoint().ignored().isEmpty()) {
                 progress.accept("%s: ignored %d tensors that a Mixtral does not have, such as %s"
                         .formatted(
@@ -76,55 +83,47 @@ public final class ModelLoader {
         }
     }
 
-    private record Opened(Checkpoint checkpoint, ModelDescription description) {}
+    private record Contents(Checkpoint checkpoint, Tokenizer tokenizer) {}
 
-    private static Opened open(Path path, Quantization quantization, Arena arena) {
-        if (!Files.exists(path)) {
+    /** @param notes lines for the log */
+    private record Opened(Checkpoint checkpoint, ModelDescription description, List<String> notes) {}
+
+    private static Opened open(
+            Path named, Quantization quantization, Arena arena, UnaryOperator<Tensor> transposition) {
+        if (!Files.exists(named)) {
             throw new ModelException(
-                    "%s does not exist: name a Hugging Face model directory or a .gguf file".formatted(path));
+                    "%s does not exist: name a Hugging Face model directory or a .gguf file".formatted(named));
         }
-        MappedFiles files = new MappedFiles(arena);
-        return Files.isDirectory(path) ? directory(path, quantization, files) : gguf(path, quantization, files);
-    }
-
-    private static Opened directory(Path path, Quantization quantization, MappedFiles files) {
-        if (!Files.exists(path.resolve("config.json"))) {
-            files.first(path, "*.gguf").ifPresent(file -> {
-                throw new ModelException(
-                        "%s has no config.json, but GGUF files: name one of them, such as %s".formatted(path, file));
-            });
-        }
-        Checkpoint checkpoint = HuggingFaceCheckpoint.read(path.toString(), name -> files.sibling(path, name));
-        Tokenizer tokenizer = tokenizer(path);
-        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
-    }
-
-    private static Opened gguf(Path path, Quantization quantization, MappedFiles files) {
-        Path absolute = path.toAbsolutePath();
-        String name = absolute.getFileName().toString();
-        if (name.endsWith(".safetensors")) {
-            throw new ModelException(
-                    "%s is only one file of a model: name the directory that holds it, config.json and the tokenizer"
-                            .formatted(path));
-        }
-        Path directory = absolute.getParent();
-        GgufFile file = GgufFile.read(directory.toString(), name, sibling -> files.sibling(directory, sibling));
-        Checkpoint checkpoint = GgufCheckpoint.read(file);
-        Tokenizer tokenizer = Tokenizer.of(GgufCheckpoint.vocabulary(file));
-        return new Opened(checkpoint, describe(path, checkpoint, tokenizer, quantization));
-    }
-
-    private static Tokenizer tokenizer(Path directory) {
-        Path json = directory.resolve("tokenizer.json");
-        if (Files.exists(json)) {
-            return Tokenizer.ofJson(json);
-        }
-        Path sentencePiece = directory.resolve("tokenizer.model");
-        if (Files.exists(sentencePiece)) {
-            return Tokenizer.ofSentencePiece(sentencePiece);
-        }
-        throw new ModelException(
-                "%s has neither tokenizer.json nor tokenizer.model; fetch the model's tokenizer".formatted(directory));
+        Path path = HuggingFaceCache.snapshot(named).toAbsolutePath();
+        boolean isDirectory = Files.isDirectory(path);
+        Path directory = isDirectory ? path : path.getParent();
+        List<String> listing = MappedFiles.names(directory);
+        ModelFiles model = isDirectory
+                ? ModelFiles.ofDirectory(named.toString(), listing)
+                : ModelFiles.ofFile(directory.toString(), path.getFileName().toString(), listing);
+        MappedFiles mapped = new MappedFiles(arena);
+        Function<String, Optional<MemorySegment>> files = name -> mapped.sibling(directory, name);
+        Contents contents = switch (model.layout()) {
+            case HUGGING_FACE ->
+                new Contents(
+                        HuggingFaceCheckpoint.read(directory.toString(), files),
+                        TokenizerFiles.ofHuggingFaceLayout(directory));
+            case MISTRAL ->
+                new Contents(
+                        MistralCheckpoint.read(directory.toString(), model.names(), files, transposition),
+                        TokenizerFiles.ofMistralLayout(directory));
+            case GGUF -> {
+                String name = isDirectory
+                        ? model.names().getFirst()
+                        : path.getFileName().toString();
+                GgufFile file = GgufFile.read(directory.toString(), name, files);
+                yield new Contents(GgufCheckpoint.read(file), Tokenizer.of(GgufCheckpoint.vocabulary(file)));
+            }
+        };
+        Checkpoint checkpoint = contents.checkpoint();
+        List<String> notes = new ArrayList<>(model.notes());
+        notes.addAll(checkpoint.notes());
+        return new Opened(checkpoint, describe(named, checkpoint, contents.tokenizer(), quantization), notes);
     }
 
     private static ModelDescription describe(

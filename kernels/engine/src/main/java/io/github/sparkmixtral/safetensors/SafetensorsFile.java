@@ -5,11 +5,11 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.file.JsonFile;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.file.StandIn;
 import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -24,7 +24,6 @@ import java.util.function.LongConsumer;
  * (<a href="https://huggingface.co/docs/safetensors">format</a>).
  */
 public final class SafetensorsFile {
-    private static final String LFS_POINTER = "version https://git-lfs";
     private static final int LONGEST_NAME = 512;
 
     private final String file;
@@ -61,7 +60,8 @@ public final class SafetensorsFile {
     }
 
     private Map<String, StoredTensor> tensors(LongConsumer needed) {
-        needed.accept(Math.min(LFS_POINTER.length(), content.byteSize()));
+        needed.accept(Math.min(StandIn.BYTES, content.byteSize()));
+        StandIn.refuse(file, content);
         long headerBytes = headerBytes();
         needed.accept(8 + headerBytes);
         JsonNode header = JsonFile.read(file + ": the header", content.asSlice(8, headerBytes));
@@ -82,10 +82,6 @@ public final class SafetensorsFile {
             throw new ModelException("%s has %d bytes, too few for a safetensors file; fetch it again"
                     .formatted(file, content.byteSize()));
         }
-        if (startsWith(LFS_POINTER)) {
-            throw new ModelException(
-                    "%s is a Git LFS pointer and not the file itself; run git lfs pull".formatted(file));
-        }
         long headerBytes = content.get(JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
         if (headerBytes < 2 || headerBytes > content.byteSize() - 8) {
             throw new ModelException(
@@ -93,12 +89,6 @@ public final class SafetensorsFile {
                             .formatted(file, Long.toUnsignedString(headerBytes), content.byteSize()));
         }
         return headerBytes;
-    }
-
-    private boolean startsWith(String text) {
-        byte[] wanted = text.getBytes(StandardCharsets.US_ASCII);
-        return content.byteSize() >= wanted.length
-                && MemorySegment.ofArray(wanted).mismatch(content.asSlice(0, wanted.length)) < 0;
     }
 
     private StoredTensor tensor(String name, JsonNode entry, MemorySegment data, List<Range> ranges) {

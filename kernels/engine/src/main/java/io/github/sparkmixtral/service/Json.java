@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.nio.charset.StandardCharsets;
 
 /** Reads the JSON in a row's columns. */
 final class Json {
@@ -37,6 +38,19 @@ final class Json {
                     shorten(invalid.getOriginalMessage().lines().findFirst().orElse(""));
             throw new IllegalArgumentException(column + " is not valid JSON" + place + ": " + reason, invalid);
         }
+    }
+
+    /** Whether each text in a value is one: half of a surrogate pair is no character, and has no UTF-8. */
+    static boolean isText(JsonNode value) {
+        if (value.isTextual()) {
+            return StandardCharsets.UTF_8.newEncoder().canEncode(value.textValue());
+        }
+        for (JsonNode element : value) {
+            if (!isText(element)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** The value as JSON, shortened for a message. */

@@ -67,6 +67,19 @@ final class RequestBuilder {
         };
     }
 
+    /** Checks what can be checked without a model: what there is, its types, and the parameters. */
+    static void check(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
+        if (array("messages", row.messages()) == null) {
+            prompt(row);
+        }
+        array("tools", row.tools());
+        try {
+            ParametersReader.read(row.parameters(), defaults.parameters());
+        } catch (IllegalArgumentException invalid) {
+            throw new InvalidRowException("invalid_parameters", invalid.getMessage());
+        }
+    }
+
     private void requireSize(int promptTokens, SamplingParameters parameters) throws InvalidRowException {
         try {
             checkSize(promptTokens, parameters);
@@ -129,6 +142,7 @@ final class RequestBuilder {
             throw new InvalidRowException(
                     "invalid_" + kind, field.name() + " must be an array or JSON text of one, not " + Json.kind(value));
         }
+        requireText("invalid_" + kind, field.name(), value);
         return value;
     }
 
@@ -152,7 +166,17 @@ final class RequestBuilder {
         if (text.isEmpty()) {
             throw new InvalidRowException("invalid_prompt", prompt.name() + " is empty");
         }
+        requireText("invalid_prompt", prompt.name(), prompt.value());
         return text;
+    }
+
+    private static void requireText(String code, String name, JsonNode value) throws InvalidRowException {
+        if (!Json.isText(value)) {
+            throw new InvalidRowException(
+                    code,
+                    name
+                            + " holds half of a surrogate pair, which is no character: the text was cut or decoded wrongly");
+        }
     }
 
     private static String absence(Field field) {

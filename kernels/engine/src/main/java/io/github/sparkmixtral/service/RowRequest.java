@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.service;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.sparkmixtral.engine.Completion.RequestError;
 import java.util.Map;
 
 /**
@@ -25,6 +26,20 @@ public record RowRequest(
     public record Field(String name, JsonNode value) {
         boolean given() {
             return value != null && !value.isNull();
+        }
+    }
+
+    /**
+     * What is wrong with the row as far as can be seen without a model; null if nothing is.
+     *
+     * @param defaults under what the row asks for
+     */
+    public RequestError fault(RequestDefaults defaults) {
+        try {
+            RequestBuilder.check(this, defaults);
+            return null;
+        } catch (InvalidRowException invalid) {
+            return invalid.error();
         }
     }
 

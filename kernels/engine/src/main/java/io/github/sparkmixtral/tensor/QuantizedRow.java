@@ -3,11 +3,15 @@ package io.github.sparkmixtral.tensor;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * Takes rows of a quantized tensor apart, without rounding anything: into small integers, and for every {@link TensorType#scaleBlock} of them a
  * scale and, where the type is affine, a minimum. An element is {@code quant * scale + minimum}. Layouts of blocks are those of
  * {@link TensorType}. One row at a time, for one thread.
+ *
+ * <p>Scales are in half precision, which the powers of two of {@link TensorType#MXFP4} are not: from 2^16 on they become infinite, and
+ * below 2^-24, where no weight is other than zero for all that follows, zero.
  */
 public final class QuantizedRow {
 
@@ -99,9 +103,25 @@ public final class QuantizedRow {
                     halves[i] = half(at);
                     System.arraycopy(stored, at + 2, quants, i * 32, 32);
                 }
+                case Q2_K -> twoBits(i, at);
+                case Q3_K -> threeBits(i, at);
                 case Q4_K -> subBlocks(i, at, at + 16, -1);
                 case Q5_K -> subBlocks(i, at, at + 48, at + 16);
                 case Q6_K -> sixBits(i, at);
+                case IQ4_NL -> {
+                    halves[i] = half(at);
+                    table(i * 32, at + 2, TensorType.IQ4_VALUES);
+                }
+                case IQ4_XS -> tables(i, at);
+                case TQ1_0 -> trits(i, at);
+                case TQ2_0 -> {
+                    pairsOfBits(i, at, -1);
+                    unfactored(i, at + 64);
+                }
+                case MXFP4 -> {
+                    halves[i] = Float.floatToFloat16(Math.scalb(1f, (stored[at] & 0xFF) - 128));
+                    table(i * 32, at + 1, TensorType.E2M1_DOUBLED);
+                }
                 case F32, F16, BF16 -> throw new AssertionError();
             }
         }
@@ -133,6 +153,79 @@ public final class QuantizedRow {
         nibbles(index, at, word + 4, bias);
         for (int i = 0; i < 32; i++) {
             quants[index * 32 + i] += (byte) ((stored[word + i / 8] >> i % 8 & 1) << 4);
+        }
+    }
+
+    /** 16 bytes of nibbles, low ones first, that are indices of quants. */
+    private void table(int to, int pairs, byte[] values) {
+        for (int i = 0; i < 16; i++) {
+            quants[to + i] = values[stored[pairs + i] & 0xF];
+            quants[to + 16 + i] = values[stored[pairs + i] >> 4 & 0xF];
+        }
+    }
+
+    /** Eight blocks of {@link #table}, with signed factors of 6 bits. */
+    private void tables(int index, int at) {
+        halves[index] = half(at);
+        int upper = half(at + 2);
+        for (int sub = 0; sub < 8; sub++) {
+            int low = stored[at + 4 + sub / 2] >> sub % 2 * 4 & 0xF;
+            factors[index * 8 + sub] = (byte) ((low | (upper >> 2 * sub & 3) << 4) - 32);
+            table(index * 256 + sub * 32, at + 8 + sub * 16, TensorType.IQ4_VALUES);
+        }
+    }
+
+    /** One scale for all of a block. */
+    private void unfactored(int index, int at) {
+        halves[index] = half(at);
+        Arrays.fill(factors, index * group, (index + 1) * group, (byte) 1);
+    }
+
+    /** 64 bytes: each 32 of them hold four runs of 32, lowest bits first. */
+    private void pairsOfBits(int index, int at, int bias) {
+        for (int run = 0; run < 8; run++) {
+            int from = at + run / 4 * 32;
+            int to = index * 256 + run * 32;
+            for (int i = 0; i < 32; i++) {
+                quants[to + i] = (byte) ((stored[from + i] >> run % 4 * 2 & 3) + bias);
+            }
+        }
+    }
+
+    /** Factors and minima are the nibbles of 16 bytes. */
+    private void twoBits(int index, int at) {
+        header(index, at + 80);
+        pairsOfBits(index, at + 16, 0);
+        for (int i = 0; i < 16; i++) {
+            factors[index * 16 + i] = (byte) (stored[at + i] & 0xF);
+            minimumFactors[index * 16 + i] = (byte) (stored[at + i] >> 4 & 0xF);
+        }
+    }
+
+    /** Where a third bit is not set, 4 is taken off; factors are signed, of 4 and 2 bits. */
+    private void threeBits(int index, int at) {
+        halves[index] = half(at + 108);
+        pairsOfBits(index, at + 32, -4);
+        for (int i = 0; i < 256; i++) {
+            quants[index * 256 + i] += (byte) ((stored[at + i % 32] >> i / 32 & 1) << 2);
+        }
+        for (int i = 0; i < 16; i++) {
+            int low = stored[at + 96 + i % 8] >> i / 8 * 4 & 0xF;
+            int upper = stored[at + 104 + i % 4] >> i / 4 * 2 & 3;
+            factors[index * 16 + i] = (byte) ((low | upper << 4) - 32);
+        }
+    }
+
+    /** Digits in base 3: five in each of 32 and of 16 bytes, four in each of 4. */
+    private void trits(int index, int at) {
+        unfactored(index, at + 52);
+        int to = index * 256;
+        for (int first = 0, bytes = 32; first < 52; first += bytes, bytes = first < 48 ? 16 : 4) {
+            for (int digit = 0, power = 1; digit < (bytes == 4 ? 4 : 5); digit++, power *= 3) {
+                for (int i = 0; i < bytes; i++, to++) {
+                    quants[to] = (byte) (((stored[at + first + i] * power & 0xFF) * 3 >> 8) - 1);
+                }
+            }
         }
     }
 

@@ -62,7 +62,7 @@ public record StoredTensor(
 
     private TensorType supportedType() {
         return type.orElseThrow(() -> new ModelException(
-                "%s: tensor %s has the type %s, which is not supported; supported are %s; convert the model to one of them"
+                "%s: tensor %s has the type %s, which is not supported; supported are %s; take the model in one of these, or convert it"
                         .formatted(
                                 file,
                                 name,

@@ -16,9 +16,22 @@ public enum TensorType {
     Q5_0(32, 22),
     Q5_1(32, 24),
     Q8_0(32, 34),
+    Q2_K(256, 84),
+    Q3_K(256, 110),
     Q4_K(256, 144),
     Q5_K(256, 176),
-    Q6_K(256, 210);
+    Q6_K(256, 210),
+    IQ4_NL(32, 18),
+    IQ4_XS(256, 136),
+    TQ1_0(256, 54),
+    TQ2_0(256, 66),
+    MXFP4(32, 17);
+
+    /** What the 4 bits of an element of {@link #IQ4_NL} and {@link #IQ4_XS} mean: integers that lie closer near zero. */
+    static final byte[] IQ4_VALUES = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+    /** The same of {@link #MXFP4}: twice the numbers of 4-bit floats (E2M1), as their block's scale is half of its power of two. */
+    static final byte[] E2M1_DOUBLED = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
     private final int blockSize;
     private final int blockBytes;
@@ -45,14 +58,18 @@ public enum TensorType {
 
     /** Elements that share a scale: 16 or 32, and 1 where the type is not quantized. */
     public int scaleBlock() {
-        return this == Q6_K ? 16 : Math.min(blockSize, 32);
+        return switch (this) {
+            case Q2_K, Q3_K, Q6_K -> 16;
+            case F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 ->
+                Math.min(blockSize, 32);
+        };
     }
 
     /** Whether a quantized element is an integer that is not negative, times a scale, plus a minimum. */
     public boolean isAffine() {
         return switch (this) {
-            case Q4_1, Q5_1, Q4_K, Q5_K -> true;
-            case F32, F16, BF16, Q4_0, Q5_0, Q8_0, Q6_K -> false;
+            case Q4_1, Q5_1, Q2_K, Q4_K, Q5_K -> true;
+            case F32, F16, BF16, Q4_0, Q5_0, Q8_0, Q3_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 -> false;
         };
     }
 
@@ -98,7 +115,7 @@ public enum TensorType {
         switch (this) {
             case Q8_0 -> BlockEncoder.q8(row, out, byteOffset);
             case Q4_0 -> BlockEncoder.q4(row, out, byteOffset);
-            case F32, F16, BF16, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K ->
+            case F32, F16, BF16, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 ->
                 throw new IllegalArgumentException("nothing is quantized to " + this);
         }
     }

@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.tokenizer;
 
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.file.StandIn;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -65,7 +67,9 @@ final class SentencePieceModel {
                 throw new ModelException(file + " is " + size + " bytes long, too much for a tokenizer (at most "
                         + MAX_FILE_BYTES + ")");
             }
-            return Files.readAllBytes(file);
+            byte[] bytes = Files.readAllBytes(file);
+            StandIn.refuse(file.toString(), MemorySegment.ofArray(bytes));
+            return bytes;
         } catch (NoSuchFileException e) {
             throw new ModelException("there is no tokenizer file " + file, e);
         } catch (IOException e) {

@@ -2,14 +2,17 @@ package io.github.sparkmixtral.tokenizer;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tokenizer.PieceMatcher.Piece;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * SentencePiece BPE with byte fallback: the tokenizer of every Mixtral. Immutable; may be used by many threads at once.
@@ -234,6 +237,35 @@ public final class Tokenizer {
     /** A decoder that takes one token at a time. */
     public StreamDecoder decoder(LeadingSpace leadingSpace) {
         return new StreamDecoder(this, decoding.stripsLeadingSpace() ? leadingSpace : LeadingSpace.KEEP);
+    }
+
+    /**
+     * The bytes that each token adds to a text; null where it has none (control tokens), or where a token with the same text is there
+     * beside a byte token, which an encoder takes instead.
+     */
+    public byte[][] textBytes() {
+        byte[][] bytes = new byte[vocabularySize()][];
+        Set<String> texts = new HashSet<>();
+        for (int id = 0; id < bytes.length; id++) {
+            String text = text(id);
+            if (text != null && byteValue(id) < 0) {
+                texts.add(text);
+                bytes[id] = text.getBytes(StandardCharsets.UTF_8);
+            }
+        }
+        for (int id = 0; id < bytes.length; id++) {
+            int value = text(id) == null ? -1 : byteValue(id);
+            // Beyond ASCII a byte is no character.
+            if (value >= 0 && !(value < 0x80 && texts.contains(Character.toString(value)))) {
+                bytes[id] = new byte[] {(byte) value};
+            }
+        }
+        return bytes;
+    }
+
+    /** Whether answers lose the space that their first token begins with. */
+    public boolean stripsLeadingSpace() {
+        return decoding.stripsLeadingSpace();
     }
 
     /** Text of a token, or null where it has none. */

@@ -94,6 +94,24 @@ class ConversationJsonTest {
     }
 
     @Test
+    void readsConversationsOfShareGpt() {
+        assertThat(Conversation.ofJson(
+                        json("[{'from': 'system', 'value': 'a'}, {'from': 'human', 'value': 'b'},"
+                                + " {'from': 'gpt', 'value': 'c'}]"),
+                        null))
+                .isEqualTo(Conversation.ofJson(
+                        json("[{'role': 'system', 'content': 'a'}, {'role': 'user', 'content': 'b'},"
+                                + " {'role': 'assistant', 'content': 'c'}]"),
+                        null));
+    }
+
+    @Test
+    void refusesBadSpeakers() {
+        isRefused("[{'from': 'cat', 'value': 'a'}]", "messages[0].from: \"cat\" is nobody; use system, human or gpt");
+        isRefused("[{'from': 'human'}]", "messages[0].value: is missing; it must be a string");
+    }
+
+    @Test
     void refusesBadContents() {
         isRefused("[{'role': 'user'}]", "messages[0].content: is missing; it must be a string");
         isRefused("[{'role': 'user', 'content': null}]", "messages[0].content: is null; it must be a string");

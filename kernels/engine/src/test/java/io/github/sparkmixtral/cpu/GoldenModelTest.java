@@ -10,9 +10,15 @@ import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.testkit.GoldenModel;
+import io.github.sparkmixtral.testkit.ModelWriter;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -25,7 +31,16 @@ class GoldenModelTest {
     private static final float TOLERANCE = 1e-4f;
 
     static Stream<Arguments> checkpoints() {
-        return Stream.of("gqa-bf16", "wide-head-f32", "window-f16", "sharded-bf16", "single-f32", "gguf-q8_0")
+        return Stream.of(
+                        "gqa-bf16",
+                        "wide-head-f32",
+                        "window-f16",
+                        "sharded-bf16",
+                        "single-f32",
+                        "gguf-q8_0",
+                        "gguf-more",
+                        "mistral-bf16",
+                        "mistral-stacked-bf16")
                 .flatMap(GoldenModelTest::withEachKernels);
     }
 
@@ -48,6 +63,36 @@ class GoldenModelTest {
             assertThat(golden.logits(backend)).containsExactly(golden.logits(), within(TOLERANCE));
             assertThat(golden.greedy(backend)).isEqualTo(golden.greedy());
             assertThat(golden.greedy()).hasSize(64);
+        }
+    }
+
+    @Test
+    void oneTensorForEachExpertIsTheSameModel(@TempDir Path directory) throws IOException {
+        Path file = directory.resolve("of 2023.gguf");
+        GoldenModel golden = GoldenModel.of("gguf-q8_0");
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {})) {
+            ModelWriter.writeGguf(file, model, TinyTokenizer.vocabulary(), ModelWriter.Experts.SEPARATE);
+        }
+        assertGenerates(golden, file);
+    }
+
+    @Test
+    void aSplitModelIsTheSameWhicheverPartIsNamed(@TempDir Path directory) throws IOException {
+        GoldenModel golden = GoldenModel.of("gguf-q8_0");
+        List<Path> parts;
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {})) {
+            parts = ModelWriter.writeSplitGguf(directory, 3, model, TinyTokenizer.vocabulary());
+        }
+        assertGenerates(golden, parts.getFirst());
+        assertGenerates(golden, parts.getLast());
+        assertGenerates(golden, directory);
+    }
+
+    private static void assertGenerates(GoldenModel golden, Path path) {
+        try (Model model = ModelLoader.load(path, Quantization.NONE, line -> {});
+                Backend backend = open(model, new VectorKernels(Packing.FLOATS))) {
+            assertThat(golden.logits(backend)).containsExactly(golden.logits(), within(TOLERANCE));
+            assertThat(golden.greedy(backend)).isEqualTo(golden.greedy());
         }
     }
 

@@ -417,12 +417,21 @@ abstract class KernelsContractTest {
                         block,
                         Float.floatToRawIntBits((float) random.nextGaussian()));
             case BF16 -> data.set(ValueLayout.JAVA_BYTE, block + 1, (byte) (0x3F + 0x80 * random.nextInt(2)));
-            case F16, Q4_0, Q5_0, Q8_0 -> half(data, block);
+            case F16, Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS -> half(data, block);
             case Q4_1, Q5_1, Q4_K, Q5_K -> {
                 half(data, block);
                 half(data, block + 2);
             }
+            case Q2_K -> {
+                half(data, block + 80);
+                half(data, block + 82);
+            }
+            case Q3_K -> half(data, block + 108);
             case Q6_K -> half(data, block + 208);
+            case TQ1_0 -> half(data, block + 52);
+            case TQ2_0 -> half(data, block + 64);
+            // A power of two that half precision has, which subnormal numbers reach down to 2^-24.
+            case MXFP4 -> data.set(ValueLayout.JAVA_BYTE, block, (byte) (104 + random.nextInt(30)));
         }
     }
 

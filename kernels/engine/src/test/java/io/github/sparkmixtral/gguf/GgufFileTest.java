@@ -69,7 +69,7 @@ class GgufFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"10,Q2_K (10)", "23,IQ4_XS (23)", "39,MXFP4 (39)", "4,unknown (4)", "-1,unknown (4294967295)"})
+    @CsvSource({"9,Q8_1 (9)", "16,IQ2_XXS (16)", "29,IQ1_M (29)", "4,unknown (4)", "-1,unknown (4294967295)"})
     void keepsATensorOfAnotherTypeWithoutItsData(int type, String name) {
         StoredTensor tensor = read(new GgufWriter()
                         .tensor("a", type, new byte[64], 64)
@@ -89,6 +89,11 @@ class GgufFileTest {
         assertRefused(
                 ascii("version https://git-lfs.github.com/spec/v1\n"),
                 "dir/x.gguf is a Git LFS pointer and not the file itself; run git lfs pull");
+        for (String page : new String[] {"<!DOCTYPE html>", "\n<HTML lang=en>", "<?xml version='1.0'?><Error>"}) {
+            assertRefused(
+                    ascii(page),
+                    "dir/x.gguf is a web page and not the file itself: a server answered its download with an error or a login; fetch it again");
+        }
     }
 
     @ParameterizedTest
@@ -238,8 +243,10 @@ class GgufFileTest {
     @Test
     void readsAllPartsOfASplitModel() {
         Map<String, byte[]> files = split();
-        GgufFile file = GgufFile.read("dir", "m-00001-of-00003.gguf", opener(files));
-        assertThat(file.tensors()).containsOnlyKeys("a", "b");
+        for (String named : files.keySet()) {
+            assertThat(GgufFile.read("dir", named, opener(files)).tensors()).containsOnlyKeys("a", "b");
+        }
+        GgufFile file = GgufFile.read("dir", "m-00002-of-00003.gguf", opener(files));
         assertThat(file.tensors().get("b").file()).isEqualTo("dir/m-00003-of-00003.gguf");
         assertThat(file.metadata().string("general.name")).contains("split");
     }
@@ -247,23 +254,53 @@ class GgufFileTest {
     @Test
     void refusesAPartOfASplitModel() {
         Map<String, byte[]> files = split();
-        String message =
-                " is one of the 3 parts of a split model: name the first, whose name ends with -00001-of-00003.gguf, and keep all in one directory";
-        assertThatThrownBy(() -> GgufFile.read("dir", "m-00002-of-00003.gguf", opener(files)))
-                .isInstanceOf(ModelException.class)
-                .hasMessage("dir/m-00002-of-00003.gguf" + message);
         files.put("renamed.gguf", files.get("m-00001-of-00003.gguf"));
-        assertThatThrownBy(() -> GgufFile.read("dir", "renamed.gguf", opener(files)))
-                .isInstanceOf(ModelException.class)
-                .hasMessage("dir/renamed.gguf" + message);
+        assertSplitRefused(
+                files,
+                "renamed.gguf",
+                "dir/renamed.gguf is one of the 3 parts of a split model, but its name does not end with -00001-of-00003.gguf or another part's number: give all parts the names that they had, in one directory");
+    }
+
+    @Test
+    void namesThePartsThatAreMissing() {
+        Map<String, byte[]> files = split();
+        files.remove("m-00001-of-00003.gguf");
         files.remove("m-00002-of-00003.gguf");
-        assertThatThrownBy(() -> GgufFile.read("dir", "m-00001-of-00003.gguf", opener(files)))
-                .isInstanceOf(ModelException.class)
-                .hasMessage("dir/m-00002-of-00003.gguf is missing; fetch it");
+        assertSplitRefused(
+                files,
+                "m-00003-of-00003.gguf",
+                "dir lacks 2 of the 3 parts of the model: m-00001-of-00003.gguf, m-00002-of-00003.gguf; fetch them");
+        assertSplitRefused(files, "m-00001-of-00003.gguf", "dir/m-00001-of-00003.gguf is missing; fetch it");
+    }
+
+    @Test
+    void refusesPartsThatDoNotBelongTogether() {
+        Map<String, byte[]> files = split();
+        files.put("m-00002-of-00003.gguf", part(1, "b"));
+        assertSplitRefused(
+                files, "m-00001-of-00003.gguf", "dir/m-00003-of-00003.gguf: another part has the tensor b too");
         files.put("m-00002-of-00003.gguf", files.get("m-00003-of-00003.gguf"));
-        assertThatThrownBy(() -> GgufFile.read("dir", "m-00001-of-00003.gguf", opener(files)))
+        assertSplitRefused(
+                files,
+                "m-00001-of-00003.gguf",
+                "dir/m-00002-of-00003.gguf says that it is part 3 of the model, and not part 2 as its name says: give it back the name that it had");
+        files.putAll(split());
+        files.put(
+                "m-00002-of-00003.gguf",
+                new GgufWriter()
+                        .raw("split.no", 2, new byte[] {1, 0})
+                        .raw("split.count", 2, new byte[] {3, 0})
+                        .build());
+        assertSplitRefused(
+                files,
+                "m-00001-of-00003.gguf",
+                "dir/m-00001-of-00003.gguf says that the model has 2 tensors, but its 3 parts have 1: they are of different models; fetch them again");
+    }
+
+    private static void assertSplitRefused(Map<String, byte[]> files, String name, String message) {
+        assertThatThrownBy(() -> GgufFile.read("dir", name, opener(files)))
                 .isInstanceOf(ModelException.class)
-                .hasMessage("dir/m-00003-of-00003.gguf: another part has the tensor b too");
+                .hasMessage(message);
     }
 
     private static Map<String, byte[]> split() {
@@ -274,6 +311,7 @@ class GgufFileTest {
                         .with("general.name", "split")
                         .raw("split.no", 2, new byte[] {0, 0})
                         .raw("split.count", 2, new byte[] {3, 0})
+                        .with("split.tensors.count", 2)
                         .build());
         files.put("m-00002-of-00003.gguf", part(1, "a"));
         files.put("m-00003-of-00003.gguf", part(2, "b"));

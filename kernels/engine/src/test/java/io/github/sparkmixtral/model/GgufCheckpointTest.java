@@ -206,11 +206,11 @@ class GgufCheckpointTest {
         GgufWriter builder = new GgufWriter();
         metadata.forEach(builder::with);
         tensors.forEach((name, values) -> builder.tensor(
-                name, name.equals("blk.1.attn_v.weight") ? 10 : 0, values.f32(), values.shapeInnermostFirst()));
+                name, name.equals("blk.1.attn_v.weight") ? 16 : 0, values.f32(), values.shapeInnermostFirst()));
         assertThatThrownBy(() -> GgufCheckpoint.read(file(builder.build())))
                 .isInstanceOf(ModelException.class)
                 .hasMessageStartingWith(
-                        "dir/x.gguf: tensor blk.1.attn_v.weight has the type Q2_K (10), which is not supported; supported are F32, F16,");
+                        "dir/x.gguf: tensor blk.1.attn_v.weight has the type IQ2_XXS (16), which is not supported; supported are F32, F16,");
     }
 
     @Test

@@ -136,7 +136,7 @@ class HuggingFaceCheckpointTest {
         assertThatThrownBy(() -> HuggingFaceCheckpoint.read("dir", TinyMixtral.opener(files)))
                 .isInstanceOf(ModelException.class)
                 .hasMessage(
-                        "dir/model.safetensors: tensor model.norm.weight has the type F8_E4M3, which is not supported; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K; convert the model to one of them");
+                        "dir/model.safetensors: tensor model.norm.weight has the type F8_E4M3, which is not supported; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4; take the model in one of these, or convert it");
     }
 
     @Test
@@ -156,16 +156,32 @@ class HuggingFaceCheckpointTest {
                         "dir has neither model.safetensors nor model.safetensors.index.json; fetch the model's weights");
     }
 
+    @Test
+    void tensorsDecideWhetherWeightsAreQuantized() {
+        config.putObject("quantization_config").put("quant_method", "gptq");
+        Checkpoint checkpoint = read();
+        CheckpointAssert.assertHolds(checkpoint.weights(), tensors);
+        assertThat(checkpoint.notes())
+                .containsExactly(
+                        "dir/config.json: ignored quantization_config (quant_method \"gptq\"), because the weights are not quantized");
+        config.putNull("quantization_config");
+        assertThat(read().notes()).isEmpty();
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    void tellsToConvertTorchFiles(String name) {
-        Map<String, byte[]> files = TinyMixtral.directory(config, tensors);
-        files.remove("model.safetensors");
-        files.put(name, new byte[1]);
-        assertThatThrownBy(() -> HuggingFaceCheckpoint.read("dir", TinyMixtral.opener(files)))
-                .isInstanceOf(ModelException.class)
-                .hasMessageStartingWith(
-                        "dir has its weights in pytorch_model.bin, which is not read; convert them to safetensors");
+    @ValueSource(
+            strings = {
+                "model.layers.0.self_attn.q_proj.qweight",
+                "model.layers.0.self_attn.q_proj.scales",
+                "model.layers.0.self_attn.q_proj.weight_scale_inv",
+                "model.layers.0.self_attn.q_proj.weight.absmax",
+                "model.layers.0.self_attn.q_proj.weight.quant_state.bitsandbytes__nf4"
+            })
+    void refusesQuantizedWeights(String name) {
+        config.putObject("quantization_config").put("quant_method", "gptq");
+        TinyMixtral.put(tensors, name, 1);
+        assertRefused(
+                "dir/config.json: the weights are quantized (quantization_config: quant_method \"gptq\"), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file");
     }
 
     private void assertRefused(String message) {

@@ -157,7 +157,6 @@ class HuggingFaceConfigTest {
             quoteCharacter = '`',
             value = {
                 "'hidden_act':'gelu'|hidden_act is \"gelu\"; only silu is supported",
-                "'quantization_config':{'quant_method':'gptq'}|the weights are quantized (quantization_config: quant_method \"gptq\"), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file",
                 "'rope_scaling':{'type':'yarn','factor':4}|rope_scaling asks for the scaling \"yarn\", which is not supported",
                 "'rope_scaling':'linear'|rope_scaling asks for the scaling \"linear\"",
                 "'rope_parameters':{'rope_type':'linear','factor':2}|rope_parameters asks for the scaling \"linear\"",

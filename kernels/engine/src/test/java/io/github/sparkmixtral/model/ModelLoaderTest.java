@@ -158,7 +158,8 @@ class ModelLoaderTest {
         Path nowhere = directory.resolve("nowhere");
         assertRefused(nowhere, nowhere + " does not exist: name a Hugging Face model directory or a .gguf file");
         assertRefused(
-                directory, directory + " has no config.json: name a Hugging Face model directory or a .gguf file");
+                directory,
+                directory + " holds no model: neither safetensors with config.json or params.json nor a .gguf file");
         write("notes.txt", "hello".getBytes(StandardCharsets.UTF_8));
         Path notes = directory.resolve("notes.txt");
         assertRefused(notes, notes + " is no GGUF file: it does not begin with GGUF");
@@ -184,13 +185,62 @@ class ModelLoaderTest {
     }
 
     @Test
-    void namesTheOtherFilesOfADirectoryOfGgufFiles() throws IOException {
-        writeGguf("b.gguf");
+    void takesTheOneGgufModelOfADirectory() throws IOException {
+        write("config.json", "{}".getBytes(StandardCharsets.UTF_8));
+        writeGguf("b, second (1).gguf");
+        write("mixtral.imatrix.gguf", new byte[0]);
+        assertThat(ModelLoader.describe(directory).format()).isEqualTo("gguf F16");
         writeGguf("a.gguf");
+        assertRefused(directory, directory + " holds 2 GGUF models: name one of them: a.gguf, b, second (1).gguf");
+    }
+
+    @Test
+    void prefersSafetensorsToGgufFilesAndSaysSo() throws IOException {
+        write(TinyMixtral.directory(TinyMixtral.config(), TinyMixtral.published()));
+        write("tokenizer.json", tokenizerJson(TinyMixtral.VOCABULARY));
+        writeGguf("a.gguf");
+        write("params.json", "{}".getBytes(StandardCharsets.UTF_8));
+        write("consolidated.safetensors", new byte[0]);
+        load(directory, Quantization.NONE).close();
+        assertThat(progress)
+                .startsWith(
+                        directory
+                                + " holds the model in two layouts: took Hugging Face's (config.json), not Mistral's (params.json)",
+                        directory + " holds GGUF files too: took its safetensors, not a.gguf");
+    }
+
+    @Test
+    void takesAFolderOfTheHuggingFaceCache() throws IOException {
+        Path cached = directory.resolve("models--org--tiny");
+        Path snapshots = Files.createDirectories(cached.resolve("snapshots"));
+        Path blobs = Files.createDirectories(cached.resolve("blobs"));
+        Files.createDirectories(cached.resolve("refs"));
+        Path snapshot = Files.createDirectories(snapshots.resolve("0123abc"));
+        Map<String, byte[]> files = TinyMixtral.directory(TinyMixtral.config(), TinyMixtral.published());
+        files.put("tokenizer.json", tokenizerJson(TinyMixtral.VOCABULARY));
+        for (Map.Entry<String, byte[]> file : files.entrySet()) {
+            Files.write(blobs.resolve("blob of " + file.getKey()), file.getValue());
+            Files.createSymbolicLink(snapshot.resolve(file.getKey()), Path.of("../../blobs/blob of " + file.getKey()));
+        }
+        assertThat(ModelLoader.describe(cached).parameters()).isEqualTo(PARAMETERS);
+        Files.createDirectories(snapshots.resolve("older"));
         assertRefused(
-                directory,
-                directory + " has no config.json, but GGUF files: name one of them, such as "
-                        + directory.resolve("a.gguf"));
+                cached, cached + " holds 2 snapshots, and refs/main names none of them: name one of " + snapshots);
+        Files.writeString(cached.resolve("refs/main"), "0123abc\n");
+        assertThat(ModelLoader.describe(cached).parameters()).isEqualTo(PARAMETERS);
+        Files.delete(blobs.resolve("blob of model.safetensors"));
+        assertRefused(
+                cached,
+                snapshot.resolve("model.safetensors") + " is a link to a file that is not there; fetch it again");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"config.json", "tokenizer.json", "tokenizer.model"})
+    void namesPointersOfGitLfs(String name) throws IOException {
+        write(TinyMixtral.directory(TinyMixtral.config(), TinyMixtral.published()));
+        write(name, "version https://git-lfs.github.com/spec/v1\noid sha256:0\n".getBytes(StandardCharsets.UTF_8));
+        assertRefused(
+                directory, directory.resolve(name) + " is a Git LFS pointer and not the file itself; run git lfs pull");
     }
 
     @Test

@@ -7,9 +7,11 @@ import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tokenizer.Vocabulary;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Writes a model made in memory as a GGUF file, so that loading can be tested and measured, too, and other engines be given the same
@@ -18,17 +20,62 @@ import java.util.function.Function;
  */
 public final class ModelWriter {
 
-    private final GgufWriter file = new GgufWriter();
+    /** How many tensors the experts' matrices of one kind are. */
+    public enum Experts {
+        /** One, as since April 2024. */
+        MERGED,
+        /** As many as there are experts. */
+        SEPARATE
+    }
 
-    private ModelWriter() {}
+    private final List<GgufWriter> parts;
+    private final Experts experts;
+    private final GgufWriter file;
+    private int tensors;
+
+    private ModelWriter(int parts, Experts experts) {
+        this.parts = Stream.generate(GgufWriter::new).limit(parts).toList();
+        this.experts = experts;
+        file = this.parts.getFirst();
+    }
 
     /** Writes the file, or writes it anew. */
     public static void writeGguf(Path file, Model model, Vocabulary vocabulary) throws IOException {
-        ModelWriter writer = new ModelWriter();
+        writeGguf(file, model, vocabulary, Experts.MERGED);
+    }
+
+    /** The same, with the experts as they shall be. */
+    public static void writeGguf(Path file, Model model, Vocabulary vocabulary, Experts experts) throws IOException {
+        written(1, experts, model, vocabulary).file.write(file);
+    }
+
+    /**
+     * Writes a model split into parts of about as many tensors, {@code m-00001-of-00003.gguf} and so on.
+     *
+     * @return the parts
+     */
+    public static List<Path> writeSplitGguf(Path directory, int parts, Model model, Vocabulary vocabulary)
+            throws IOException {
+        ModelWriter writer = written(parts, Experts.MERGED, model, vocabulary);
+        writer.file.with("split.tensors.count", writer.tensors);
+        List<Path> files = new ArrayList<>();
+        for (int i = 0; i < parts; i++) {
+            files.add(directory.resolve("m-%05d-of-%05d.gguf".formatted(i + 1, parts)));
+            writer.parts.get(i).with("split.no", i).with("split.count", parts).write(files.getLast());
+        }
+        return files;
+    }
+
+    private static ModelWriter written(int parts, Experts experts, Model model, Vocabulary vocabulary) {
+        ModelWriter writer = new ModelWriter(parts, experts);
         writer.describe(model.config());
         writer.describe(vocabulary);
         writer.add(model.weights());
-        writer.file.write(file);
+        return writer;
+    }
+
+    private GgufWriter nextPart() {
+        return parts.get(tensors++ % parts.size());
     }
 
     private void describe(ModelConfig config) {
@@ -71,9 +118,9 @@ public final class ModelWriter {
             add(prefix + "attn_output", layer.output());
             add(prefix + "ffn_norm", layer.expertNorm());
             add(prefix + "ffn_gate_inp", layer.router());
-            addExperts(prefix + "ffn_gate_exps", layer, Weights.Expert::gate);
-            addExperts(prefix + "ffn_up_exps", layer, Weights.Expert::up);
-            addExperts(prefix + "ffn_down_exps", layer, Weights.Expert::down);
+            addExperts(prefix + "ffn_gate", layer, Weights.Expert::gate);
+            addExperts(prefix + "ffn_up", layer, Weights.Expert::up);
+            addExperts(prefix + "ffn_down", layer, Weights.Expert::down);
         }
         add("output_norm", weights.outputNorm());
         add("output", weights.head());
@@ -81,18 +128,25 @@ public final class ModelWriter {
 
     private void add(String name, Tensor tensor) {
         long[] shape = tensor.rows() > 1 ? new long[] {tensor.columns(), tensor.rows()} : new long[] {tensor.columns()};
-        file.tensor(name + ".weight", tensor.type(), List.of(tensor.data()), shape);
+        nextPart().tensor(name + ".weight", tensor.type(), List.of(tensor.data()), shape);
     }
 
     private void addExperts(String name, Weights.Layer layer, Function<Weights.Expert, Tensor> projection) {
-        List<Tensor> experts = layer.experts().stream().map(projection).toList();
-        Tensor first = experts.getFirst();
-        file.tensor(
-                name + ".weight",
-                first.type(),
-                experts.stream().map(Tensor::data).toList(),
-                first.columns(),
-                first.rows(),
-                experts.size());
+        List<Tensor> matrices = layer.experts().stream().map(projection).toList();
+        if (experts == Experts.SEPARATE) {
+            for (int i = 0; i < matrices.size(); i++) {
+                add(name + "." + i, matrices.get(i));
+            }
+            return;
+        }
+        Tensor first = matrices.getFirst();
+        nextPart()
+                .tensor(
+                        name + "_exps.weight",
+                        first.type(),
+                        matrices.stream().map(Tensor::data).toList(),
+                        first.columns(),
+                        first.rows(),
+                        matrices.size());
     }
 }

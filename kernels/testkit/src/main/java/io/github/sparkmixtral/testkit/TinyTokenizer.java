@@ -46,7 +46,7 @@ public final class TinyTokenizer {
         return pieces.toArray(String[]::new);
     }
 
-    private static Vocabulary vocabulary() {
+    public static Vocabulary vocabulary() {
         String[] pieces = pieces();
         float[] scores = new float[pieces.length];
         int[] types = new int[pieces.length];

@@ -42,12 +42,21 @@ class DeviceMatrixTest {
                 case F32 -> data.set(FLOAT, at, (float) random.nextGaussian());
                 case F16 -> half(data, at);
                 case BF16 -> data.set(SHORT, at, (short) (Float.floatToIntBits((float) random.nextGaussian()) >> 16));
-                case Q4_0, Q5_0, Q8_0 -> half(data, at);
+                case Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS -> half(data, at);
                 case Q4_1, Q5_1, Q4_K, Q5_K -> {
                     half(data, at);
                     half(data, at + 2);
                 }
+                case Q2_K -> {
+                    half(data, at + 80);
+                    half(data, at + 82);
+                }
+                case Q3_K -> half(data, at + 108);
                 case Q6_K -> half(data, at + 208);
+                case TQ1_0 -> half(data, at + 52);
+                case TQ2_0 -> half(data, at + 64);
+                // A power of two that half precision has, which subnormal numbers reach down to 2^-24.
+                case MXFP4 -> data.set(ValueLayout.JAVA_BYTE, at, (byte) (104 + random.nextInt(30)));
             }
         }
         return new Tensor("random " + type, type, rows, columns, data.asReadOnly());

@@ -34,7 +34,8 @@ class GoldenModelTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gguf-q4_0", "gguf-q4_1", "gguf-q5_0", "gguf-q5_1", "gguf-q4_k_m", "gguf-q5_k_m"})
+    @ValueSource(
+            strings = {"gguf-q4_0", "gguf-q4_1", "gguf-q5_0", "gguf-q5_1", "gguf-q4_k_m", "gguf-q5_k_m", "gguf-more"})
     void quantizedWeightsMeanWhatTheirFormatSays(String name) {
         GoldenModel golden = GoldenModel.of(name);
         try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});

@@ -1,0 +1,30 @@
+package io.github.sparkmixtral.job.cluster;
+
+import io.github.sparkmixtral.engine.BackendProvider;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+
+/** A backend in a jar of its own, for {@code --jars}. */
+final class BackendJar {
+    private BackendJar() {}
+
+    /** @param classes the provider first */
+    static Path write(Path file, Class<?>... classes) throws IOException {
+        try (OutputStream out = Files.newOutputStream(file);
+                JarOutputStream jar = new JarOutputStream(out)) {
+            for (Class<?> type : classes) {
+                String entry = type.getName().replace('.', '/') + ".class";
+                jar.putNextEntry(new JarEntry(entry));
+                type.getClassLoader().getResourceAsStream(entry).transferTo(jar);
+            }
+            jar.putNextEntry(new JarEntry("META-INF/services/" + BackendProvider.class.getName()));
+            jar.write(classes[0].getName().getBytes(StandardCharsets.UTF_8));
+        }
+        return file;
+    }
+}

@@ -1,0 +1,78 @@
+package io.github.sparkmixtral.grammar;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What an answer has to be.
+ *
+ * @param kind of constraint
+ * @param text the constraint itself: a JSON schema, a regular expression, a JSON list of strings, a grammar; empty for
+ *     {@link Kind#JSON_OBJECT}
+ */
+public record StructuredOutput(Kind kind, String text) implements Serializable {
+    /** More than this is no constraint but data. */
+    private static final int MOST_CHARACTERS = 1 << 20;
+
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .build();
+
+    /** vLLM's names for the kinds. */
+    public enum Kind {
+        JSON,
+        JSON_OBJECT,
+        REGEX,
+        CHOICE,
+        GRAMMAR
+    }
+
+    /**
+     * Reads the constraint.
+     *
+     * @throws GrammarException where it cannot be held, naming the place
+     */
+    Grammar grammar() {
+        if (text.length() > MOST_CHARACTERS) {
+            throw new GrammarException("the constraint has more than " + MOST_CHARACTERS + " characters");
+        }
+        return switch (kind) {
+            case JSON -> JsonSchemaReader.read(json());
+            case JSON_OBJECT -> JsonSchemaReader.anyObject();
+            case REGEX -> Grammar.of("root", Map.of("root", RegexReader.whole(text)));
+            case CHOICE -> Grammar.of("root", Map.of("root", choice()));
+            case GRAMMAR -> GbnfReader.read(text);
+        };
+    }
+
+    private JsonNode json() {
+        try {
+            return MAPPER.readTree(text);
+        } catch (JsonProcessingException invalid) {
+            throw new GrammarException("the " + (kind == Kind.JSON ? "JSON schema" : "list of choices")
+                    + " is not valid JSON: "
+                    + invalid.getOriginalMessage().lines().findFirst().orElse(""));
+        }
+    }
+
+    private Expression choice() {
+        JsonNode choices = json();
+        if (!choices.isArray() || choices.isEmpty()) {
+            throw new GrammarException("the choices must be a list of strings that is not empty");
+        }
+        List<Expression> texts = new ArrayList<>();
+        for (JsonNode choice : choices) {
+            if (!choice.isTextual() || choice.asText().isEmpty() || !Utf8.isWhole(choice.asText())) {
+                throw new GrammarException("the choices must be strings that are not empty, not " + choice);
+            }
+            texts.add(Expression.text(choice.asText()));
+        }
+        return Expression.choice(texts);
+    }
+}

@@ -1,0 +1,105 @@
+package io.github.sparkmixtral.grammar;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.util.Map;
+import java.util.Random;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RegexReaderTest {
+    private static Grammar grammar(Expression expression) {
+        return Grammar.of("root", Map.of("root", expression));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "[ab]*c",
+                "a|bc|",
+                "(?:a|b){2,3}c?",
+                "(a(b|c)*)+",
+                "[^a]b+?",
+                "(?<x>ab|c)\\w\\d{2}",
+                "\\d+(\\.\\d{1,2})?",
+                "a\\.b\\\\\\-[\\]^-]",
+                "[a-c1-3_]{0,4}",
+                "x{2}y{1,}z{0}",
+                "\\u0061\\x62[\\u0063-\\u0064]",
+                "\\p{L}\\p{Nd}?\\P{Lu}",
+                "(|a)b"
+            })
+    void takesWhatJavaTakes(String regex) {
+        Grammar whole = grammar(RegexReader.whole(regex));
+        Grammar anywhere = grammar(RegexReader.anywhere(regex));
+        Pattern pattern = Pattern.compile(regex.replace("[\\]^-]", "[\\]\\^\\-]"));
+        Random random = new Random(1);
+        States states = new States(new Automaton(whole));
+        for (int i = 0; i < 300; i++) {
+            String own = Texts.random(states, random, 60);
+            String other = random.ints(random.nextInt(6), 0, 16)
+                    .mapToObj(index -> "abcd123._-\\] \nxy".substring(index, index + 1))
+                    .reduce("", String::concat);
+            if (own != null) {
+                assertThat(pattern.matcher(own).matches()).as(own).isTrue();
+            }
+            assertThat(Texts.isWhole(whole, other))
+                    .as(other)
+                    .isEqualTo(pattern.matcher(other).matches());
+            assertThat(Texts.isWhole(anywhere, other))
+                    .as(other)
+                    .isEqualTo(pattern.matcher(other).find());
+        }
+    }
+
+    @Test
+    void setsAreThoseOfEcmaScript() {
+        Grammar grammar = grammar(RegexReader.whole(".\\s\\w"));
+        assertThat(Texts.isWhole(grammar, "é\u00A0a")).isTrue();
+        assertThat(Texts.isWhole(grammar, "\u0085\n_")).isTrue();
+        assertThat(Texts.isWhole(grammar, "\n a")).isFalse();
+        assertThat(Texts.isWhole(grammar, "a é")).isFalse();
+    }
+
+    @Test
+    void anchorsHoldWhereSomethingIsSearched() {
+        assertThat(Texts.isWhole(grammar(RegexReader.anywhere("^ab")), "abc")).isTrue();
+        assertThat(Texts.isWhole(grammar(RegexReader.anywhere("^ab")), "xab")).isFalse();
+        assertThat(Texts.isWhole(grammar(RegexReader.anywhere("ab$|^c")), "xab"))
+                .isTrue();
+        assertThat(Texts.isWhole(grammar(RegexReader.anywhere("^ab$")), "abx")).isFalse();
+        assertThat(Texts.isWhole(grammar(RegexReader.whole("^ab$")), "ab")).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '~',
+            value = {
+                "a(b ~ has a ( without a ), at character 2 of a(b",
+                "a)b ~ has a ) without a (, at character 2 of a)b",
+                "[ab ~ has a [ without a ], at character 1 of [ab",
+                "*a ~ has nothing to repeat, at character 1 of *a",
+                "a{2,1} ~ has a wrong {, at character 2 of a{2,1}",
+                "a{x} ~ has a wrong {, at character 2 of a{x}",
+                "(?=a) ~ has a look-around or a flag, which is not supported, at character 1 of (?=a)",
+                "(?i)a ~ has a look-around or a flag, which is not supported, at character 1 of (?i)a",
+                "(a)\\1 ~ has \\1, which is not supported, at character 4 of (a)\\1",
+                "\\bx ~ has \\b, which is not supported, at character 1 of \\bx",
+                "a^b ~ has an anchor in the middle, which is not supported, at character 2 of a^b",
+                "(a$)b ~ has an anchor in the middle, which is not supported, at character 3 of (a$)b",
+                "[b-a] ~ has a wrong range, at character 2 of [b-a]",
+                "\\uD800 ~ has half a character in \\u, at character 1 of \\uD800",
+                "a\\ ~ ends with a backslash, at character 2 of a\\",
+                "a++ ~ has a possessive quantifier, which is not supported, at character 3 of a++",
+                "\\p{Greek} ~ has a Unicode property other than the general categories, which is not supported, at character 1 of \\p{Greek}"
+            })
+    void saysWhatIsWrongWithARegularExpression(String regex, String message) {
+        assertThatExceptionOfType(GrammarException.class)
+                .isThrownBy(() -> RegexReader.whole(regex))
+                .withMessage("the regular expression " + message);
+    }
+}
