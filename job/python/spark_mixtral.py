@@ -50,7 +50,7 @@ class Mixtral:
 
     @classmethod
     def load(cls, spark: SparkSession, model: str, **options: Any) -> Mixtral:
-        """Names a model (directory, GGUF file or URI) and checks its headers.
+        """Names a model (directory, GGUF file, URI, Hub id) and checks its headers.
 
         Raises a Py4JJavaError with one sentence where the model cannot be
         read, or an option is wrong.
@@ -122,7 +122,7 @@ class MixtralTransformer(JavaTransformer, JavaMLReadable, JavaMLWritable):
     A parameter that is not set has the default of the option of its name.
     """
 
-    model = _param("model", "directory, GGUF file or URI", _TEXT)
+    model = _param("model", "directory, GGUF file, URI or Hugging Face Hub id", _TEXT)
     maxTokens = _param("maxTokens", "most tokens to generate", _WHOLE)
     minTokens = _param("minTokens", "no end before that many", _WHOLE)
     temperature = _param("temperature", "0 is greedy", _NUMBER)
@@ -141,7 +141,7 @@ class MixtralTransformer(JavaTransformer, JavaMLReadable, JavaMLWritable):
     idCol = _param("idCol", "column with a unique id", _TEXT)
     outputCol = _param("outputCol", "name of the answer's column", _TEXT)
     task = _param("task", "chat or complete", _TEXT)
-    quantization = _param("quantization", "none, q8_0 or q4_0", _TEXT)
+    quantization = _param("quantization", "none, q8_0, q4_0 or nf4", _TEXT)
     backend = _param("backend", "auto takes the best", _TEXT)
     maxNumSeqs = _param("maxNumSeqs", "sequences in one step", _WHOLE)
     kvCacheMemory = _param("kvCacheMemory", "such as 4g, or auto", _TEXT)

@@ -12,7 +12,7 @@ import io.github.sparkmixtral.job.inference.RunLimits;
 import io.github.sparkmixtral.job.inference.SinglePrompt;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.TableInput;
-import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.ChatTemplateOption;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.GenerationArguments;
 import io.github.sparkmixtral.job.options.GenerationOptions;
@@ -21,12 +21,12 @@ import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.tokenizer.StreamDecoder;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
@@ -79,8 +79,9 @@ public final class Mixtral implements AutoCloseable {
     /**
      * Names a model and checks its headers; its weights are loaded where they are first needed.
      *
-     * @param model directory (Hugging Face's layout or Mistral's) or GGUF file: a local path that every executor has, or a URI that Hadoop opens ({@code
-     *     hdfs://}, {@code s3a://}), which is fetched once per host
+     * @param model directory (Hugging Face's layout or Mistral's) or GGUF file: a local path that every executor has, a URI that Hadoop
+     *     opens ({@code hdfs://}, {@code s3a://}), or a model of the Hugging Face Hub ({@code owner/name@revision}); the last two are
+     *     fetched once per host
      * @throws ModelException where it is no Mixtral, or cannot be read
      */
     public static Mixtral load(SparkSession spark, String model) {
@@ -117,11 +118,12 @@ public final class Mixtral implements AutoCloseable {
     }
 
     private static Mixtral of(SparkSession spark, Map<String, Object> values) {
-        GenerationOptions options = GenerationArguments.resolve(values);
-        EngineIdentity engine = options.engine();
+        GenerationOptions named = GenerationArguments.resolve(values);
         Configuration configuration = spark.sessionState().newHadoopConf();
-        ModelDescription model = new ModelCache(Path.of(engine.modelCache()), configuration, LOG::info)
-                .describe(engine.model(), engine.quantization());
+        EngineIdentity engine = named.engine().pinned(configuration, LOG::info);
+        GenerationOptions options = named.on(engine);
+        ModelDescription model =
+                engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
         return new Mixtral(spark, values, checked(options, model), model);
     }
 
@@ -130,6 +132,11 @@ public final class Mixtral implements AutoCloseable {
         if (options.engine().maxModelLen() > most) {
             throw new IllegalArgumentException("max_model_len must be at most " + most + ", the model's own limit, not "
                     + options.engine().maxModelLen());
+        }
+        try {
+            LOG.info("{}", ChatTemplateOption.described(model, options.defaults()));
+        } catch (JobException e) {
+            throw new IllegalArgumentException(OptionValues.inApiSpelling(e.getMessage()), e);
         }
         return options;
     }
@@ -160,6 +167,9 @@ public final class Mixtral implements AutoCloseable {
             }
         });
         GenerationOptions resolved = GenerationArguments.resolve(all);
+        if (Objects.equals(all.get("model"), values.get("model"))) {
+            resolved = resolved.on(resolved.engine().withModel(options.engine().model()));
+        }
         boolean sameModel = resolved.engine().model().equals(options.engine().model())
                 && resolved.engine().quantization().equals(options.engine().quantization());
         return sameModel ? new Mixtral(spark, all, checked(resolved, model), model) : of(spark, all);

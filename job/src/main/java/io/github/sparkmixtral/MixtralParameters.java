@@ -53,7 +53,7 @@ public abstract class MixtralParameters extends Transformer {
         model = new Param<>(
                 uid,
                 "model",
-                "Directory (Hugging Face's layout or Mistral's) or GGUF file: a path that every executor has, or a URI that Hadoop opens.",
+                "Directory (Hugging Face's layout or Mistral's) or GGUF file: a path that every executor has, a URI that Hadoop opens, or a Hugging Face Hub id.",
                 String.class);
         maxTokens = new IntParam(uid, "maxTokens", "Most tokens to generate.");
         minTokens = new IntParam(uid, "minTokens", "No end of sequence or stop before that many tokens.");
@@ -84,7 +84,7 @@ public abstract class MixtralParameters extends Transformer {
         quantization = new Param<>(
                 uid,
                 "quantization",
-                "none, q8_0 or q4_0: how the weights of a Hugging Face model are held.",
+                "none, q8_0, q4_0 or nf4: how the weights of a Hugging Face model are held.",
                 String.class);
         backend = new Param<>(uid, "backend", "auto takes the best that is available.", String.class);
         maxNumSeqs = new IntParam(uid, "maxNumSeqs", "Most sequences in one step of an executor's engine.");

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.sql;
 
+import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import java.util.Iterator;
 import java.util.List;
@@ -17,6 +18,8 @@ import org.apache.spark.sql.execution.UnaryExecNode;
 import org.apache.spark.sql.execution.metric.SQLMetric;
 import org.apache.spark.sql.execution.metric.SQLMetrics;
 import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Function1;
 import scala.collection.immutable.IndexedSeq;
 import scala.collection.immutable.Map;
@@ -26,6 +29,8 @@ import scala.jdk.javaapi.CollectionConverters;
 /** Runs an {@link AiQueryPlan}: every partition's rows are asked together, and come out in their order. Public for
  * Spark, which copies plans by reflection. */
 public final class AiQueryExec extends SparkPlan implements UnaryExecNode {
+    private static final Logger LOG = LoggerFactory.getLogger(AiQueryExec.class);
+
     private static final long serialVersionUID = 1L;
 
     private final AiQuery call;
@@ -56,9 +61,11 @@ public final class AiQueryExec extends SparkPlan implements UnaryExecNode {
 
     @Override
     public RDD<InternalRow> doExecute() {
-        GenerationOptions options = call.options();
+        GenerationOptions named = call.options();
+        Configuration hadoop = session().sessionState().newHadoopConf();
+        GenerationOptions options = named.on(named.engine().pinned(hadoop, LOG::info));
         SerializableConfiguration configuration =
-                new SerializableConfiguration(session().sessionState().newHadoopConf());
+                new SerializableConfiguration(ModelCache.sent(options.engine().model(), hadoop));
         PartitionQuestions questions = new PartitionQuestions(
                 PartitionQuestions.bound(call.prompt(), child.output()),
                 PartitionQuestions.bound(call.modelParameters(), child.output()),

@@ -48,6 +48,7 @@ class ArchitectureTest {
                         ROOT + ".model..",
                         ROOT + ".gguf..",
                         ROOT + ".safetensors..",
+                        ROOT + ".prequantized..",
                         ROOT + ".tokenizer..",
                         ROOT + ".chat..")
                 .should()

@@ -11,7 +11,7 @@ import io.github.sparkmixtral.job.inference.RunLimits;
 import io.github.sparkmixtral.job.inference.TokenBudget;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.InputReader;
-import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.ChatTemplateOption;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
@@ -47,9 +47,9 @@ final class BatchJob {
     /** @param spark is left as it was: the job runs in a session of its own beside it */
     BatchJob(SparkSession spark, JobOptions options) {
         this.spark = JobSession.of(spark);
-        this.options = options;
         this.configuration = spark.sessionState().newHadoopConf();
-        this.output = new JobOutput(this.spark, options, configuration);
+        this.options = options.on(options.generation().engine().pinned(configuration, LOG::info));
+        this.output = new JobOutput(this.spark, this.options, configuration);
     }
 
     /**
@@ -63,6 +63,7 @@ final class BatchJob {
         output.requireUsable(inputReader.files());
         ModelDescription model = describe();
         requireLength(model);
+        LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(model, inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
@@ -139,8 +140,7 @@ final class BatchJob {
 
     private ModelDescription describe() {
         EngineIdentity engine = options.generation().engine();
-        return new ModelCache(java.nio.file.Path.of(engine.modelCache()), configuration, LOG::info)
-                .describe(engine.model(), engine.quantization());
+        return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
     }
 
     private void requireLength(ModelDescription model) {

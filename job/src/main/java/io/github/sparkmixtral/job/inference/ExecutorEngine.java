@@ -6,7 +6,6 @@ import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.RootCause;
-import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
@@ -231,8 +230,7 @@ public final class ExecutorEngine {
             BackendOptions options = identity.backendOptions(
                     gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), ExecutorMemory.limit());
             BackendProvider provider = Backends.find(identity.backend());
-            Path path = new ModelCache(Path.of(identity.modelCache()), configuration, LOG::info)
-                    .localPath(identity.model());
+            Path path = identity.models(configuration, LOG::info).localPath(identity.model());
             model = ModelLoader.load(path, identity.quantization(), LOG::info);
             backend = provider.open(model, options);
             return new Loaded(model, CompletionService.start(model.description(), backend, identity.serviceOptions()));

@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.input.RequestReader;
+import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.ChunkCommitProtocol;
@@ -104,7 +105,7 @@ public record Generation(
         StructType schema = OutputColumns.schema(own, asked.severalOutputs(), asked.logprobs(), options.columns());
         Generation generation = new Generation(
                 options,
-                new SerializableConfiguration(configuration),
+                new SerializableConfiguration(ModelCache.sent(options.engine().model(), configuration)),
                 input.reader(),
                 input.columns(),
                 schema,

@@ -74,7 +74,8 @@ public record CellValues(ZoneId zone) {
         if (!Double.isFinite(value)) {
             return NODES.numberNode(value);
         }
-        BigDecimal digits = new BigDecimal(shortest);
+        // Java writes 5.0E-4, whose zero is no digit of the number's.
+        BigDecimal digits = new BigDecimal(shortest).stripTrailingZeros();
         return NODES.numberNode(digits.scale() < 1 ? digits.setScale(1) : digits);
     }
 

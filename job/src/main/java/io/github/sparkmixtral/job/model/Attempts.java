@@ -66,6 +66,9 @@ record Attempts(Pause pause, Consumer<String> progress) {
 
     private void await(String name, int failed, IOException cause) throws IOException {
         Duration time = pauseAfter(failed);
+        if (cause instanceof BusyException busy && busy.asked().compareTo(time) > 0) {
+            time = busy.asked();
+        }
         progress.accept(String.format(
                 Locale.ROOT,
                 "fetching %s broke off (%s): going on in %.1f s",

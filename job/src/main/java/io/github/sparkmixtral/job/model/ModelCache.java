@@ -17,6 +17,8 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -31,12 +33,18 @@ import org.apache.hadoop.fs.FileSystem;
  * @param configuration Hadoop's, for the file systems
  * @param progress gets lines for the log
  * @param pause waits before a transfer that broke off goes on
+ * @param environment variables that say how the Hugging Face Hub is asked
  */
-public record ModelCache(Path directory, Configuration configuration, Consumer<String> progress, Attempts.Pause pause) {
+public record ModelCache(
+        Path directory,
+        Configuration configuration,
+        Consumer<String> progress,
+        Attempts.Pause pause,
+        Map<String, String> environment) {
 
-    /** One that waits as long as it is asked to. */
+    /** One that waits as long as it is asked to, in this process's environment. */
     public ModelCache(Path directory, Configuration configuration, Consumer<String> progress) {
-        this(directory, configuration, progress, Thread::sleep);
+        this(directory, configuration, progress, Thread::sleep, System.getenv());
     }
 
     /** {@code spark-mixtral/models} in {@code $XDG_CACHE_HOME}, or else in {@code ~/.cache}. */
@@ -46,6 +54,40 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
                 ? Path.of(System.getProperty("user.home"), ".cache")
                 : Path.of(caches);
         return base.resolve("spark-mixtral").resolve("models");
+    }
+
+    /**
+     * A model as options name it, so that it means the same anywhere: a path becomes absolute, an id of the Hugging Face Hub or
+     * the address of its page its URI. A path that exists wins over an id.
+     *
+     * @throws io.github.sparkmixtral.job.fault.JobException with exit code 2 where it begins like a model of the Hub and is none
+     */
+    public static String located(String given) {
+        String model = HubModel.ofPage(given);
+        if (HubModel.isExplicit(model)) {
+            return HubModel.parse(model).toString();
+        }
+        if (!isLocal(model) || model.startsWith("file:")) {
+            return model;
+        }
+        Path path = Path.of(model);
+        return HubModel.isPossibleId(model) && !Files.exists(path)
+                ? HubModel.parse(model).toString()
+                : path.toAbsolutePath().toString();
+    }
+
+    /** The commit of a model of the Hugging Face Hub that is pinned to one. */
+    public static Optional<String> commit(String model) {
+        return HubModel.isExplicit(model) ? HubModel.parse(model).commit() : Optional.empty();
+    }
+
+    /** The model's path or URI without a revision of the Hugging Face Hub. */
+    public static String withoutRevision(String model) {
+        if (!HubModel.isExplicit(model)) {
+            return model;
+        }
+        HubModel hub = HubModel.parse(model);
+        return new HubModel(hub.owner(), hub.name(), Optional.empty(), hub.file()).toString();
     }
 
     /** Whether the model is a path of this host's own file system, rather than a URI to fetch. */
@@ -63,9 +105,27 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
                 ? Path.of(new org.apache.hadoop.fs.Path(model).toUri().getPath())
                 : Path.of(model);
         if (!Files.exists(path)) {
-            throw new ModelException("no such model: " + model);
+            throw new ModelException("no such model: " + model + ": give a path that exists, a URI, or a model of the"
+                    + " Hugging Face Hub with its owner, such as mistralai/Mixtral-8x7B-Instruct-v0.1");
         }
         return HuggingFaceCache.snapshot(path);
+    }
+
+    /**
+     * The model as it stays: of the Hugging Face Hub, the commit that its branch stands at now, and the file that it is. Whoever
+     * fetches this gets the same, however the branch moves on.
+     *
+     * @throws ModelException where there is none, or it cannot be asked for
+     */
+    public String pinned(String model) {
+        return HubModel.isExplicit(model)
+                ? remote(model, found -> found.source().toString())
+                : model;
+    }
+
+    /** What executors need to fetch the model as this host does: goes to them inside of their tasks, and nowhere else. */
+    public static Configuration sent(String model, Configuration configuration) {
+        return HubSettings.sent(model, System.getenv(), configuration);
     }
 
     /**
@@ -80,10 +140,19 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
     }
 
     private ModelDescription described(ModelSource model, Quantization quantization) throws IOException {
-        Path target = target(model);
-        return model.isWholeIn(target)
-                ? ModelLoader.describe(model.in(target), quantization)
+        Optional<Path> here = here(model);
+        return here.isPresent()
+                ? ModelLoader.describe(here.get(), quantization)
                 : new ModelHeads(model, attempts()).describe(quantization);
+    }
+
+    /** The model's path on this host, if all of it is here: in this cache, or in that of Hugging Face's own tools. */
+    private Optional<Path> here(ModelSource model) throws IOException {
+        if (model.fileSystem() instanceof HubFileSystem hub && model.isWholeIn(hub.snapshot(model.parent()))) {
+            return Optional.of(model.in(hub.snapshot(model.parent())));
+        }
+        Path target = target(model);
+        return model.isWholeIn(target) ? Optional.of(model.in(target)) : Optional.empty();
     }
 
     /**
@@ -102,6 +171,9 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
     private <T> T remote(String model, Use<T> use) {
         String shown = Redaction.redact(model);
         try {
+            if (HubModel.isExplicit(model)) {
+                return ofHub(HubModel.parse(model), shown, use);
+            }
             org.apache.hadoop.fs.Path source = new org.apache.hadoop.fs.Path(model);
             // An instance of its own: the shared ones are closed by whoever closes them.
             try (FileSystem fileSystem = FileSystem.newInstance(source.toUri(), withFileChecksums())) {
@@ -112,6 +184,16 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
         } catch (IOException | IllegalArgumentException e) {
             throw new ModelException(
                     Redaction.redact("the model " + model + " cannot be fetched: " + RootCause.sentence(e)), e);
+        }
+    }
+
+    private <T> T ofHub(HubModel model, String shown, Use<T> use) throws IOException {
+        HubSettings settings = HubSettings.of(environment, configuration);
+        try (HubClient client = new HubClient(settings, EnvironmentProxy.of(environment))) {
+            HubRepository repository = new HubRepository(model, settings, client, directory.resolve("hub"), attempts());
+            try (HubFileSystem hub = new HubFileSystem(repository, configuration)) {
+                return use.of(ModelSource.find(hub, hub.source(), shown));
+            }
         }
     }
 
@@ -131,6 +213,10 @@ public record ModelCache(Path directory, Configuration configuration, Consumer<S
     }
 
     private Path fetched(ModelSource model, String shown) throws IOException {
+        Optional<Path> whole = here(model);
+        if (whole.isPresent()) {
+            return whole.get();
+        }
         Path target = target(model);
         Files.createDirectories(target);
         // File locks are the process's: its own threads are kept apart by the monitor.

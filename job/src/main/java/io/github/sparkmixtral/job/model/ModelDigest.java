@@ -25,6 +25,9 @@ public final class ModelDigest {
      * @throws ModelException where it cannot be read
      */
     public static String of(String model, Configuration configuration) {
+        if (HubModel.isExplicit(model)) {
+            return ofHub(HubModel.parse(model));
+        }
         try {
             Path path = ModelCache.isLocal(model)
                     ? new Path(ModelCache.requireLocal(model).toAbsolutePath().toUri())
@@ -47,5 +50,12 @@ public final class ModelDigest {
         } catch (IOException | IllegalArgumentException e) {
             throw new ModelException("the model " + model + " cannot be read: " + RootCause.sentence(e), e);
         }
+    }
+
+    /** A commit is a digest of all that it holds, so that no byte has to be read. */
+    private static String ofHub(HubModel model) {
+        String commit = model.commit().orElseThrow(() -> new IllegalArgumentException(model + " names no commit"));
+        String file = model.file().map(path -> " " + path).orElse("");
+        return HexFormat.of().formatHex(ModelCache.sha256().digest((commit + file).getBytes(StandardCharsets.UTF_8)));
     }
 }

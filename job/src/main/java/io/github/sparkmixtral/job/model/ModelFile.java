@@ -15,6 +15,7 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.zip.CRC32;
 import java.util.zip.CRC32C;
 import java.util.zip.Checksum;
@@ -78,7 +79,7 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
             if (have == source.getLen()) {
                 return;
             }
-            tell(have > 0 ? "going on with" : "fetching", have);
+            tell(have > 0 ? "going on with" : "fetching", have, "");
             try (FSDataInputStream in = fileSystem.open(source.getPath())) {
                 in.seek(have);
                 copy(in, out);
@@ -91,7 +92,9 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
 
     private void copy(InputStream in, FileChannel out) throws IOException {
         byte[] buffer = new byte[BUFFER];
-        long told = out.position();
+        long begin = out.position();
+        long start = System.nanoTime();
+        long told = begin;
         while (out.position() < source.getLen()) {
             int read = in.read(buffer, 0, (int) Math.min(buffer.length, source.getLen() - out.position()));
             if (read < 0) {
@@ -103,36 +106,44 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
             }
             if (out.position() - told >= PROGRESS_BYTES) {
                 told = out.position();
-                tell("fetching", told);
+                double seconds = (System.nanoTime() - start) / 1e9;
+                tell(
+                        "fetching",
+                        told,
+                        String.format(
+                                Locale.ROOT, ", %.0f s left", seconds / (told - begin) * (source.getLen() - told)));
             }
         }
     }
 
-    private void tell(String what, long have) {
+    private void tell(String what, long have, String left) {
         attempts.progress()
                 .accept(String.format(
-                        Locale.ROOT, "%s %s: %.1f of %.1f MB", what, name(), have / 1e6, source.getLen() / 1e6));
+                                Locale.ROOT, "%s %s: %.1f of %.1f MB", what, name(), have / 1e6, source.getLen() / 1e6)
+                        + left);
     }
 
     private void check(Path part) throws IOException {
         Optional<String> expected = sha256Beside();
         if (expected.isPresent()) {
-            MessageDigest digest = ModelCache.sha256();
-            read(part, digest::update);
-            requireEqual(part, "SHA-256", expected.get(), HexFormat.of().formatHex(digest.digest()));
+            Digest digest = Digest.of(ModelCache.sha256());
+            read(part, digest.bytes());
+            requireEqual(
+                    part,
+                    "SHA-256",
+                    expected.get(),
+                    HexFormat.of().formatHex(digest.value().get()));
             return;
         }
         FileChecksum checksum = fileSystem.getFileChecksum(source.getPath());
-        Optional<Checksum> crc = checksum == null ? Optional.empty() : crc(checksum.getAlgorithmName());
-        if (crc.isPresent()) {
-            read(part, (bytes, offset, length) -> crc.get().update(bytes, offset, length));
-            byte[] value =
-                    ByteBuffer.allocate(4).putInt((int) crc.get().getValue()).array();
+        Optional<Digest> digest = checksum == null ? Optional.empty() : digest(checksum.getAlgorithmName());
+        if (digest.isPresent()) {
+            read(part, digest.get().bytes());
             requireEqual(
                     part,
                     checksum.getAlgorithmName(),
                     HexFormat.of().formatHex(checksum.getBytes()),
-                    HexFormat.of().formatHex(value));
+                    HexFormat.of().formatHex(digest.get().value().get()));
         }
     }
 
@@ -148,12 +159,28 @@ record ModelFile(FileSystem fileSystem, FileStatus source, Path target, Attempts
     }
 
     /** The checksums of whole files that can be computed from the bytes alone. */
-    private static Optional<Checksum> crc(String algorithm) {
+    private Optional<Digest> digest(String algorithm) {
         return switch (algorithm) {
-            case "COMPOSITE-CRC32C" -> Optional.of(new CRC32C());
-            case "COMPOSITE-CRC32" -> Optional.of(new CRC32());
+            case "COMPOSITE-CRC32C" -> Optional.of(Digest.of(new CRC32C()));
+            case "COMPOSITE-CRC32" -> Optional.of(Digest.of(new CRC32()));
+            case HubFile.Hash.SHA_256 -> Optional.of(Digest.of(ModelCache.sha256()));
+            case HubFile.Hash.GIT_SHA_1 -> Optional.of(Digest.of(HubFile.Hash.ofGit(source.getLen())));
             default -> Optional.empty();
         };
+    }
+
+    private record Digest(Bytes bytes, Supplier<byte[]> value) {
+        static Digest of(Checksum checksum) {
+            return new Digest(
+                    checksum::update,
+                    () -> ByteBuffer.allocate(4)
+                            .putInt((int) checksum.getValue())
+                            .array());
+        }
+
+        static Digest of(MessageDigest digest) {
+            return new Digest(digest::update, digest::digest);
+        }
     }
 
     private interface Bytes {

@@ -38,14 +38,12 @@ record ModelHeads(ModelSource model, Attempts attempts) {
     }
 
     private void bring(FileStatus file, Path target) throws IOException {
-        String name = file.getPath().getName();
-        boolean json = name.endsWith(".json") || name.startsWith("tokenizer.");
         WeightsHead head = new WeightsHead(model.fileSystem(), file, target);
         attempts.run(head.shown(), () -> 0, () -> {
-            if (json) {
-                copy(file, target);
-            } else {
+            if (model.isWeights(file)) {
                 head.read();
+            } else {
+                copy(file, target);
             }
         });
     }

@@ -58,6 +58,11 @@ record ModelSource(FileSystem fileSystem, Path source, boolean directory, List<F
         return slash < 0 ? "." : shown.substring(0, slash);
     }
 
+    /** Whether the file holds weights behind a head; all of any other is read at once. */
+    boolean isWeights(FileStatus file) {
+        return !directory || file.getPath().getName().endsWith(".safetensors");
+    }
+
     /** A name that no other model has, nor the same one once a file of it has changed. */
     String uniqueName() {
         StringBuilder identity = new StringBuilder(source.toString());

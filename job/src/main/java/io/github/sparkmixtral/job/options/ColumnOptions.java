@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.Task;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -74,6 +75,24 @@ public final class ColumnOptions {
                     "Columns of the input that the output does not get. They may still say what is asked. Default:"
                             + " none")
     List<String> dropColumns = new ArrayList<>();
+
+    @Option(
+            names = "--chat-template",
+            paramLabel = "FILE|none|mistral-v1|mistral-v3|chatml",
+            converter = ChatTemplateOption.class,
+            description =
+                    "Chat format in place of the model's own: a local file with a template in Jinja, or a format by"
+                            + " its name; none is Mistral's format that fits the vocabulary. Default: the chat_template of the"
+                            + " model's files, or Mistral's format where that is what it spells")
+    String chatTemplate;
+
+    @Option(
+            names = "--special-tokens",
+            paramLabel = "text|parse",
+            description =
+                    "What special tokens in a prompt become with --task complete: parse makes tokens of <s>, [INST],"
+                            + " <|im_start|> and the like, and adds no second BOS. Default: text, which spells them out")
+    SpecialTokens specialTokens;
 
     @Option(
             names = "--output-columns",

@@ -2,15 +2,19 @@ package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.MemoryLimit;
+import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.service.ServiceOptions;
 import java.io.Serializable;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.apache.hadoop.conf.Configuration;
 
 /**
  * What makes an engine another engine. Jobs whose identities are equal share one in each executor, whatever they lay under their
  * rows.
  *
- * @param model path or URI; a local path is absolute
+ * @param model path or URI; a local path is absolute, a model of the Hugging Face Hub {@code hf://owner/name@revision/file}
  * @param modelCache path of the directory for fetched models
  * @param kvCacheMemory bytes; 0 lets the backend choose
  * @param numThreads threads of the CPU backend; 0 lets it choose
@@ -28,9 +32,33 @@ public record EngineIdentity(
         int maxModelLen)
         implements Serializable {
 
-    /** The name that the column {@code model} has: that of the file or directory. */
+    /** This host's cache of models. */
+    public ModelCache models(Configuration configuration, Consumer<String> progress) {
+        return new ModelCache(Path.of(modelCache), configuration, progress);
+    }
+
+    /** The same engine for the model as it stays; see {@link ModelCache#pinned}. */
+    public EngineIdentity pinned(Configuration configuration, Consumer<String> progress) {
+        return withModel(models(configuration, progress).pinned(model));
+    }
+
+    /** The same with a model by another name. */
+    public EngineIdentity withModel(String other) {
+        return new EngineIdentity(
+                other,
+                modelCache,
+                quantization,
+                backend,
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                kvCacheMemory,
+                numThreads,
+                maxModelLen);
+    }
+
+    /** The name that the column {@code model} has: that of the file, directory or repository. */
     public String modelName() {
-        String path = model.replaceAll("/+$", "");
+        String path = ModelCache.withoutRevision(model).replaceAll("/+$", "");
         return path.substring(path.lastIndexOf('/') + 1);
     }
 

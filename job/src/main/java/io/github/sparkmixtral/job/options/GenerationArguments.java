@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.Task;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -88,7 +89,8 @@ public final class GenerationArguments {
      */
     public GenerationOptions resolve() {
         if (model.model == null || model.model.isBlank()) {
-            throw JobException.usage("--model is missing: give a directory, file or URI (--help shows every option)");
+            throw JobException.usage(
+                    "--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
         }
         if (!Backends.names().contains(engine.backend)) {
             throw JobException.usage("--backend must be one of "
@@ -106,7 +108,12 @@ public final class GenerationArguments {
         }
         return new GenerationOptions(
                 identity(),
-                new RequestDefaults(columns.task, columns.systemPrompt, sampling.parameters()),
+                new RequestDefaults(
+                        columns.task,
+                        columns.systemPrompt,
+                        sampling.parameters(),
+                        columns.chatTemplate,
+                        columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens),
                 new Columns(
                         columns.idColumn,
                         columns.promptColumn,
@@ -118,12 +125,9 @@ public final class GenerationArguments {
     }
 
     private EngineIdentity identity() {
-        String path = ModelCache.isLocal(model.model) && !model.model.startsWith("file:")
-                ? Path.of(model.model).toAbsolutePath().toString()
-                : model.model;
         Path cache = model.modelCache == null ? ModelCache.defaultDirectory() : model.modelCache;
         return new EngineIdentity(
-                path,
+                ModelCache.located(model.model),
                 cache.toAbsolutePath().toString(),
                 model.quantization,
                 engine.backend,

@@ -11,4 +11,10 @@ import java.io.Serializable;
  * @param columns what of a row is the request
  */
 public record GenerationOptions(EngineIdentity engine, RequestDefaults defaults, Columns columns)
-        implements Serializable {}
+        implements Serializable {
+
+    /** The same on another engine. */
+    public GenerationOptions on(EngineIdentity other) {
+        return new GenerationOptions(other, defaults, columns);
+    }
+}

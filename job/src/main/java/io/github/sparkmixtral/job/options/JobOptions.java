@@ -35,6 +35,25 @@ public record JobOptions(
         input = List.copyOf(input);
     }
 
+    /** The same on another engine. */
+    public JobOptions on(EngineIdentity engine) {
+        return new JobOptions(
+                generation.on(engine),
+                input,
+                inputFormat,
+                output,
+                order,
+                limits,
+                partitions,
+                failOnError,
+                maxErrorRatio,
+                show,
+                expectedColumn,
+                scoreBy,
+                verbose,
+                resolved);
+    }
+
     /** The share of rows that may be errors: none with {@code --fail-on-error}. */
     public double toleratedErrorRatio() {
         return failOnError ? 0 : maxErrorRatio;

@@ -8,10 +8,11 @@ import picocli.CommandLine.Option;
 public final class ModelOptions {
     @Option(
             names = "--model",
-            paramLabel = "PATH",
+            paramLabel = "PATH|HUB-ID",
             description =
-                    "Directory (Hugging Face's layout or Mistral's) or GGUF file of a Mixtral: a local path, or a URI that Hadoop opens"
-                            + " (hdfs://, s3a://, …), which is fetched once per host. Required.")
+                    "Directory (Hugging Face's layout or Mistral's) or GGUF file of a Mixtral: a local path, a URI that Hadoop opens"
+                            + " (hdfs://, s3a://, …), or a model of the Hugging Face Hub, as owner/name[@revision] or"
+                            + " hf:owner/name/file.gguf[@revision]; the last two are fetched once per host. Required.")
     String model;
 
     @Option(
@@ -23,7 +24,7 @@ public final class ModelOptions {
 
     @Option(
             names = "--quantization",
-            paramLabel = "none|q8_0|q4_0",
+            paramLabel = "none|q8_0|q4_0|nf4",
             defaultValue = "none",
             description = "Quantize the weights of a Hugging Face model on load; none keeps them as they are stored.")
     Quantization quantization;

@@ -4,15 +4,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.job.model.FileDigest;
+import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.Uris;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 
@@ -25,6 +28,7 @@ record Fingerprint(ObjectNode json) {
     /** Of a large input file, beside its time. */
     private static final int SAMPLES = 32;
 
+    private static final String COMMIT = "commit";
     private static final JsonMapper JSON = new JsonMapper();
 
     /** Options that change how a job runs, what it tells or where it writes, but no answer. */
@@ -73,16 +77,25 @@ record Fingerprint(ObjectNode json) {
             Configuration configuration)
             throws IOException {
         ObjectNode root = JSON.createObjectNode();
-        root.putObject("model")
+        ObjectNode loaded = root.putObject("model")
                 .put("format", model.format())
                 .put("parameters", model.parameters())
                 .put("digest", modelDigest);
+        ModelCache.commit(options.generation().engine().model()).ifPresent(commit -> loaded.put(COMMIT, commit));
         ObjectNode settings = root.putObject("options");
         options.resolved().forEach((name, values) -> {
             if (!WITHOUT_EFFECT.contains(name)) {
                 settings.set(name, JSON.valueToTree(values));
             }
         });
+        String chatTemplate = options.generation().defaults().chatTemplate();
+        if (chatTemplate != null && !chatTemplate.matches("[a-z0-9-]+")) {
+            // What the file says, not what it is called.
+            settings.put(
+                    "chat-template",
+                    UUID.nameUUIDFromBytes(chatTemplate.getBytes(StandardCharsets.UTF_8))
+                            .toString());
+        }
         ObjectNode input = root.putObject("input");
         if (files.isEmpty()) {
             input.put("table", options.input().getFirst());
@@ -112,7 +125,7 @@ record Fingerprint(ObjectNode json) {
         List<String> differences = new ArrayList<>();
         // As text: what was read has other types of numbers than what was made.
         if (!json.path("model").toString().equals(earlier.json.path("model").toString())) {
-            differences.add("the model is another one");
+            differences.add("the model is another one" + commits(earlier));
         }
         differences.addAll(optionDifferences(earlier));
         JsonNode table = earlier.json.path("input").path("table");
@@ -121,6 +134,15 @@ record Fingerprint(ObjectNode json) {
         }
         differences.addAll(fileDifferences(earlier, format, files, configuration));
         return differences;
+    }
+
+    /** What a model of the Hugging Face Hub was and is; a branch moves without anyone's doing. */
+    private String commits(Fingerprint earlier) {
+        String then = earlier.json.path("model").path(COMMIT).asText();
+        String now = json.path("model").path(COMMIT).asText();
+        return then.isEmpty() || then.equals(now)
+                ? ""
+                : " (commit " + then + (now.isEmpty() ? "" : ", not " + now) + ": add @" + then + " to keep to it)";
     }
 
     private List<String> optionDifferences(Fingerprint earlier) {

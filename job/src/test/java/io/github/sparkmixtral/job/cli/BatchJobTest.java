@@ -343,7 +343,11 @@ class BatchJobTest {
         Outcome unreadable = run("--model", broken, "--input", input, "--output", output);
 
         assertThat(missing.exitCode()).isEqualTo(ExitCode.MODEL_UNUSABLE);
-        assertThat(missing.lastLine()).isEqualTo("spark-mixtral: no such model: " + directory.resolve("none"));
+        assertThat(missing.lastLine())
+                .isEqualTo(
+                        "spark-mixtral: no such model: " + directory.resolve("none")
+                                + ": give a path that exists, a URI,"
+                                + " or a model of the Hugging Face Hub with its owner, such as mistralai/Mixtral-8x7B-Instruct-v0.1");
         assertThat(unreadable.exitCode()).isEqualTo(ExitCode.MODEL_UNUSABLE);
         assertThat(unreadable.lastLine()).contains("broken.gguf");
         assertThat(output).doesNotExist();

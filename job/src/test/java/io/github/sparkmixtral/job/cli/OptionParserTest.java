@@ -10,6 +10,7 @@ import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputMode;
 import io.github.sparkmixtral.model.Quantization;
+import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -67,6 +68,19 @@ class OptionParserTest {
         assertThat(options.maxErrorRatio()).isEqualTo(1);
         assertThat(options.generation().engine().backend()).isEqualTo("auto");
         assertThat(options.inputFormat()).isEmpty();
+    }
+
+    @Test
+    void takesAChatTemplateByNameOrFromAFile(@TempDir Path directory) throws IOException {
+        Path file = Files.writeString(directory.resolve("t.jinja"), "{{ messages[0].content }}");
+        assertThat(parse().generation().defaults().chatTemplate()).isNull();
+        assertThat(parse("--chat-template", "chatml").generation().defaults().chatTemplate())
+                .isEqualTo("chatml");
+        RequestDefaults defaults = parse("--chat-template", file.toString(), "--special-tokens", "parse")
+                .generation()
+                .defaults();
+        assertThat(defaults.chatTemplate()).isEqualTo("{{ messages[0].content }}");
+        assertThat(defaults.specialTokens()).isEqualTo(RequestDefaults.SpecialTokens.PARSE);
     }
 
     @Test
@@ -217,7 +231,9 @@ class OptionParserTest {
                     --stop=                    | --stop must not contain an empty string
                     --stop-token-ids x         | --stop-token-ids must be a whole number, not x
                     --task talk                | --task must be one of chat, complete, not talk
-                    --quantization q5          | --quantization must be one of none, q8_0, q4_0, not q5
+                    --chat-template nowhere.j2 | --chat-template must be none, mistral-v1, mistral-v3, chatml or a file with a template in Jinja, not nowhere.j2, which is no file
+                    --special-tokens some      | --special-tokens must be one of text, parse, not some
+                    --quantization q5          | --quantization must be one of none, q8_0, q4_0, nf4, not q5
                     --input-format xml         | --input-format must be one of jsonl, parquet, csv, text, table, not xml
                     --kv-cache-memory lots     | --kv-cache-memory must be a size such as 512m or 4g, or auto, not lots
                     --kv-cache-memory -5g      | --kv-cache-memory must be a size such as 512m or 4g, or auto, not -5g

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -50,7 +51,7 @@ class ModelCacheTest {
     private ModelCache cache() {
         Configuration configuration = new Configuration();
         configuration.set("fs.flaky.impl", FlakyFileSystem.class.getName());
-        return new ModelCache(directory.resolve("cache"), configuration, progress::add, pauses::add);
+        return new ModelCache(directory.resolve("cache"), configuration, progress::add, pauses::add, Map.of());
     }
 
     @Test
@@ -60,7 +61,7 @@ class ModelCacheTest {
         assertThat(directory.resolve("cache")).doesNotExist();
         assertThatThrownBy(() -> cache().localPath("/no/where"))
                 .isInstanceOf(ModelException.class)
-                .hasMessage("no such model: /no/where");
+                .hasMessageStartingWith("no such model: /no/where: give a path that exists");
         assertThatThrownBy(() -> cache().localPath("flaky:/no/where"))
                 .isInstanceOf(ModelException.class)
                 .hasMessage("no such model: flaky:/no/where");
@@ -147,9 +148,14 @@ class ModelCacheTest {
         FlakyFileSystem.breakAfter = 1 << 20;
         FlakyFileSystem.FAILURES_LEFT.set(100);
         Configuration configuration = cache().configuration();
-        ModelCache interrupted = new ModelCache(directory.resolve("cache"), configuration, progress::add, _ -> {
-            throw new InterruptedException();
-        });
+        ModelCache interrupted = new ModelCache(
+                directory.resolve("cache"),
+                configuration,
+                progress::add,
+                _ -> {
+                    throw new InterruptedException();
+                },
+                Map.of());
 
         assertThatThrownBy(() -> interrupted.localPath("flaky:" + remote))
                 .isInstanceOf(ModelException.class)

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
@@ -42,7 +43,7 @@ class ModelHeadsTest {
     }
 
     private ModelCache cache() {
-        return new ModelCache(directory.resolve("cache"), configuration, _ -> {}, pauses::add);
+        return new ModelCache(directory.resolve("cache"), configuration, _ -> {}, pauses::add, Map.of());
     }
 
     private ModelDescription describe(Path model) {

@@ -204,7 +204,7 @@ final class SyntheticModel {
                     data.set(HALF, at + 2, Float.floatToFloat16((float) (7.5 * deviation / 258)));
                 }
             }
-            case Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 ->
+            case Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4, NF4 ->
                 throw new IllegalArgumentException(
                         "no random weights of type " + type + "; take F32, F16, BF16, Q8_0, Q4_0 or Q4_K");
         }

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.chat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 
 /**
@@ -9,11 +10,17 @@ import java.util.List;
  * @param toolCalls the assistant's calls; empty for every other role
  * @param toolCallId the call that a tool message answers; null for every other role
  * @param toolName the tool that a tool message comes from; may be null
+ * @param json the object that it was read from, whose other keys a chat template may look at; null where there is none
  */
-public record ChatMessage(Role role, String content, List<ToolCall> toolCalls, String toolCallId, String toolName) {
+public record ChatMessage(
+        Role role, String content, List<ToolCall> toolCalls, String toolCallId, String toolName, JsonNode json) {
 
     public ChatMessage {
         toolCalls = List.copyOf(toolCalls);
+    }
+
+    public ChatMessage(Role role, String content, List<ToolCall> toolCalls, String toolCallId, String toolName) {
+        this(role, content, toolCalls, toolCallId, toolName, null);
     }
 
     /** A message that is only text. */

@@ -39,7 +39,8 @@ final class ConversationJson {
                 content(path + ".content", node.get("content"), role == Role.ASSISTANT && !calls.isEmpty()),
                 calls,
                 optionalText(path + ".tool_call_id", node.get("tool_call_id")),
-                optionalText(path + ".name", node.get("name")));
+                optionalText(path + ".name", node.get("name")),
+                node);
     }
 
     /** A message as ShareGPT's data sets have it: {@code {"from": "human", "value": "…"}}. */
@@ -140,7 +141,8 @@ final class ConversationJson {
         return new Tool(
                 text(path + ".function.name", function.get("name")),
                 description == null ? "" : description,
-                isAbsent(parameters) ? NODES.objectNode() : parameters);
+                isAbsent(parameters) ? NODES.objectNode() : parameters,
+                node);
     }
 
     private static void requireFunction(String path, JsonNode node) {

@@ -6,8 +6,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.TextNode;
-import java.math.BigDecimal;
-import java.math.MathContext;
+import io.github.sparkmixtral.chat.template.PythonFloat;
 import java.util.Iterator;
 import java.util.Map;
 
@@ -22,11 +21,6 @@ final class PythonJson {
 
     private static final JsonMapper WITH_NAN =
             STRICT.rebuild().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
-
-    /** Python writes a float without an exponent if its first digit lies between these powers of ten. */
-    private static final int LOWEST_PLAIN_EXPONENT = -4;
-
-    private static final int LOWEST_SCIENTIFIC_EXPONENT = 16;
 
     private PythonJson() {}
 
@@ -53,7 +47,8 @@ final class PythonJson {
             case OBJECT -> writeObject(node, output);
             case ARRAY -> writeArray(node, output);
             case STRING -> writeString(node.textValue(), output);
-            case NUMBER -> output.append(node.isIntegralNumber() ? node.asText() : number(node.doubleValue()));
+            case NUMBER ->
+                output.append(node.isIntegralNumber() ? node.asText() : PythonFloat.json(node.doubleValue()));
             case BOOLEAN, NULL, MISSING, BINARY, POJO -> output.append(node.asText());
         }
     }
@@ -102,41 +97,5 @@ final class PythonJson {
             }
         }
         output.append('"');
-    }
-
-    /** {@code float.__repr__}: the shortest digits that give the number back, as Java has them too, in Python's layout. */
-    private static String number(double value) {
-        if (Double.isNaN(value)) {
-            return "NaN";
-        }
-        String sign = Math.copySign(1, value) < 0 ? "-" : "";
-        double magnitude = Math.abs(value);
-        if (Double.isInfinite(magnitude)) {
-            return sign + "Infinity";
-        }
-        if (magnitude == 0) {
-            return sign + "0.0";
-        }
-        BigDecimal shortest = shortest(magnitude);
-        String digits = shortest.unscaledValue().toString();
-        int exponent = digits.length() - 1 - shortest.scale();
-        if (exponent < LOWEST_PLAIN_EXPONENT || exponent >= LOWEST_SCIENTIFIC_EXPONENT) {
-            String fraction = digits.length() > 1 ? "." + digits.substring(1) : "";
-            return sign
-                    + digits.charAt(0)
-                    + fraction
-                    + (exponent < 0 ? "e-" : "e+")
-                    + (Math.abs(exponent) < 10 ? "0" : "")
-                    + Math.abs(exponent);
-        }
-        String plain = shortest.toPlainString();
-        return sign + plain + (plain.contains(".") ? "" : ".0");
-    }
-
-    private static BigDecimal shortest(double magnitude) {
-        BigDecimal shortest = new BigDecimal(Double.toString(magnitude)).stripTrailingZeros();
-        // Java gives at least two digits, even where one would do: 4.9E-324 for 5e-324.
-        BigDecimal oneDigit = shortest.round(new MathContext(1));
-        return oneDigit.doubleValue() == magnitude ? oneDigit : shortest;
     }
 }

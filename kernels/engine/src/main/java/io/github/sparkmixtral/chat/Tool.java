@@ -8,5 +8,11 @@ import com.fasterxml.jackson.databind.JsonNode;
  * @param name letters, digits, underscores and dashes, at most 64
  * @param description may be empty
  * @param parameters JSON schema of the arguments: an object
+ * @param json the object that it was read from, as a chat template sees it; null where there is none
  */
-public record Tool(String name, String description, JsonNode parameters) {}
+public record Tool(String name, String description, JsonNode parameters, JsonNode json) {
+
+    public Tool(String name, String description, JsonNode parameters) {
+        this(name, description, parameters, null);
+    }
+}

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.QuantizedRow;
+import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
@@ -83,7 +84,7 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     /** Bits that an element takes, where it is not held in bfloat16. */
     int bits() {
         return switch (tensor.type()) {
-            case Q4_0, Q4_1, Q2_K, Q3_K, Q4_K, TQ1_0, TQ2_0 -> 4;
+            case Q4_0, Q4_1, Q2_K, Q3_K, Q4_K, TQ1_0, TQ2_0, NF4 -> 4;
             case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4 -> 8;
             case F16, BF16 -> 16;
             case F32 -> 32;
@@ -229,12 +230,12 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
 
     private void packElements(int panel) {
         long at = panel * panelBytes();
+        RowReader reader = new RowReader(tensor);
         if (type() == TensorType.F32) {
             int[] row = new int[columns()];
             int[] elements = new int[columns() * WIDTH];
             for (int output = 0; output < outputs(panel); output++) {
-                long from = (panel * WIDTH + output) * tensor.rowBytes();
-                MemorySegment.copy(tensor.data(), INT, from, row, 0, row.length);
+                MemorySegment.copy(reader.row(panel * WIDTH + output), INT, 0, row, 0, row.length);
                 for (int i = 0; i < row.length; i++) {
                     elements[i * WIDTH + output] = row[i];
                 }
@@ -247,7 +248,7 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
         long[] elements = new long[columns() * WIDTH / 4];
         for (int output = 0; output < outputs(panel); output += 4) {
             for (int i = 0; i < 4; i++) {
-                readHalves(panel, output + i, rows[i]);
+                readHalves(reader, panel, output + i, rows[i]);
             }
             interleave(rows[0], rows[1], rows[2], rows[3], elements, output / 4);
         }
@@ -255,13 +256,14 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     }
 
     private void packBfloat16(int panel) {
+        RowReader reader = new RowReader(tensor);
         float[] decoded = new float[bfloat16Columns()];
         short[][] rows = new short[4][bfloat16Columns()];
         int pairs = bfloat16Columns() / 2;
         long[] elements = new long[pairs * BFLOAT16_WIDTH / 2];
         for (int output = 0; output < outputs(panel); output += 4) {
             for (int i = 0; i < 4; i++) {
-                round(panel, output + i, decoded, rows[i]);
+                round(reader, panel, output + i, decoded, rows[i]);
             }
             int at = (output / WIDTH * pairs * WIDTH + output % WIDTH) / 2;
             long overflows = 0;
@@ -280,16 +282,16 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     }
 
     /** Reads an output's weights as bfloat16, zeros where there is no such output. */
-    private void round(int panel, int output, float[] decoded, short[] rounded) {
+    private void round(RowReader reader, int panel, int output, float[] decoded, short[] rounded) {
         if (output >= outputs(panel)) {
             Arrays.fill(rounded, (short) 0);
             return;
         }
-        long from = (firstOutput(panel) + output) * tensor.rowBytes();
+        MemorySegment row = reader.row(firstOutput(panel) + output);
         if (type() == TensorType.BF16) {
-            MemorySegment.copy(tensor.data(), SHORT, from, rounded, 0, columns());
+            MemorySegment.copy(row, SHORT, 0, rounded, 0, columns());
         } else {
-            type().decode(tensor.data(), from, decoded, 0, columns());
+            type().decode(row, 0, decoded, 0, columns());
             for (int i = 0; i < rounded.length; i++) {
                 rounded[i] = (short) (Float.floatToRawIntBits(decoded[i]) + BFLOAT16_HALF >> 16);
             }
@@ -300,13 +302,12 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
         return row[2 * i] & 0xFFFF | row[2 * i + 1] << 16;
     }
 
-    private void readHalves(int panel, int output, short[] row) {
+    private void readHalves(RowReader reader, int panel, int output, short[] row) {
         if (output >= outputs(panel)) {
             Arrays.fill(row, (short) 0);
             return;
         }
-        long from = (panel * WIDTH + output) * tensor.rowBytes();
-        MemorySegment.copy(tensor.data(), SHORT, from, row, 0, row.length);
+        MemorySegment.copy(reader.row(panel * WIDTH + output), SHORT, 0, row, 0, row.length);
         if (type() == TensorType.F16) {
             requireFinite(row, HALF_INFINITY, panel, output);
         }

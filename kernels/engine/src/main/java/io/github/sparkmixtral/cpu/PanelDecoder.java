@@ -5,7 +5,9 @@ import static io.github.sparkmixtral.cpu.VectorMath.INTS;
 
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -33,6 +35,16 @@ final class PanelDecoder {
     private static final int HALF = 0x8FFFE000;
 
     private static final int STEP = FLOATS.length();
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /** Bits of NF4's levels, divided by 16. */
+    private static final int[] LEVELS = IntStream.range(0, 16)
+            .map(i -> Float.floatToRawIntBits(TensorType.NF4.level(i) / 16))
+            .toArray();
+
     private static final int WIDTH = PackedMatrix.WIDTH;
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final VectorSpecies<Short> SHORTS =
@@ -52,6 +64,13 @@ final class PanelDecoder {
                 MemorySegment.copy(weights.panels(), at, workspace.panel, 0, (long) columns * WIDTH * Float.BYTES);
             case F16 -> halves(weights.panels(), at, columns, workspace.panel);
             case BF16 -> upperHalves(weights.panels(), at, columns, workspace.panel);
+            case NF4 -> {
+                scales(weights, panel, column, columns, workspace);
+                int shift = Integer.numberOfTrailingZeros(weights.type().scaleBlock());
+                for (int lane = 0; lane < WIDTH; lane += STEP) {
+                    levels(weights.panels(), first + weights.quants(column, lane), shift, columns, lane, workspace);
+                }
+            }
             default -> {
                 scales(weights, panel, column, columns, workspace);
                 int shift = Integer.numberOfTrailingZeros(weights.type().scaleBlock());
@@ -140,6 +159,34 @@ final class PanelDecoder {
             FloatVector factor = (FloatVector) ByteVector.fromMemorySegment(BYTES, data, factors + i, ORDER)
                     .convertShape(VectorOperators.B2F, FLOATS, 0);
             factor.mul(FloatVector.fromArray(FLOATS, out, i - block * WIDTH)).intoArray(out, i - block * WIDTH);
+        }
+    }
+
+    /** As {@link #quants}, for the levels that quants of 4 bits mean; divided by the power of two that multipliers have in them. */
+    private static void levels(MemorySegment data, long at, int shift, int columns, int lane, Workspace workspace) {
+        MemorySegment panel = workspace.panel;
+        IntVector low = IntVector.fromArray(INTS, LEVELS, 0);
+        IntVector high = IntVector.fromArray(INTS, LEVELS, LEVELS.length - STEP);
+        for (int c = 0; c < columns; c++) {
+            long word = at + (long) (c >> 3) * WIDTH * Integer.BYTES;
+            long to = ((long) c * WIDTH + lane) * Float.BYTES;
+            int scale = (c >> shift) * WIDTH + lane;
+            int turn = PackedMatrix.FRACTION - 4 + 4 * (c & 7);
+            if (STEP < 8) {
+                for (int i = 0; i < STEP; i++) {
+                    int quants = Integer.rotateRight(data.get(INT, word + (long) i * Integer.BYTES), turn);
+                    float level = Float.intBitsToFloat(LEVELS[quants & 0xF]);
+                    panel.set(FLOAT, to + (long) i * Float.BYTES, level * workspace.multipliers[scale + i]);
+                }
+                continue;
+            }
+            IntVector index = IntVector.fromMemorySegment(INTS, data, word, ORDER)
+                    .lanewise(VectorOperators.ROR, turn)
+                    .and(0xF);
+            IntVector bits = STEP == 8 ? index.selectFrom(low, high) : index.selectFrom(low);
+            bits.reinterpretAsFloats()
+                    .mul(FloatVector.fromArray(FLOATS, workspace.multipliers, scale))
+                    .intoMemorySegment(panel, to, ORDER);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -34,10 +35,11 @@ final class ScalarKernels implements Kernels {
     @Override
     public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
         Tensor tensor = weights.tensor();
+        RowReader reader = new RowReader(tensor);
         float[] decoded = new float[tensor.columns()];
         int first = weights.firstOutput(panel);
         for (int output = first; output < first + weights.outputs(panel); output++) {
-            tensor.type().decode(tensor.data(), output * tensor.rowBytes(), decoded, 0, decoded.length);
+            tensor.type().decode(reader.row(output), 0, decoded, 0, decoded.length);
             for (int row = 0; row < in.count(); row++) {
                 int x = in.offset(row);
                 double sum = 0;

@@ -85,7 +85,9 @@ final class VectorKernels implements Kernels {
         Arrays.fill(products, 0, (rows + QuantizedTiles.SPARE_ROWS) * WIDTH, 0);
         for (int column = 0; column < weights.columns(); column += Workspace.COLUMNS) {
             int columns = Math.min(Workspace.COLUMNS, weights.columns() - column);
-            if (rows <= QuantizedTiles.ROWS && weights.type().isQuantized()) {
+            if (rows <= QuantizedTiles.ROWS
+                    && weights.type().isQuantized()
+                    && !weights.type().isTable()) {
                 QuantizedTiles.multiply(
                         in.matrix(), in.indices(), in.from(), rows, weights, panel, column, columns, workspace);
             } else {

@@ -106,6 +106,29 @@ public record SamplingParameters(
                 logitBias);
     }
 
+    /** The same with more tokens that end the generation. */
+    public SamplingParameters withStopTokens(List<Integer> more) {
+        List<Integer> all = new java.util.ArrayList<>(stopTokenIds);
+        all.addAll(more);
+        return new SamplingParameters(
+                maxTokens,
+                minTokens,
+                temperature,
+                topP,
+                topK,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                stop,
+                all,
+                n,
+                logprobs,
+                ignoreEos,
+                logitBias);
+    }
+
     private static void atLeast(String name, int value, int least) {
         require(value >= least, name, value, "at least " + least);
     }

@@ -2,11 +2,13 @@ package io.github.sparkmixtral.gguf;
 
 import io.github.sparkmixtral.file.ModelException;
 import java.lang.foreign.MemorySegment;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * The key-value pairs of a GGUF file, by key, with the type that the reader of a key asks for. Integers may be stored in any
@@ -124,6 +126,11 @@ public final class GgufMetadata {
             reader.skip((long) count * size, key);
         }
         return new Array(type, count, position);
+    }
+
+    /** All keys. */
+    public Set<String> keys() {
+        return Collections.unmodifiableSet(values.keySet());
     }
 
     public boolean has(String key) {

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.gguf.GgufMetadata;
@@ -7,13 +8,17 @@ import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tokenizer.Vocabulary;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A Mixtral as llama.cpp stores it: architecture {@code llama} with experts, which lie merged in one tensor per projection
  * ({@code ffn_gate_exps}) or, in files of before April 2024, in one tensor each ({@code ffn_gate.E}).
  */
 final class GgufCheckpoint {
+    private static final String TEMPLATE = "tokenizer.chat_template";
+
     private final GgufFile file;
     private final GgufMetadata metadata;
     private final Tensors tensors;
@@ -48,6 +53,18 @@ final class GgufCheckpoint {
                 metadata.integer("tokenizer.ggml.bos_token_id").orElse(1),
                 metadata.integer("tokenizer.ggml.eos_token_id").orElse(2),
                 metadata.flag("tokenizer.ggml.add_space_prefix").orElse(true));
+    }
+
+    /** The chat templates that the metadata holds. */
+    static ChatTemplates chatTemplates(GgufFile file) {
+        GgufMetadata metadata = file.metadata();
+        Map<String, String> templates = new HashMap<>();
+        metadata.string(TEMPLATE).ifPresent(template -> templates.put("default", template));
+        metadata.keys().stream()
+                .filter(key -> key.startsWith(TEMPLATE + "."))
+                .forEach(key -> metadata.string(key)
+                        .ifPresent(template -> templates.put(key.substring(TEMPLATE.length() + 1), template)));
+        return new ChatTemplates(file.file() + " (" + TEMPLATE + ")", templates, Map.of());
     }
 
     private Checkpoint checkpoint() {
@@ -156,11 +173,13 @@ final class GgufCheckpoint {
     private List<Integer> endTokens() {
         List<Integer> tokens = new ArrayList<>();
         tokens.add(metadata.integer("tokenizer.ggml.eos_token_id").orElse(2));
-        metadata.integer("tokenizer.ggml.eot_token_id").ifPresent(token -> {
-            if (!tokens.contains(token)) {
-                tokens.add(token);
-            }
-        });
+        for (String key : List.of("tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id")) {
+            metadata.integer(key).ifPresent(token -> {
+                if (!tokens.contains(token)) {
+                    tokens.add(token);
+                }
+            });
+        }
         return tokens;
     }
 

@@ -3,6 +3,8 @@ package io.github.sparkmixtral.model;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.file.JsonFile;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.prequantized.QuantizationConfig;
+import io.github.sparkmixtral.prequantized.QuantizedModules;
 import io.github.sparkmixtral.safetensors.SafetensorsDirectory;
 import io.github.sparkmixtral.tensor.StoredTensor;
 import io.github.sparkmixtral.tensor.Tensor;
@@ -12,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.regex.Pattern;
 
 /**
  * A Hugging Face directory: {@code config.json} and safetensors under the names of the published checkpoints
@@ -20,16 +21,14 @@ import java.util.regex.Pattern;
  * ({@code mlp.experts.gate_up_proj}, all experts in one tensor).
  */
 final class HuggingFaceCheckpoint {
-    /** As GPTQ, AWQ, bitsandbytes, compressed-tensors and FP8 name what belongs to a quantized matrix. */
-    private static final Pattern QUANTIZATION_TENSOR = Pattern.compile(
-            ".*[._](qweight|qzeros|scales|g_idx|absmax|quant_map|quant_state.*|SCB|weight_packed|weight_scale.*|weight_zero_point|input_scale)");
-
     private final ModelConfig config;
     private final Tensors tensors;
+    private final QuantizedModules modules;
 
-    private HuggingFaceCheckpoint(ModelConfig config, Tensors tensors) {
+    private HuggingFaceCheckpoint(ModelConfig config, Tensors tensors, QuantizedModules modules) {
         this.config = config;
         this.tensors = tensors;
+        this.modules = modules;
     }
 
     /**
@@ -51,11 +50,13 @@ final class HuggingFaceCheckpoint {
         ModelConfig config = HuggingFaceConfig.read(file, json, generation);
         Map<String, StoredTensor> stored =
                 SafetensorsDirectory.read(directory, files).orElseThrow(() -> noWeights(directory));
-        List<String> notes = quantizationNotes(file, json.path("quantization_config"), stored);
         Tensors tensors = new Tensors(directory, stored);
-        Weights weights = new HuggingFaceCheckpoint(config, tensors)
+        QuantizedModules modules =
+                new QuantizedModules(QuantizationConfig.read(directory, json, files), tensors::find, tensors::required);
+        Weights weights = new HuggingFaceCheckpoint(config, tensors, modules)
                 .weights(json.path("tie_word_embeddings").asBoolean(false));
-        return new Checkpoint("safetensors", config, weights, tensors.unused(), notes);
+        String container = modules.format().isEmpty() ? "safetensors" : "safetensors " + modules.format() + " as";
+        return new Checkpoint(container, config, weights, tensors.unused(), notes(file, json, modules));
     }
 
     private static ModelException noWeights(String directory) {
@@ -65,25 +66,15 @@ final class HuggingFaceCheckpoint {
     }
 
     /** Merging tools leave a {@code quantization_config} behind where the weights are none: the tensors decide. */
-    private static List<String> quantizationNotes(
-            String file, JsonNode quantization, Map<String, StoredTensor> stored) {
-        if (quantization.isMissingNode() || quantization.isNull()) {
+    private static List<String> notes(String file, JsonNode json, QuantizedModules modules) {
+        JsonNode quantization = json.path("quantization_config");
+        if (quantization.isMissingNode()
+                || quantization.isNull()
+                || !modules.format().isEmpty()) {
             return List.of();
-        }
-        if (isQuantized(stored)) {
-            throw new ModelException(
-                    "%s: the weights are quantized (quantization_config: quant_method %.60s), which is not supported; take the unquantized model with --quantization q8_0 or q4_0, or a GGUF file"
-                            .formatted(file, quantization.get("quant_method")));
         }
         return List.of("%s: ignored quantization_config (quant_method %.60s), because the weights are not quantized"
                 .formatted(file, quantization.get("quant_method")));
-    }
-
-    /** Whether there are weights of a type that is not float, or tensors that belong to quantized weights. */
-    private static boolean isQuantized(Map<String, StoredTensor> stored) {
-        return stored.values().stream()
-                .anyMatch(tensor -> tensor.type().isEmpty()
-                        || QUANTIZATION_TENSOR.matcher(tensor.name()).matches());
     }
 
     private Weights weights(boolean tied) {
@@ -97,7 +88,7 @@ final class HuggingFaceCheckpoint {
         // A tied model may still store its head; transformers uses it then.
         Tensor head = tied && !tensors.has("lm_head.weight")
                 ? embedding
-                : tensors.matrix("lm_head.weight", config.vocabularySize(), hidden);
+                : modules.matrix("lm_head", config.vocabularySize(), hidden);
         return new Weights(embedding, layers, norm, head);
     }
 
@@ -108,12 +99,12 @@ final class HuggingFaceCheckpoint {
         String block = prefix + (tensors.has(prefix + "mlp.gate.weight") ? "mlp." : "block_sparse_moe.");
         return new Weights.Layer(
                 tensors.matrix(prefix + "input_layernorm.weight", 1, hidden),
-                tensors.matrix(prefix + "self_attn.q_proj.weight", queries, hidden),
-                tensors.matrix(prefix + "self_attn.k_proj.weight", keys, hidden),
-                tensors.matrix(prefix + "self_attn.v_proj.weight", keys, hidden),
-                tensors.matrix(prefix + "self_attn.o_proj.weight", hidden, queries),
+                modules.matrix(prefix + "self_attn.q_proj", queries, hidden),
+                modules.matrix(prefix + "self_attn.k_proj", keys, hidden),
+                modules.matrix(prefix + "self_attn.v_proj", keys, hidden),
+                modules.matrix(prefix + "self_attn.o_proj", hidden, queries),
                 tensors.matrix(prefix + "post_attention_layernorm.weight", 1, hidden),
-                tensors.matrix(block + "gate.weight", config.experts(), hidden),
+                modules.matrix(block + "gate", config.experts(), hidden),
                 tensors.has(block + "experts.gate_up_proj")
                         ? stackedExperts(block + "experts.")
                         : separateExperts(block + "experts."));
@@ -125,9 +116,9 @@ final class HuggingFaceCheckpoint {
         List<Weights.Expert> experts = new ArrayList<>();
         for (int expert = 0; expert < config.experts(); expert++) {
             experts.add(new Weights.Expert(
-                    tensors.matrix(prefix + expert + ".w1.weight", intermediate, hidden),
-                    tensors.matrix(prefix + expert + ".w3.weight", intermediate, hidden),
-                    tensors.matrix(prefix + expert + ".w2.weight", hidden, intermediate)));
+                    modules.matrix(prefix + expert + ".w1", intermediate, hidden),
+                    modules.matrix(prefix + expert + ".w3", intermediate, hidden),
+                    modules.matrix(prefix + expert + ".w2", hidden, intermediate)));
         }
         return experts;
     }

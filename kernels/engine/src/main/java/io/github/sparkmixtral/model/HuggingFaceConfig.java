@@ -3,8 +3,10 @@ package io.github.sparkmixtral.model;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.file.ModelException;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * {@code config.json} of a {@code MixtralForCausalLM}, as transformers 4 and 5 write it. An absent key has the default that
@@ -21,7 +23,7 @@ final class HuggingFaceConfig {
 
     /**
      * @param file {@code config.json}, for error messages
-     * @param generation {@code generation_config.json}, whose end-of-sequence tokens go before those of {@code config}
+     * @param generation {@code generation_config.json}, whose end-of-sequence tokens count beside those of {@code config}
      * @throws ModelException where it describes another model, or a Mixtral that is not supported
      */
     static ModelConfig read(String file, JsonNode config, Optional<JsonNode> generation) {
@@ -37,10 +39,10 @@ final class HuggingFaceConfig {
     private ModelConfig modelConfig(Optional<JsonNode> generation) {
         int hidden = integer("hidden_size", 4096);
         int heads = integer("num_attention_heads", 32);
-        List<Integer> eos = generation
-                .map(g -> tokens("generation_config.json: eos_token_id", g.get("eos_token_id")))
-                .filter(tokens -> !tokens.isEmpty())
-                .orElseGet(() -> tokens("eos_token_id", config.get("eos_token_id")));
+        // Fine-tunings change one of the two files and forget the other: what either names ends a generation.
+        Set<Integer> eos = new LinkedHashSet<>();
+        generation.ifPresent(g -> eos.addAll(tokens("generation_config.json: eos_token_id", g.get("eos_token_id"))));
+        eos.addAll(tokens("eos_token_id", config.get("eos_token_id")));
         return new ModelConfig(
                 hidden,
                 integer("intermediate_size", 14336),
@@ -57,7 +59,7 @@ final class HuggingFaceConfig {
                 slidingWindow(),
                 ModelConfig.RopeLayout.HALVES,
                 integer("bos_token_id", 1),
-                eos.isEmpty() ? List.of(2) : eos);
+                eos.isEmpty() ? List.of(2) : List.copyOf(eos));
     }
 
     private void checkSupported() {

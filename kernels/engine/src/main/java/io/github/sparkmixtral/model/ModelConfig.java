@@ -86,6 +86,27 @@ public record ModelConfig(
         addressable("the matrices of a layer's experts", Long.MAX_VALUE / 4, experts, 2, intermediateSize, hiddenSize);
     }
 
+    /** The same with these tokens that end a generation. */
+    ModelConfig withEosTokenIds(List<Integer> other) {
+        return new ModelConfig(
+                hiddenSize,
+                intermediateSize,
+                layers,
+                heads,
+                kvHeads,
+                headDimension,
+                experts,
+                expertsPerToken,
+                vocabularySize,
+                maxPositions,
+                ropeTheta,
+                rmsNormEpsilon,
+                slidingWindow,
+                ropeLayout,
+                bosTokenId,
+                other);
+    }
+
     /** {@code [headDimension / 2]} radians per position of each rotated pair, rounded where Hugging Face transformers rounds them. */
     public float[] ropeFrequencies() {
         float[] frequencies = new float[headDimension / 2];

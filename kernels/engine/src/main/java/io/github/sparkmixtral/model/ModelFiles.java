@@ -188,7 +188,10 @@ public record ModelFiles(Layout layout, List<String> names, List<String> notes) 
     }
 
     private static boolean belongsToHuggingFaceLayout(String name) {
-        return isWeights(name) || name.endsWith(".json") || name.startsWith("tokenizer.");
+        return isWeights(name)
+                || name.endsWith(".json")
+                || name.startsWith("chat_template.")
+                || name.startsWith("tokenizer.");
     }
 
     private static boolean belongsToMistralLayout(String name) {

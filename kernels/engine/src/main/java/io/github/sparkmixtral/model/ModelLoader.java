@@ -1,10 +1,12 @@
 package io.github.sparkmixtral.model;
 
+import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
+import io.github.sparkmixtral.tokenizer.TurnTokens;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -12,10 +14,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
@@ -83,7 +87,7 @@ public final class ModelLoader {
         }
     }
 
-    private record Contents(Checkpoint checkpoint, Tokenizer tokenizer) {}
+    private record Contents(Checkpoint checkpoint, Tokenizer tokenizer, ChatTemplates templates) {}
 
     /** @param notes lines for the log */
     private record Opened(Checkpoint checkpoint, ModelDescription description, List<String> notes) {}
@@ -107,33 +111,60 @@ public final class ModelLoader {
             case HUGGING_FACE ->
                 new Contents(
                         HuggingFaceCheckpoint.read(directory.toString(), files),
-                        TokenizerFiles.ofHuggingFaceLayout(directory));
+                        TokenizerFiles.ofHuggingFaceLayout(directory),
+                        ChatTemplateFiles.read(directory.toString(), files));
             case MISTRAL ->
                 new Contents(
                         MistralCheckpoint.read(directory.toString(), model.names(), files, transposition),
-                        TokenizerFiles.ofMistralLayout(directory));
+                        TokenizerFiles.ofMistralLayout(directory),
+                        ChatTemplates.NONE);
             case GGUF -> {
                 String name = isDirectory
                         ? model.names().getFirst()
                         : path.getFileName().toString();
                 GgufFile file = GgufFile.read(directory.toString(), name, files);
-                yield new Contents(GgufCheckpoint.read(file), Tokenizer.of(GgufCheckpoint.vocabulary(file)));
+                yield new Contents(
+                        GgufCheckpoint.read(file),
+                        Tokenizer.of(GgufCheckpoint.vocabulary(file)),
+                        GgufCheckpoint.chatTemplates(file));
             }
         };
-        Checkpoint checkpoint = contents.checkpoint();
-        List<String> notes = new ArrayList<>(model.notes());
-        notes.addAll(checkpoint.notes());
-        return new Opened(checkpoint, describe(named, checkpoint, contents.tokenizer(), quantization), notes);
+        return opened(named, model, contents, quantization);
     }
 
-    private static ModelDescription describe(
-            Path path, Checkpoint checkpoint, Tokenizer tokenizer, Quantization quantization) {
+    private static Opened opened(Path named, ModelFiles model, Contents contents, Quantization quantization) {
+        Checkpoint read = contents.checkpoint();
+        Tokenizer tokenizer = contents.tokenizer();
+        requireRows(named, read, tokenizer);
+        ModelConfig config = read.config().withEosTokenIds(endTokens(read.config(), tokenizer));
+        Checkpoint checkpoint = new Checkpoint(read.container(), config, read.weights(), read.ignored(), read.notes());
+        List<String> notes = new ArrayList<>(model.notes());
+        notes.addAll(read.notes());
+        ModelDescription description = describe(named, checkpoint, tokenizer, contents.templates(), quantization);
+        return new Opened(checkpoint, description, notes);
+    }
+
+    /** What the configuration and the tokenizer name, and the tokens that are known to end a turn, as llama.cpp takes them. */
+    private static List<Integer> endTokens(ModelConfig config, Tokenizer tokenizer) {
+        Set<Integer> tokens = new LinkedHashSet<>(config.eosTokenIds());
+        tokens.add(tokenizer.eosTokenId());
+        for (String piece : TurnTokens.ENDS) {
+            tokenizer.controlToken(piece).ifPresent(tokens::add);
+        }
+        return List.copyOf(tokens);
+    }
+
+    private static void requireRows(Path path, Checkpoint checkpoint, Tokenizer tokenizer) {
         int rows = checkpoint.config().vocabularySize();
         if (tokenizer.vocabularySize() > rows) {
             throw new ModelException(
                     "%s: the tokenizer has %d tokens, but the model's vocabulary only %d: they do not belong together"
                             .formatted(path, tokenizer.vocabularySize(), rows));
         }
+    }
+
+    private static ModelDescription describe(
+            Path path, Checkpoint checkpoint, Tokenizer tokenizer, ChatTemplates templates, Quantization quantization) {
         Map<Tensor, TensorType> plan = new Quantizer(quantization).plan(path.toString(), checkpoint.weights());
         long parameters = 0;
         long bytes = 0;
@@ -148,6 +179,6 @@ public final class ModelLoader {
                 Collections.max(stored.entrySet(), Map.Entry.comparingByValue()).getKey();
         String format = checkpoint.container() + " " + most
                 + quantization.type().map(type -> " quantized to " + type).orElse("");
-        return new ModelDescription(path, format, parameters, bytes, checkpoint.config(), tokenizer);
+        return new ModelDescription(path, format, parameters, bytes, checkpoint.config(), tokenizer, templates);
     }
 }

@@ -10,7 +10,9 @@ public enum Quantization {
     /** 8.5 bits per weight: 32 weights share a scale in half precision. */
     Q8_0(Optional.of(TensorType.Q8_0)),
     /** 4.5 bits per weight. The head, the one matrix that every token's logits come from, gets {@link #Q8_0}. */
-    Q4_0(Optional.of(TensorType.Q4_0));
+    Q4_0(Optional.of(TensorType.Q4_0)),
+    /** 4.5 bits per weight, as bitsandbytes quantizes in NF4. The head gets {@link #Q8_0}. */
+    NF4(Optional.of(TensorType.NF4));
 
     private final Optional<TensorType> type;
 

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.model;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.memory.AvailableMemory;
+import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
@@ -55,7 +56,7 @@ final class Quantizer {
         plan.put(weights.outputNorm(), weights.outputNorm().type());
         // Last, so that it decides for a tied embedding too.
         TensorType head = matrixType(model, weights.head());
-        plan.put(weights.head(), head == TensorType.Q4_0 && quantization == Quantization.Q4_0 ? TensorType.Q8_0 : head);
+        plan.put(weights.head(), head.isQuantized() && quantization != Quantization.NONE ? TensorType.Q8_0 : head);
         return plan;
     }
 
@@ -181,9 +182,10 @@ final class Quantizer {
     }
 
     private static void convert(Tensor from, Tensor to, int firstRow, int endRow) {
+        RowReader reader = new RowReader(from);
         float[] row = new float[from.columns()];
         for (int r = firstRow; r < endRow; r++) {
-            from.type().decode(from.data(), r * from.rowBytes(), row, 0, row.length);
+            from.type().decode(reader.row(r), 0, row, 0, row.length);
             to.type().encode(row, to.data(), r * to.rowBytes());
         }
     }

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.tensor.Tensor;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** The stored tensors of one model, and which of them its weights were made of. */
@@ -33,6 +34,11 @@ final class Tensors {
         }
         used.add(name);
         return tensor;
+    }
+
+    /** The tensor of that name, which then counts as used. */
+    Optional<StoredTensor> find(String name) {
+        return has(name) ? Optional.of(required(name)) : Optional.empty();
     }
 
     Tensor matrix(String name, int rows, int columns) {

@@ -108,8 +108,8 @@ public final class SafetensorsFile {
         ranges.add(range);
         checkSize(name, dtype, shape, range.end() - range.begin());
         Optional<TensorType> type = type(dtype);
-        long bytes = type.isPresent() ? range.end() - range.begin() : 0;
-        return new StoredTensor(file, name, dtype, type, shape, data.asSlice(range.begin(), bytes));
+        return new StoredTensor(
+                file, name, dtype, type, shape, data.asSlice(range.begin(), range.end() - range.begin()));
     }
 
     private String dtype(String name, JsonNode node) {

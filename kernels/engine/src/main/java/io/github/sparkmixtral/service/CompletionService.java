@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Request;
@@ -24,7 +25,7 @@ public final class CompletionService implements AutoCloseable {
 
     private CompletionService(ModelDescription model, Backend backend, ServiceOptions options) {
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
-        requestBuilder = new RequestBuilder(model.tokenizer(), engine, wayOut(backend, engine, options));
+        requestBuilder = new RequestBuilder(model, engine, wayOut(backend, engine, options));
         exchange = new Exchange(options.queueCapacity());
         thread = new Thread(new EngineLoop(backend, engine, exchange), "spark-mixtral-engine");
         thread.setDaemon(true);
@@ -60,7 +61,8 @@ public final class CompletionService implements AutoCloseable {
     public Session open(RequestDefaults defaults) {
         engine.checkParameters(defaults.parameters());
         requestBuilder.checkSize(1, defaults.parameters());
-        return new Session(exchange.open(), defaults);
+        ChatFormat chatFormat = requestBuilder.chatFormat(defaults);
+        return new Session(exchange.open(), defaults, chatFormat);
     }
 
     /** Longest sequence, prompt and answer together, in tokens. */
@@ -102,10 +104,12 @@ public final class CompletionService implements AutoCloseable {
     public final class Session implements AutoCloseable {
         private final Exchange.Mailbox mailbox;
         private final RequestDefaults defaults;
+        private final ChatFormat chatFormat;
 
-        private Session(Exchange.Mailbox mailbox, RequestDefaults defaults) {
+        private Session(Exchange.Mailbox mailbox, RequestDefaults defaults, ChatFormat chatFormat) {
             this.mailbox = mailbox;
             this.defaults = defaults;
+            this.chatFormat = chatFormat;
         }
 
         /**
@@ -119,7 +123,7 @@ public final class CompletionService implements AutoCloseable {
         public void submit(long row, RowRequest asked) throws InterruptedException {
             Request request;
             try {
-                request = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults);
+                request = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat);
             } catch (InvalidRowException invalid) {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;

@@ -3,10 +3,13 @@ package io.github.sparkmixtral.service;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.chat.ChatException;
 import io.github.sparkmixtral.chat.ChatFormat;
+import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
@@ -14,6 +17,11 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. The one
@@ -21,11 +29,14 @@ import java.util.HexFormat;
  * {@code invalid_parameters}, {@code context_length_exceeded}. May be used by many threads at once.
  */
 final class RequestBuilder {
+    private static final Logger LOG = LoggerFactory.getLogger(RequestBuilder.class);
+
     /** What a row's answers may hold where log-probabilities are asked for: 64 MiB as a row of objects. */
     private static final long MOST_ENTRIES = 1 << 19;
 
     private final Tokenizer tokenizer;
-    private final ChatFormat chatFormat;
+    private final ChatTemplates chatTemplates;
+    private final AtomicBoolean warned = new AtomicBoolean();
     private final Engine engine;
     private final String wayOut;
 
@@ -33,11 +44,25 @@ final class RequestBuilder {
      * @param engine asked only for its limits, which never change
      * @param wayOut what to do about a prompt that is too long
      */
-    RequestBuilder(Tokenizer tokenizer, Engine engine, String wayOut) {
-        this.tokenizer = tokenizer;
+    RequestBuilder(ModelDescription model, Engine engine, String wayOut) {
+        this.tokenizer = model.tokenizer();
+        this.chatTemplates = model.chatTemplates();
         this.engine = engine;
         this.wayOut = wayOut;
-        chatFormat = ChatFormat.of(tokenizer);
+    }
+
+    /**
+     * The format of conversations under these defaults.
+     *
+     * @throws IllegalArgumentException where it does not fit the model
+     */
+    ChatFormat chatFormat(RequestDefaults defaults) {
+        try {
+            return ChatFormat.choose(tokenizer, chatTemplates, defaults.chatTemplate())
+                    .format();
+        } catch (ChatException unusable) {
+            throw new IllegalArgumentException(unusable.getMessage(), unusable);
+        }
     }
 
     /**
@@ -45,7 +70,8 @@ final class RequestBuilder {
      *
      * @param id the request's id, unique in the engine
      */
-    Request build(String id, RowRequest row, RequestDefaults defaults) throws InvalidRowException {
+    Request build(String id, RowRequest row, RequestDefaults defaults, ChatFormat chatFormat)
+            throws InvalidRowException {
         JsonNode messages = array("messages", row.messages());
         String prompt = messages == null ? prompt(row) : null;
         JsonNode tools = array("tools", row.tools());
@@ -54,13 +80,13 @@ final class RequestBuilder {
         return switch (task) {
             case CHAT -> {
                 Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt());
-                int[] tokens = checked(render(conversation));
+                int[] tokens = checked(render(conversation, chatFormat));
                 requireSize(tokens.length, parameters);
                 LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
                 yield new Request(id, drawId(row, tokens), tokens, parameters, space);
             }
             case COMPLETE -> {
-                int[] tokens = checked(complete(prompt, messages, tools));
+                int[] tokens = checked(complete(prompt, messages, tools, defaults.specialTokens()));
                 requireSize(tokens.length, parameters);
                 yield new Request(id, drawId(row, tokens), tokens, parameters, LeadingSpace.KEEP);
             }
@@ -185,7 +211,8 @@ final class RequestBuilder {
 
     private SamplingParameters parameters(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
         try {
-            SamplingParameters parameters = ParametersReader.read(row.parameters(), defaults.parameters());
+            SamplingParameters parameters =
+                    withStopTokens(ParametersReader.read(row.parameters(), defaults.parameters()));
             engine.checkParameters(parameters);
             return parameters;
         } catch (IllegalArgumentException invalid) {
@@ -193,7 +220,17 @@ final class RequestBuilder {
         }
     }
 
-    private int[] complete(String prompt, JsonNode messages, JsonNode tools) throws InvalidRowException {
+    /** A stop string that is a control token's text would never be found in an answer, where control tokens have no text. */
+    private SamplingParameters withStopTokens(SamplingParameters parameters) {
+        List<Integer> tokens = parameters.stop().stream()
+                .flatMap(stop -> tokenizer.controlToken(stop).stream().boxed())
+                .filter(token -> !parameters.stopTokenIds().contains(token))
+                .toList();
+        return tokens.isEmpty() ? parameters : parameters.withStopTokens(tokens);
+    }
+
+    private int[] complete(String prompt, JsonNode messages, JsonNode tools, SpecialTokens specialTokens)
+            throws InvalidRowException {
         if (messages != null) {
             throw new InvalidRowException(
                     "invalid_messages", "the task complete takes a prompt, not messages: use the task chat for them");
@@ -202,7 +239,18 @@ final class RequestBuilder {
             throw new InvalidRowException(
                     "invalid_tools", "the task complete takes no tools: use the task chat for them");
         }
-        int[] text = tokenizer.encode(prompt);
+        OptionalInt first = tokenizer.controlTokenAtStart(prompt.stripLeading());
+        boolean parses = specialTokens == SpecialTokens.PARSE;
+        if (!parses && first.isPresent() && !warned.getAndSet(true)) {
+            LOG.warn(
+                    "A prompt begins with {}, as one that is rendered already: with --task complete it is spelled out as"
+                            + " text. Give --special-tokens parse to make tokens of it.",
+                    tokenizer.controlTokens().get(first.getAsInt()));
+        }
+        int[] text = parses ? tokenizer.encodeWithControls(prompt) : tokenizer.encode(prompt);
+        if (parses && text.length > 0 && text[0] == tokenizer.bosTokenId()) {
+            return text;
+        }
         int[] tokens = new int[text.length + 1];
         tokens[0] = tokenizer.bosTokenId();
         System.arraycopy(text, 0, tokens, 1, text.length);
@@ -221,7 +269,7 @@ final class RequestBuilder {
         }
     }
 
-    private int[] render(Conversation conversation) throws InvalidRowException {
+    private static int[] render(Conversation conversation, ChatFormat chatFormat) throws InvalidRowException {
         try {
             return chatFormat.render(conversation);
         } catch (ChatException invalid) {

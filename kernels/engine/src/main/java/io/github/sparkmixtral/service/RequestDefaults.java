@@ -8,9 +8,25 @@ import java.io.Serializable;
  *
  * @param task what becomes of a prompt
  * @param systemPrompt put before the messages of every row that brings no system message of its own; null puts none
+ * @param chatTemplate what {@link io.github.sparkmixtral.chat.ChatFormat#choose} is asked for; null for the model's own format
+ * @param specialTokens only {@code TEXT} with the task chat
  * @param parameters what a row's own parameters are laid over; its seed is the job's seed
  */
-public record RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) implements Serializable {
+public record RequestDefaults(
+        Task task, String systemPrompt, SamplingParameters parameters, String chatTemplate, SpecialTokens specialTokens)
+        implements Serializable {
+
+    /** What special tokens in a prompt become that the task complete takes as it is. */
+    public enum SpecialTokens {
+        /** Text, spelled out. */
+        TEXT,
+        /** Tokens. */
+        PARSE
+    }
+
+    public RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) {
+        this(task, systemPrompt, parameters, null, SpecialTokens.TEXT);
+    }
 
     public RequestDefaults {
         if (task == Task.COMPLETE && systemPrompt != null) {

@@ -44,6 +44,7 @@ final class BlockDecoder {
                 case TQ2_0 -> tq2(data, at, out, to);
                 case MXFP4 ->
                     table(data, at + 1, Math.scalb(1f, unsigned(data, at) - 128), TensorType.E2M1_DOUBLED, out, to);
+                case NF4 -> nf4(type, data, at + 2, half(data, at), out, to);
             }
         }
     }
@@ -81,6 +82,15 @@ final class BlockDecoder {
             int pair = unsigned(data, quants + i);
             out[to + i] = d * ((pair & 0xF) + bias) + minimum;
             out[to + i + 16] = d * ((pair >> 4) + bias) + minimum;
+        }
+    }
+
+    /** As {@link #q4}, with levels in place of integers. */
+    private static void nf4(TensorType type, MemorySegment data, long quants, float d, float[] out, int to) {
+        for (int i = 0; i < 16; i++) {
+            int pair = unsigned(data, quants + i);
+            out[to + i] = d * type.level(pair & 0xF);
+            out[to + i + 16] = d * type.level(pair >> 4);
         }
     }
 

@@ -55,6 +55,38 @@ final class BlockEncoder {
         }
     }
 
+    /**
+     * The nearest level of what is divided by the largest magnitude of 64 elements (of 32 at the end of a row), the lower one of two that
+     * are equally near: as {@code dQuantizeNF4} of bitsandbytes.
+     */
+    static void nf4(float[] row, MemorySegment out, long at) {
+        float largest = 0;
+        for (int block = 0; block < row.length; block += BLOCK) {
+            if (block % 64 == 0) {
+                largest = 0;
+                for (int i = block; i < Math.min(block + 64, row.length); i++) {
+                    largest = Math.max(largest, Math.abs(row[i]));
+                }
+            }
+            float inverse = largest == 0 ? 0 : 1 / largest;
+            out.set(SHORT, at, Float.floatToFloat16(largest));
+            for (int i = 0; i < BLOCK / 2; i++) {
+                int low = level(row[block + i] * inverse);
+                int high = level(row[block + i + BLOCK / 2] * inverse);
+                out.set(JAVA_BYTE, at + 2 + i, (byte) (low | high << 4));
+            }
+            at += 2 + BLOCK / 2;
+        }
+    }
+
+    private static int level(float x) {
+        int level = 0;
+        while (level < 15 && x > (TensorType.NF4.level(level) + TensorType.NF4.level(level + 1)) / 2) {
+            level++;
+        }
+        return level;
+    }
+
     private static int nibble(float scaled) {
         return Math.min(15, (int) (scaled + 8.5f) & 0xFF);
     }

@@ -7,7 +7,8 @@ import java.util.Arrays;
 
 /**
  * Takes rows of a quantized tensor apart, without rounding anything: into small integers, and for every {@link TensorType#scaleBlock} of them a
- * scale and, where the type is affine, a minimum. An element is {@code quant * scale + minimum}. Layouts of blocks are those of
+ * scale and, where the type is affine, a minimum. An element is {@code quant * scale + minimum}; of a type with a table, {@code
+ * level(quant + 8) * scale}. Layouts of blocks are those of
  * {@link TensorType}. One row at a time, for one thread.
  *
  * <p>Scales are in half precision, which the powers of two of {@link TensorType#MXFP4} are not: from 2^16 on they become infinite, and
@@ -16,6 +17,7 @@ import java.util.Arrays;
 public final class QuantizedRow {
 
     private final Tensor tensor;
+    private final RowReader reader;
     private final int block;
     private final int group;
     private final boolean affine;
@@ -29,6 +31,7 @@ public final class QuantizedRow {
     /** @throws IllegalArgumentException where the tensor's type is not quantized */
     public QuantizedRow(Tensor tensor) {
         this.tensor = tensor;
+        this.reader = new RowReader(tensor);
         TensorType type = tensor.type();
         if (!type.isQuantized()) {
             throw new IllegalArgumentException(type + " is not quantized");
@@ -90,12 +93,13 @@ public final class QuantizedRow {
 
     /** Takes one row apart. */
     public void read(int row) {
-        MemorySegment.copy(tensor.data(), JAVA_BYTE, row * tensor.rowBytes(), stored, 0, stored.length);
+        MemorySegment.copy(reader.row(row), JAVA_BYTE, 0, stored, 0, stored.length);
         int bytes = tensor.type().blockBytes();
         for (int i = 0; i < halves.length; i++) {
             int at = i * bytes;
             switch (tensor.type()) {
-                case Q4_0 -> nibbles(i, at, at + 2, -8);
+                // An index less 8, so that what is packed with 8 added is the index.
+                case Q4_0, NF4 -> nibbles(i, at, at + 2, -8);
                 case Q4_1 -> nibbles(i, at, at + 4, 0);
                 case Q5_0 -> fiveBits(i, at, at + 2, -16);
                 case Q5_1 -> fiveBits(i, at, at + 4, 0);

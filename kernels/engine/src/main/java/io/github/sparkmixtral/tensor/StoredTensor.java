@@ -17,7 +17,7 @@ import java.util.stream.Stream;
  * @param typeName the file's own name of its type
  * @param type empty where the type is none that a model can be run with
  * @param shape row-major, the dimension whose elements lie side by side last
- * @param data read-only view; empty where there is no {@code type}
+ * @param data read-only view, also where there is no {@code type}; whoever reads it then knows its layout
  */
 public record StoredTensor(
         String file, String name, String typeName, Optional<TensorType> type, List<Long> shape, MemorySegment data) {
@@ -68,6 +68,7 @@ public record StoredTensor(
                                 name,
                                 typeName,
                                 Stream.of(TensorType.values())
+                                        .filter(known -> !known.isTable())
                                         .map(TensorType::name)
                                         .collect(Collectors.joining(", ")))));
     }

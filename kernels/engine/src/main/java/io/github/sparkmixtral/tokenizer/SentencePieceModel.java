@@ -46,8 +46,9 @@ final class SentencePieceModel {
     static Tokenizer read(Path file, byte[] bytes) {
         SentencePieceModel model = parse(file, bytes);
         Spacing.Prefix prefix = model.addDummyPrefix ? Spacing.Prefix.ALWAYS : Spacing.Prefix.NONE;
+        Vocabulary vocabulary = AddedTokens.beside(file).addedTo(model.vocabulary(), SpecialNames.beside(file));
         return Tokenizer.of(
-                model.vocabulary(), new Spacing(prefix, model.escapeWhitespaces, model.removeExtraWhitespaces, false));
+                vocabulary, new Spacing(prefix, model.escapeWhitespaces, model.removeExtraWhitespaces, false));
     }
 
     static Vocabulary vocabulary(Path file) {

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * SentencePiece BPE with byte fallback: the tokenizer of every Mixtral. Immutable; may be used by many threads at once.
@@ -36,8 +37,15 @@ public final class Tokenizer {
      */
     record Decoding(String[] texts, int[] bytes, boolean stripsLeadingSpace) {}
 
-    /** How texts are encoded: user-defined pieces are looked for before the spacing is normalized, after it, or both. */
-    record Encoding(Spacing spacing, PieceMatcher rawPieces, PieceMatcher normalizedPieces, BytePairEncoder encoder) {}
+    /** How texts are encoded: pieces are looked for before the spacing is normalized, after it, or both. */
+    record Encoding(Spacing spacing, PieceMatcher rawPieces, PieceMatcher normalizedPieces, BytePairEncoder encoder) {
+
+        Encoding withoutControls() {
+            return new Encoding(spacing, rawPieces.withoutControls(), normalizedPieces.withoutControls(), encoder);
+        }
+    }
+
+    private static final BitSet NOWHERE = new BitSet();
 
     private final int unknownTokenId;
     private final int bosTokenId;
@@ -45,6 +53,7 @@ public final class Tokenizer {
     private final Map<String, Integer> controlTokens;
     private final Decoding decoding;
     private final Encoding encoding;
+    private final Encoding encodingWithControls;
 
     Tokenizer(
             int unknownTokenId,
@@ -58,11 +67,13 @@ public final class Tokenizer {
         this.eosTokenId = eosTokenId;
         this.controlTokens = Map.copyOf(controlTokens);
         this.decoding = decoding;
-        this.encoding = encoding;
+        this.encoding = encoding.withoutControls();
+        this.encodingWithControls = encoding;
     }
 
     /**
-     * Reads a {@code tokenizer.model}, SentencePiece's own format. It encodes as SentencePiece does.
+     * Reads a {@code tokenizer.model}, SentencePiece's own format, and the tokens that files beside it add. It encodes as SentencePiece
+     * does.
      *
      * @throws ModelException naming the file and the field, if it is missing, damaged, or not of Mixtral's kind
      */
@@ -96,12 +107,14 @@ public final class Tokenizer {
         boolean byteFallback = false;
         Map<String, Integer> controlTokens = new HashMap<>();
         List<Piece> userDefined = new ArrayList<>();
+        List<Piece> controls = new ArrayList<>();
         BitSet unused = new BitSet(size);
         for (int id = 0; id < size; id++) {
             String piece = vocabulary.pieces()[id];
             int kind = vocabulary.kind(id);
             if (kind == Vocabulary.CONTROL) {
                 controlTokens.put(piece, id);
+                controls.add(Piece.ofControl(piece, id));
                 continue;
             }
             texts[id] = piece.replace(Spacing.ESCAPED_SPACE, ' ');
@@ -127,7 +140,7 @@ public final class Tokenizer {
                 vocabulary.eosTokenId(),
                 controlTokens,
                 new Decoding(texts, bytes, vocabulary.addSpacePrefix()),
-                new Encoding(spacing, new PieceMatcher(List.of()), new PieceMatcher(userDefined), encoder));
+                new Encoding(spacing, new PieceMatcher(controls), new PieceMatcher(userDefined), encoder));
     }
 
     /** Number of tokens; ids are below it. The model's embedding may have more rows, as padding. */
@@ -161,23 +174,68 @@ public final class Tokenizer {
         return id >= 0 && id < vocabularySize() && text(id) == null;
     }
 
+    /** The texts of all control tokens, by id; not those of gaps. */
+    public Map<Integer, String> controlTokens() {
+        Map<Integer, String> texts = new TreeMap<>();
+        controlTokens.forEach((text, id) -> texts.put(id, text));
+        return texts;
+    }
+
     /** Encodes a text, with the prefix space, without BOS and EOS. An empty text gives no tokens. */
     public int[] encode(String text) {
+        return encode(text, NOWHERE);
+    }
+
+    /**
+     * Encodes a text in which some characters may be control tokens' texts: a control token is recognized where all of its characters
+     * are among these. Each part between two of them is encoded as a text of its own, with its prefix space, as Hugging Face {@code
+     * tokenizers} and llama.cpp do.
+     *
+     * @param controls indices of {@code char}s
+     */
+    public int[] encode(String text, BitSet controls) {
+        Encoding how = controls.isEmpty() ? encoding : encodingWithControls;
         TokenList output = new TokenList(text.length() / 2);
-        BytePairEncoder.Run run = encoding.encoder().run(output);
+        BytePairEncoder.Run run = how.encoder().run(output);
         String whole = withoutLoneSurrogates(text);
-        forEachPart(
-                whole,
-                encoding.rawPieces(),
-                output,
-                (raw, rawStart) -> forEachPart(
-                        encoding.spacing().normalize(raw),
-                        encoding.normalizedPieces(),
-                        output,
-                        (part, start) -> run.encode(
-                                encoding.spacing().preTokenize(part, rawStart == 0 && start == 0),
-                                encoding.spacing().splitWords())));
+        forEachPart(whole, controls, how.rawPieces(), output, (raw, rawStart) -> {
+            String normalized = how.spacing().normalize(raw);
+            BitSet inside =
+                    controls.isEmpty() ? controls : moved(controls, raw.length(), rawStart, normalized.length());
+            forEachPart(
+                    normalized,
+                    inside,
+                    how.normalizedPieces(),
+                    output,
+                    (part, start) -> run.encode(
+                            how.spacing().preTokenize(part, rawStart == 0 && start == 0),
+                            how.spacing().splitWords()));
+        });
         return output.toArray();
+    }
+
+    /** Encodes a text of which every part may be a control token. */
+    public int[] encodeWithControls(String text) {
+        BitSet everywhere = new BitSet();
+        everywhere.set(0, text.length());
+        return encode(text, everywhere);
+    }
+
+    /** The control token that a text begins with; empty where it begins with another text. */
+    public OptionalInt controlTokenAtStart(String text) {
+        BitSet everywhere = new BitSet();
+        everywhere.set(0, text.length());
+        Piece piece = text.isEmpty() ? null : encodingWithControls.rawPieces().at(text, 0, everywhere);
+        return piece == null || !piece.control() ? OptionalInt.empty() : OptionalInt.of(piece.id());
+    }
+
+    /** Where the characters are in the normalized text, which may begin with a prefix more. */
+    private static BitSet moved(BitSet controls, int rawLength, int rawStart, int normalizedLength) {
+        int prefix = Math.max(0, normalizedLength - rawLength);
+        BitSet moved = new BitSet();
+        moved.set(0, prefix);
+        controls.get(rawStart, rawStart + rawLength).stream().forEach(i -> moved.set(i + prefix));
+        return moved;
     }
 
     private interface Part {
@@ -185,19 +243,26 @@ public final class Tokenizer {
     }
 
     /** Cuts a text at the pieces that are found in it; adds those to the output, and hands on what lies between. */
-    private static void forEachPart(String text, PieceMatcher pieces, TokenList output, Part part) {
+    private static void forEachPart(String text, BitSet controls, PieceMatcher pieces, TokenList output, Part part) {
         int start = 0;
         for (int i = 0; !pieces.isEmpty() && i < text.length(); ) {
-            Piece piece = pieces.at(text, i);
+            Piece piece = pieces.at(text, i, controls);
             if (piece == null) {
                 i++;
                 continue;
             }
-            if (i > start) {
-                part.accept(text.substring(start, i), start);
+            int before = i;
+            while (piece.stripsLeft() && before > start && Character.isWhitespace(text.charAt(before - 1))) {
+                before--;
+            }
+            if (before > start) {
+                part.accept(text.substring(start, before), start);
             }
             output.add(piece.id());
             i += piece.text().length();
+            while (piece.stripsRight() && i < text.length() && Character.isWhitespace(text.charAt(i))) {
+                i++;
+            }
             start = i;
         }
         if (start < text.length()) {

@@ -5,11 +5,9 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tokenizer.PieceMatcher.Piece;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -51,7 +49,7 @@ final class TokenizerJson {
         return new TokenizerJson(file, parse(file, bytes)).tokenizer();
     }
 
-    private static JsonNode parse(Path file, byte[] bytes) {
+    static JsonNode parse(Path file, byte[] bytes) {
         try {
             JsonNode node = MAPPER.readTree(bytes);
             if (!node.isObject()) {
@@ -73,7 +71,13 @@ final class TokenizerJson {
         readVocabulary(model.path("vocab"));
         JsonPipeline pipeline = new JsonPipeline(file, root);
         Spacing spacing = pipeline.spacing();
-        readAddedTokens(spacing);
+        AddedTokens beside = AddedTokens.beside(file);
+        readAddedTokens(spacing, beside);
+        ids.forEach((piece, id) -> {
+            if (TurnTokens.contains(piece)) {
+                addControlToken("model.vocab", piece, Piece.ofControl(piece, id), rawPieces);
+            }
+        });
         SpecialNames names = SpecialNames.beside(file);
         int unknown = special("model.unk_token", model.path("unk_token").asText(names.unknown()));
         int bos = special("bos_token in tokenizer_config.json", names.bos());
@@ -96,21 +100,23 @@ final class TokenizerJson {
 
     private int special(String field, String piece) {
         int id = id(field, piece);
-        addControlToken(field, piece, id);
+        addControlToken(field, piece, Piece.ofControl(piece, id), rawPieces);
         return id;
     }
 
-    private void addControlToken(String field, String piece, int id) {
-        if (Vocabulary.byteValue(piece) >= 0) {
-            throw new ModelException(file + ": " + field + " makes the byte piece " + piece
+    private void addControlToken(String field, String content, Piece piece, List<Piece> pieces) {
+        if (Vocabulary.byteValue(content) >= 0) {
+            throw new ModelException(file + ": " + field + " makes the byte piece " + content
                     + " a special token, which any text could then become");
         }
-        controlTokens.put(piece, id);
+        if (controlTokens.put(content, piece.id()) == null) {
+            pieces.add(piece);
+        }
     }
 
     private PieceMatcher matcher(List<Piece> pieces) {
         return new PieceMatcher(pieces.stream()
-                .filter(piece -> !controlTokens.containsValue(piece.id()))
+                .filter(piece -> piece.control() || !controlTokens.containsValue(piece.id()))
                 .toList());
     }
 
@@ -179,7 +185,7 @@ final class TokenizerJson {
         return id.intValue();
     }
 
-    private void readAddedTokens(Spacing spacing) {
+    private void readAddedTokens(Spacing spacing, AddedTokens beside) {
         JsonNode tokens = root.path("added_tokens");
         if (!tokens.isArray() && !tokens.isMissingNode() && !tokens.isNull()) {
             throw fault("added_tokens", tokens, "an array");
@@ -200,12 +206,35 @@ final class TokenizerJson {
                         + (known != null ? ", but model.vocab has " + known : ", the id of another piece"));
             }
             taken.set(id);
-            if (token.path("special").asBoolean()) {
-                addControlToken(field, content, id);
-            } else {
-                addUserDefined(field, token, new Piece(content, id), spacing);
+            addToken(field, token, new Piece(content, id), spacing);
+        }
+        // transformers adds what only the configuration beside has.
+        for (AddedTokens.Added added : beside.tokens()) {
+            if (!taken.get(added.id()) && !ids.containsKey(added.text())) {
+                ids.put(added.text(), added.id());
+                taken.set(added.id());
+                addToken(added.field(), added.json(), new Piece(added.text(), added.id()), spacing);
             }
         }
+    }
+
+    private void addToken(String field, JsonNode token, Piece piece, Spacing spacing) {
+        if (!token.path("special").asBoolean() && !TurnTokens.contains(piece.text())) {
+            addUserDefined(field, token, piece, spacing);
+            return;
+        }
+        boolean normalized = token.path("normalized").asBoolean();
+        addControlToken(
+                field,
+                piece.text(),
+                new Piece(
+                        normalized ? spacing.normalize(piece.text()) : piece.text(),
+                        piece.id(),
+                        true,
+                        token.path("lstrip").asBoolean(),
+                        token.path("rstrip").asBoolean(),
+                        token.path("single_word").asBoolean()),
+                normalized ? normalizedPieces : rawPieces);
     }
 
     private void addUserDefined(String field, JsonNode token, Piece piece, Spacing spacing) {
@@ -304,25 +333,5 @@ final class TokenizerJson {
         String text = found.isMissingNode() ? "missing" : found.toString();
         return new ModelException(file + ": " + field + " is "
                 + (text.length() > 120 ? text.substring(0, 120) + "…" : text) + ", where this program takes " + wanted);
-    }
-
-    /** Names of the tokens that {@code tokenizer.json} itself does not tell apart from other special tokens. */
-    private record SpecialNames(String unknown, String bos, String eos) {
-
-        static SpecialNames beside(Path file) {
-            Path config = file.resolveSibling("tokenizer_config.json");
-            JsonNode root = Files.exists(config)
-                    ? parse(config, SentencePieceModel.readFile(config))
-                    : MissingNode.getInstance();
-            return new SpecialNames(
-                    name(root.path("unk_token"), "<unk>"),
-                    name(root.path("bos_token"), "<s>"),
-                    name(root.path("eos_token"), "</s>"));
-        }
-
-        /** A token is its text, or an object with the text as content. */
-        private static String name(JsonNode token, String otherwise) {
-            return (token.isObject() ? token.path("content") : token).asText(otherwise);
-        }
     }
 }

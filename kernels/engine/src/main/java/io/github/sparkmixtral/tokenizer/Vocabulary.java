@@ -82,9 +82,13 @@ public record Vocabulary(
         }
     }
 
-    /** The kind of a token, where the unknown token and those that begin and end a sequence are control tokens, whatever their type. */
+    /** The kind of a token, where the unknown token and those that begin and end a sequence or a turn are control tokens, whatever their type. */
     int kind(int id) {
-        boolean special = id == unknownTokenId || id == bosTokenId || id == eosTokenId || types[id] == UNKNOWN;
+        boolean special = id == unknownTokenId
+                || id == bosTokenId
+                || id == eosTokenId
+                || types[id] == UNKNOWN
+                || types[id] != BYTE && TurnTokens.contains(pieces[id]);
         return special ? CONTROL : types[id];
     }
 

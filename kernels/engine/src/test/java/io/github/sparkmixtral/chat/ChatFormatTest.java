@@ -43,8 +43,8 @@ class ChatFormatTest {
 
     @Test
     void tellsTheVersionByTheVocabulary() {
-        assertThat(V1.version()).isEqualTo(ChatFormat.Version.V1);
-        assertThat(V3.version()).isEqualTo(ChatFormat.Version.V3);
+        assertThat(V1.name()).isEqualTo("mistral-v1");
+        assertThat(V3.name()).isEqualTo("mistral-v3");
     }
 
     @Test

@@ -129,7 +129,7 @@ class GoldenModelTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Q8_0, 0.999", "Q4_0, 0.85"})
+    @CsvSource({"Q8_0, 0.999", "Q4_0, 0.85", "NF4, 0.85"})
     void quantizingOnLoadStaysCloseToTheOriginal(Quantization quantization, double bound) {
         GoldenModel golden = GoldenModel.of("gqa-bf16");
         try (Model model = ModelLoader.load(golden.path(), quantization, line -> {});

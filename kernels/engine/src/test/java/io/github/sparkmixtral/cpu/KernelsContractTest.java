@@ -417,7 +417,7 @@ abstract class KernelsContractTest {
                         block,
                         Float.floatToRawIntBits((float) random.nextGaussian()));
             case BF16 -> data.set(ValueLayout.JAVA_BYTE, block + 1, (byte) (0x3F + 0x80 * random.nextInt(2)));
-            case F16, Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS -> half(data, block);
+            case F16, Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS, NF4 -> half(data, block);
             case Q4_1, Q5_1, Q4_K, Q5_K -> {
                 half(data, block);
                 half(data, block + 2);

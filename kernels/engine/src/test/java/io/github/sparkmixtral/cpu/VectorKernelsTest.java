@@ -62,7 +62,7 @@ class VectorKernelsTest extends KernelsContractTest {
     @ParameterizedTest
     @EnumSource(
             value = TensorType.class,
-            names = {"F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"})
+            names = {"F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "NF4"})
     void compiledProductsAllocateNothing(TensorType type) throws Exception {
         Process process = new ProcessBuilder(List.of(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),

@@ -102,11 +102,11 @@ class HuggingFaceConfigTest {
                 "'eos_token_id':7|{}|7",
                 "'eos_token_id':[7,8]|{}|7,8",
                 "'eos_token_id':null|{}|2",
-                "'eos_token_id':7|{'eos_token_id':9}|9",
-                "'eos_token_id':7|{'eos_token_id':[9,10]}|9,10",
+                "'eos_token_id':7|{'eos_token_id':9}|9,7",
+                "'eos_token_id':7|{'eos_token_id':[9,10,7]}|9,10,7",
                 "'eos_token_id':7|{'eos_token_id':null}|7",
             })
-    void takesTheEndTokensThatGenerationEndsWith(String field, String generation, String expected) {
+    void takesTheEndTokensOfBothFiles(String field, String generation, String expected) {
         assertThat(read("{'model_type':'mixtral'," + field + "}", Optional.of(generation))
                         .eosTokenIds())
                 .isEqualTo(List.of(expected.split(",")).stream()

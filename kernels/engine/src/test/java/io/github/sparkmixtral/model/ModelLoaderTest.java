@@ -285,6 +285,63 @@ class ModelLoaderTest {
         return sum[0];
     }
 
+    @Test
+    void takesTheTokensThatAFineTuningHasAdded() throws IOException {
+        int size = TinyMixtral.VOCABULARY - 3;
+        write(TinyMixtral.directory(TinyMixtral.config(), TinyMixtral.published()));
+        write("tokenizer.model", sentencePiece(size));
+        write("added_tokens.json", "{\"<|im_end|>\": %d, \"<tool>\": %d}".formatted(size, size + 1));
+        write("special_tokens_map.json", "{\"eos_token\": {\"content\": \"<|im_end|>\"}}");
+        write("tokenizer_config.json", """
+                {"added_tokens_decoder": {"%d": {"content": "<|im_start|>", "special": false}},
+                "chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "T"}],
+                "pad_token": "<unk>"}""".formatted(size + 2));
+        ModelDescription model = ModelLoader.describe(directory);
+        assertThat(model.tokenizer().vocabularySize()).isEqualTo(TinyMixtral.VOCABULARY);
+        assertThat(model.tokenizer().controlToken("<|im_end|>")).hasValue(size);
+        assertThat(model.tokenizer().controlToken("<|im_start|>")).hasValue(size + 2);
+        assertThat(model.tokenizer().encode("<tool>")).contains(size + 1);
+        assertThat(model.tokenizer().encode("<|im_start|><|im_end|>")).doesNotContain(size, size + 2);
+        assertThat(model.tokenizer().encodeWithControls("<|im_start|><|im_end|>"))
+                .containsExactly(size + 2, size);
+        assertThat(model.tokenizer().eosTokenId()).isEqualTo(size);
+        assertThat(model.config().eosTokenIds()).containsExactlyInAnyOrder(2, size);
+        assertThat(model.chatTemplates().byName()).isEqualTo(Map.of("default", "D", "tool_use", "T"));
+        assertThat(model.chatTemplates().specialTokens()).isEqualTo(Map.of("pad_token", "<unk>"));
+        write("chat_template.jinja", "J");
+        assertThat(ModelLoader.describe(directory).chatTemplates().byName()).isEqualTo(Map.of("default", "J"));
+    }
+
+    @Test
+    void refusesAnAddedTokenInTheFormOfAnother() throws IOException {
+        write(TinyMixtral.directory(TinyMixtral.config(), TinyMixtral.published()));
+        write("tokenizer.model", sentencePiece(TinyMixtral.VOCABULARY));
+        write("added_tokens.json", "{\"<|im_end|>\": 1}");
+        assertThatThrownBy(() -> ModelLoader.describe(directory))
+                .isInstanceOf(ModelException.class)
+                .hasMessageEndingWith("added_tokens.json: \"<|im_end|>\" is the token 1, but "
+                        + directory.resolve("tokenizer.model") + " has \"<s>\" there");
+    }
+
+    @Test
+    void takesChatTemplatesAndTurnTokensOfAGgufFile() throws IOException {
+        Map<String, Object> metadata = TinyMixtral.ggufMetadata();
+        metadata.putAll(TinyMixtral.ggufTokenizer());
+        metadata.put("tokenizer.chat_template", "D");
+        metadata.put("tokenizer.chat_template.tool_use", "T");
+        metadata.put("tokenizer.ggml.eot_token_id", 5);
+        metadata.put("tokenizer.ggml.eom_token_id", 6);
+        write("m.gguf", TinyMixtral.gguf(metadata, TinyMixtral.ggufTensors(true)));
+        ModelDescription model = ModelLoader.describe(directory.resolve("m.gguf"));
+        assertThat(model.chatTemplates().byName()).isEqualTo(Map.of("default", "D", "tool_use", "T"));
+        assertThat(model.config().eosTokenIds())
+                .contains(5, 6, model.tokenizer().eosTokenId());
+    }
+
+    private void write(String name, String content) throws IOException {
+        write(name, content.getBytes(StandardCharsets.UTF_8));
+    }
+
     private Path writeGguf(String name) throws IOException {
         Map<String, Object> metadata = TinyMixtral.ggufMetadata();
         metadata.putAll(TinyMixtral.ggufTokenizer());

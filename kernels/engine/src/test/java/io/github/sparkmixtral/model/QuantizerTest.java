@@ -12,6 +12,7 @@ import io.github.sparkmixtral.testkit.TinyMixtral;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -133,7 +134,10 @@ class QuantizerTest {
         byte[] expected = new byte[Math.toIntExact(type.bytes(source.elements()))];
         float[] values = CheckpointAssert.values(source);
         MemorySegment out = MemorySegment.ofArray(expected);
-        type.encode(values, out, 0);
+        for (int row = 0; row < source.rows(); row++) {
+            float[] one = Arrays.copyOfRange(values, row * source.columns(), (row + 1) * source.columns());
+            type.encode(one, out, type.bytes((long) row * source.columns()));
+        }
         assertThat(MemorySegment.ofArray(actual.data().toArray(JAVA_BYTE)).mismatch(out))
                 .as("first byte that differs in " + source.name())
                 .isEqualTo(-1);

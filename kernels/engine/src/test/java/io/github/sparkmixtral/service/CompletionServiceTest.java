@@ -308,6 +308,35 @@ class CompletionServiceTest {
     }
 
     @Test
+    void readsSpecialTokensOfRenderedPromptsOnRequest() throws Exception {
+        defaults = new RequestDefaults(Task.COMPLETE, null, JOB);
+        int spelledOut = tokensOf(prompt("a", "<s> the cat"));
+        int plain = tokensOf(prompt("a", "the cat"));
+        assertThat(spelledOut).isGreaterThan(plain + 1);
+
+        defaults = new RequestDefaults(Task.COMPLETE, null, JOB, null, RequestDefaults.SpecialTokens.PARSE);
+        assertThat(tokensOf(prompt("a", "<s>the cat"))).isEqualTo(plain);
+        assertThat(tokensOf(prompt("a", "the cat"))).isEqualTo(plain);
+        assertThat(tokensOf(prompt("a", "the cat</s>"))).isEqualTo(plain + 1);
+    }
+
+    @Test
+    void refusesAChatTemplateThatDoesNotFitTheModel() throws Exception {
+        defaults = new RequestDefaults(Task.CHAT, null, JOB, "{% if %}", RequestDefaults.SpecialTokens.TEXT);
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> service.open(defaults))
+                    .withMessageStartingWith("the chat template in --chat-template cannot be used: line 1");
+        }
+    }
+
+    private int tokensOf(RowRequest row) throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            return (Integer) ((Map<?, ?>) answer(service, row).get("usage")).get("prompt_tokens");
+        }
+    }
+
+    @Test
     void completeTakesPromptsOnly() throws Exception {
         defaults = new RequestDefaults(Task.COMPLETE, null, JOB);
         try (CompletionService service = start(new FakeBackend(SMALL))) {

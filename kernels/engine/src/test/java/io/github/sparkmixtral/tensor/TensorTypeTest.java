@@ -19,9 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Decoding and quantizing held to gguf-py; {@code src/test/golden/tensor_types.py} made the golden values. */
+/** Decoding and quantizing held to gguf-py and to bitsandbytes' rule; {@code tensor_types.py} and {@code nf4.py} made the golden values. */
 class TensorTypeTest {
-    private static final Map<String, Golden> GOLDEN = golden();
+    private static final Map<String, Golden> GOLDEN = golden("tensor-types", "nf4");
 
     private record Golden(byte[] blocks, float[] floats) {}
 
@@ -93,8 +93,18 @@ class TensorTypeTest {
                 .isEqualTo(-1);
     }
 
+    @Test
+    void quantizesToLevelsAsBitsAndBytesDoes() {
+        Golden golden = GOLDEN.get("quantize NF4");
+        byte[] out = new byte[golden.blocks().length];
+        TensorType.NF4.encode(golden.floats(), MemorySegment.ofArray(out), 0);
+        assertThat(Arrays.mismatch(out, golden.blocks()))
+                .as("first byte that differs")
+                .isEqualTo(-1);
+    }
+
     @ParameterizedTest
-    @EnumSource(names = {"Q8_0", "Q4_0"})
+    @EnumSource(names = {"Q8_0", "Q4_0", "NF4"})
     void quantizesWholeRowsWithinBoundsOnly(TensorType type) {
         byte[] out = new byte[2 * type.blockBytes()];
         MemorySegment segment = MemorySegment.ofArray(out);
@@ -124,9 +134,16 @@ class TensorTypeTest {
         }
     }
 
-    private static Map<String, Golden> golden() {
+    private static Map<String, Golden> golden(String... files) {
         Map<String, Golden> golden = new LinkedHashMap<>();
-        try (InputStream resource = TensorTypeTest.class.getResourceAsStream("/golden/tensor-types.gz");
+        for (String file : files) {
+            read("/golden/" + file + ".gz", golden);
+        }
+        return golden;
+    }
+
+    private static void read(String file, Map<String, Golden> golden) {
+        try (InputStream resource = TensorTypeTest.class.getResourceAsStream(file);
                 DataInputStream in = new DataInputStream(new GZIPInputStream(resource))) {
             for (int length = in.read(); length >= 0; length = in.read()) {
                 String name = new String(in.readNBytes(length), StandardCharsets.US_ASCII);
@@ -139,7 +156,6 @@ class TensorTypeTest {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return golden;
     }
 
     private static ByteBuffer little(byte[] bytes) {

@@ -195,6 +195,7 @@ public final class GgufWriter {
             case TQ1_0 -> 34;
             case TQ2_0 -> 35;
             case MXFP4 -> 39;
+            case NF4 -> throw new IllegalArgumentException("no GGUF file has the type " + type);
         };
     }
 

@@ -15,7 +15,8 @@ import java.util.stream.IntStream;
 import java.util.zip.GZIPInputStream;
 
 /**
- * A model under {@code src/golden/models} and what Hugging Face transformers computes with it; {@code models.py} makes them.
+ * A model under {@code src/golden/models} and what Hugging Face transformers computes with it; {@code models.py} and {@code quantized.py} make
+ * them.
  *
  * @param path what a user would give as {@code --model}
  * @param prompt token ids

@@ -117,7 +117,7 @@ public final class RandomModel {
                 case BF16 ->
                     data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 2L * i, (short)
                             (Float.floatToRawIntBits(weight) >>> 16));
-                case F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K ->
+                case F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, NF4 ->
                     throw new IllegalArgumentException("no random weights of type " + type);
             }
         }

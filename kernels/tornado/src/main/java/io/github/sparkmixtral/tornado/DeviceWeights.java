@@ -2,6 +2,7 @@ package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Weights;
+import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -113,9 +114,10 @@ record DeviceWeights(
     /** A tensor's rows as floats, {@code stride} apart. */
     private static FloatArray vector(Tensor tensor, int stride, DeviceArrays arrays) {
         FloatArray vector = arrays.floats((long) tensor.rows() * stride);
+        RowReader reader = new RowReader(tensor);
         float[] row = new float[tensor.columns()];
         for (int i = 0; i < tensor.rows(); i++) {
-            tensor.type().decode(tensor.data(), i * tensor.rowBytes(), row, 0, row.length);
+            tensor.type().decode(reader.row(i), 0, row, 0, row.length);
             for (int column = 0; column < row.length; column++) {
                 vector.set(i * stride + column, row[column]);
             }

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.tensor.QuantizedRow;
+import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 
 /**
@@ -10,6 +11,7 @@ import io.github.sparkmixtral.tensor.Tensor;
 final class PackedRow {
 
     private final Tensor tensor;
+    private final RowReader reader;
     private final WeightFormat format;
     private final QuantizedRow quantized;
     private final float[] floats;
@@ -21,6 +23,7 @@ final class PackedRow {
         this.tensor = tensor;
         this.format = format;
         int columns = Widths.padded(tensor.columns());
+        reader = new RowReader(tensor);
         quantized = format.bits() == 16 ? null : new QuantizedRow(tensor);
         floats = new float[columns];
         words = new int[columns / format.perWord()];
@@ -44,9 +47,8 @@ final class PackedRow {
     }
 
     void pack(int row) {
-        long at = row * tensor.rowBytes();
         if (format.bits() == 16) {
-            tensor.type().decode(tensor.data(), at, floats, 0, tensor.columns());
+            tensor.type().decode(reader.row(row), 0, floats, 0, tensor.columns());
             pack16();
             return;
         }

@@ -21,7 +21,8 @@ record WeightFormat(int bits, int block, boolean affine) {
         int bits = switch (type) {
             case Q4_0, Q4_1, Q2_K, Q3_K, Q4_K, TQ1_0, TQ2_0 -> 4;
             case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4 -> 8;
-            case F32, F16, BF16 -> 16;
+            // Levels of a table lie on no grid.
+            case F32, F16, BF16, NF4 -> 16;
         };
         return new WeightFormat(bits, type.isQuantized() ? type.scaleBlock() : 32, type.isAffine());
     }

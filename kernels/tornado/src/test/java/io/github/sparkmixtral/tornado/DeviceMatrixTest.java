@@ -42,7 +42,7 @@ class DeviceMatrixTest {
                 case F32 -> data.set(FLOAT, at, (float) random.nextGaussian());
                 case F16 -> half(data, at);
                 case BF16 -> data.set(SHORT, at, (short) (Float.floatToIntBits((float) random.nextGaussian()) >> 16));
-                case Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS -> half(data, at);
+                case Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS, NF4 -> half(data, at);
                 case Q4_1, Q5_1, Q4_K, Q5_K -> {
                     half(data, at);
                     half(data, at + 2);
@@ -105,7 +105,7 @@ class DeviceMatrixTest {
 
     @ParameterizedTest
     @EnumSource(
-            names = {"F32", "F16", "BF16"},
+            names = {"F32", "F16", "BF16", "NF4"},
             mode = EnumSource.Mode.EXCLUDE)
     void aQuantizedTensorIsTheSameToTheLastBit(TensorType type) {
         Tensor tensor = tensor(type, 67, 512);

@@ -1,0 +1,6 @@
+package io.github.sparkmixtral.chat.template;
+
+/** Python's {@code None}. */
+enum None {
+    NONE
+}
