@@ -7,6 +7,7 @@ import static org.apache.spark.sql.functions.from_json;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.udf;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -125,12 +126,23 @@ public final class InputReader {
         Surveyed surveyed =
                 survey(lines.select(line, file, block), Input.LINE, choice, requestReader(choice, inferred));
         SequencedMap<String, String> kept = kept(choice, inferred, surveyed.reader());
-        List<Column> columns = new ArrayList<>();
-        kept.forEach((name, output) -> columns.add(col("row").getField(name).as(output)));
-        columns.addAll(List.of(col(Input.LINE), file, block));
+        String[] texts = Arrays.stream(inferred.fields())
+                .filter(column -> JsonColumns.isMadeText(column) && kept.containsKey(column.name()))
+                .map(StructField::name)
+                .toArray(String[]::new);
+        Column made = udf(new JsonTexts(texts), DataTypes.createMapType(DataTypes.StringType, DataTypes.StringType))
+                .apply(col(InputFiles.VALUE));
         Column text = col(InputFiles.VALUE).cast("string");
-        Dataset<Row> parsed = lines.select(
-                from_json(text, withoutMetadata(inferred), Map.of()).as("row"), line, file, block);
+        Column row = from_json(text, withoutMetadata(inferred), Map.of());
+        Dataset<Row> parsed = texts.length == 0
+                ? lines.select(row.as("row"), line, file, block)
+                : lines.select(row.as("row"), made.as("texts"), line, file, block);
+        List<Column> columns = new ArrayList<>();
+        kept.forEach((name, output) -> columns.add((Arrays.asList(texts).contains(name)
+                        ? col("texts").getItem(name)
+                        : col("row").getField(name))
+                .as(output)));
+        columns.addAll(List.of(col(Input.LINE), file, block));
         return numbered(parsed.select(columns.toArray(Column[]::new)), kept, Input.LINE, choice, surveyed);
     }
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import io.github.sparkmixtral.job.fault.JobException;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -25,7 +26,6 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.sql.types.DoubleType;
 import org.apache.spark.sql.types.LongType;
-import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StringType;
@@ -59,6 +59,7 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
     private static final int DEEPEST = 8;
     private static final int MOST_DIGITS = 38;
     private static final String NESTED = "nested";
+    private static final String MADE_TEXT = "made_text";
     private static final Logger LOG = LoggerFactory.getLogger(JsonColumns.class);
 
     /** For whole numbers that a long does not hold. */
@@ -67,11 +68,15 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
     private static final StructType FOUND = new StructType()
             .add("name", DataTypes.StringType, false)
             .add("type", DataTypes.StringType, false)
-            .add("nested", DataTypes.BooleanType, false);
+            .add("nested", DataTypes.BooleanType, false)
+            .add("other", DataTypes.BooleanType, false);
 
-    /** Interning would keep every key that a row has and no other row. */
+    /**
+     * Without a table of the keys: it would keep every key that a row has and no other row, and be copied for each line that has a new
+     * one.
+     */
     private static final JsonFactory JSON = JsonFactory.builder()
-            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
 
@@ -79,6 +84,9 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
     private static final class Found {
         private DataType type = DataTypes.NullType;
         private boolean nested;
+
+        /** Whether a value is no text. */
+        private boolean other;
     }
 
     JsonColumns {
@@ -107,6 +115,7 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
                 Found found = columns.computeIfAbsent(row.getString(0), _ -> new Found());
                 found.type = textIfNone(merged(found.type, DataType.fromJson(row.getString(1))));
                 found.nested |= row.getBoolean(2);
+                found.other |= row.getBoolean(3);
             }
         }
         if (columns.size() > MOST_COLUMNS) {
@@ -122,11 +131,15 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             columns.remove(RequestReader.CORRUPT);
         }
         for (Map.Entry<String, Found> column : columns.entrySet()) {
-            Metadata metadata = column.getValue().nested
-                    ? new MetadataBuilder().putBoolean(NESTED, true).build()
-                    : Metadata.empty();
             DataType type = withoutNulls(column.getValue().type);
-            schema = schema.add(column.getKey(), type, true, metadata);
+            MetadataBuilder metadata = new MetadataBuilder();
+            if (column.getValue().nested) {
+                metadata.putBoolean(NESTED, true);
+            }
+            if (column.getValue().other && type instanceof StringType) {
+                metadata.putBoolean(MADE_TEXT, true);
+            }
+            schema = schema.add(column.getKey(), type, true, metadata.build());
             if (column.getValue().nested && type instanceof StringType && !request.contains(column.getKey())) {
                 texts.add(column.getKey());
             }
@@ -147,6 +160,11 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
                 || column.metadata().contains(NESTED);
     }
 
+    /** Whether a column is text because its values, which are others, have no type in common. */
+    static boolean isMadeText(StructField column) {
+        return column.metadata().contains(MADE_TEXT);
+    }
+
     @Override
     public Iterator<Row> call(Iterator<Row> lines) throws IOException {
         Map<String, Found> columns = new HashMap<>();
@@ -158,9 +176,10 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             }
         }
         List<Row> found = new ArrayList<>();
-        columns.forEach((name, column) -> found.add(RowFactory.create(name, column.type.json(), column.nested)));
+        columns.forEach(
+                (name, column) -> found.add(RowFactory.create(name, column.type.json(), column.nested, column.other)));
         if (corrupt) {
-            found.add(RowFactory.create("", "", false));
+            found.add(RowFactory.create("", "", false, false));
         }
         return found.iterator();
     }
@@ -197,6 +216,7 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
                 Found before = columns.get(name);
                 Found found = own.computeIfAbsent(name, _ -> new Found());
                 found.nested |= token.isStructStart();
+                found.other |= token != JsonToken.VALUE_STRING && token != JsonToken.VALUE_NULL;
                 if (before != null && before.type instanceof StringType
                         || token.isStructStart() && request.contains(name)) {
                     found.type = token == JsonToken.VALUE_NULL ? found.type : DataTypes.StringType;
@@ -205,13 +225,14 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
                     found.type = textIfNone(merged(found.type, type(parser, new int[] {MOST_LEAVES}, 0)));
                 }
             }
-        } catch (JacksonException e) {
+        } catch (JacksonException | CharConversionException e) {
             return false;
         }
         own.forEach((name, found) -> {
             Found all = columns.computeIfAbsent(name, _ -> new Found());
             all.type = textIfNone(merged(all.type, found.type));
             all.nested |= found.nested;
+            all.other |= found.other;
         });
         return true;
     }

@@ -13,7 +13,7 @@ import java.util.Set;
  * Which columns of a table are read and written.
  *
  * @param id null for {@code custom_id} or {@code id}, whichever the table has; {@link #NONE} to make ids of file and position
- * @param prompt null for {@code prompt}, or {@code text} if lines of text are read
+ * @param prompt null for {@code prompt}, else {@code inputs}, or {@code text} if lines of text are read
  * @param messages a conversation; null for {@code messages}
  * @param template null if the prompt is a column
  * @param parameters which hold rows' own sampling parameters; null for those whose name and values say so

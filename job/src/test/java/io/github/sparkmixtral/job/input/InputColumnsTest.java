@@ -252,7 +252,7 @@ class InputColumnsTest {
 
         assertThat(rows(read(functions + text + none)).stream()
                         .map(row -> value(row.request().tools())))
-                .containsExactly("[{\"type\":\"function\"}]", "[{\"type\": \"function\"}]", "[]", null);
+                .containsExactly("[{\"type\":\"function\"}]", "[{\"type\": \"function\"}]", "[]", "null");
         assertThat(rows(read(names + none))).allMatch(row -> row.request().tools() == null);
         assertThat(fault(functions + names))
                 .isEqualTo(

@@ -101,9 +101,9 @@ class ConversationJsonTest {
     @Test
     void readsConversationsOfShareGpt() {
         assertThat(Conversation.ofJson(
-                        json("[{'from': 'system', 'value': 'a'}, {'from': 'human', 'value': 'b'},"
-                                + " {'from': 'gpt', 'value': 'c'}]"),
-                        null)
+                                json("[{'from': 'system', 'value': 'a'}, {'from': 'human', 'value': 'b'},"
+                                        + " {'from': 'gpt', 'value': 'c'}]"),
+                                null)
                         .messages())
                 .containsExactly(
                         new ChatMessage(Role.SYSTEM, "a"),
