@@ -117,7 +117,7 @@ record PartitionQuestions(
                 ? null
                 : new RowRequest(
                         null, null, new Field("prompt", TextNode.valueOf(text.toString())), null, null, given(row));
-        return new PromptRow(null, false, "", request, null);
+        return new PromptRow(null, false, "", request, null, Map.of());
     }
 
     private Map<String, JsonNode> given(InternalRow row) {

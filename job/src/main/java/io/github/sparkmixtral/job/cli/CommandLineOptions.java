@@ -63,7 +63,8 @@ final class CommandLineOptions {
                 names = "--input-format",
                 paramLabel = "jsonl|parquet|csv|text|table",
                 description = "How the input is stored. Default: guessed from its name. Blank lines of jsonl and text"
-                        + " are skipped; OpenAI batch files are understood as jsonl.")
+                        + " are skipped; batch files of OpenAI, Mistral, Anthropic and Bedrock, and JSON arrays, are"
+                        + " understood as jsonl; csv may be separated by ; | or tabs.")
         InputFormat inputFormat;
     }
 

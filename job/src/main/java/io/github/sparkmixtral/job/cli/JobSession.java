@@ -13,6 +13,8 @@ final class JobSession {
         SparkSession own = ((org.apache.spark.sql.classic.SparkSession) spark).cloneSession();
         // Two columns whose names differ in case are two columns.
         own.conf().set("spark.sql.caseSensitive", true);
+        // Timestamps of nanoseconds, as pandas writes them, would be no type of Spark's: they are whole numbers.
+        own.conf().set("spark.sql.legacy.parquet.nanosAsLong", true);
         own.conf().set("spark.sql.files.maxPartitionBytes", BLOCK_BYTES);
         own.conf().set("spark.sql.files.minPartitionNum", 1);
         return own;

@@ -10,8 +10,11 @@ import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
+import java.time.temporal.ChronoField;
 import java.util.Base64;
 import java.util.Iterator;
+import java.util.Locale;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.StructField;
 import scala.Tuple2;
@@ -24,6 +27,14 @@ import scala.Tuple2;
  */
 public record CellValues(ZoneId zone) {
     private static final JsonNodeFactory NODES = JsonNodeFactory.withExactBigDecimals(true);
+
+    /** ISO 8601 with as many digits of the second as there are, three at least. */
+    private static final DateTimeFormatter TIME = new DateTimeFormatterBuilder()
+            .append(DateTimeFormatter.ISO_LOCAL_DATE)
+            .appendPattern("'T'HH:mm:ss")
+            .appendFraction(ChronoField.NANO_OF_SECOND, 3, 9, true)
+            .appendPattern("XXX")
+            .toFormatter(Locale.ROOT);
 
     /** The value of a cell; null for a null. */
     public JsonNode of(Object cell) {
@@ -55,7 +66,7 @@ public record CellValues(ZoneId zone) {
     }
 
     private String instant(Instant time) {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSXXX").format(time.atZone(zone));
+        return TIME.format(time.atZone(zone));
     }
 
     /** {@code 1.25E7} as 12500000.0; what is no number (NaN, Infinity) as JSON has it. */
@@ -63,7 +74,8 @@ public record CellValues(ZoneId zone) {
         if (!Double.isFinite(value)) {
             return NODES.numberNode(value);
         }
-        BigDecimal digits = new BigDecimal(shortest);
+        // Java writes 5.0E-4, whose zero is no digit of the number's.
+        BigDecimal digits = new BigDecimal(shortest).stripTrailingZeros();
         return NODES.numberNode(digits.scale() < 1 ? digits.setScale(1) : digits);
     }
 

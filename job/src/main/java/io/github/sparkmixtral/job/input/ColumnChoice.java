@@ -48,6 +48,9 @@ record ColumnChoice(
     /** Names of columns that a message shows. */
     private static final int SHOWN = 30;
 
+    /** What TGI calls a prompt. */
+    private static final String INPUTS = "inputs";
+
     /** What prompts are often called. One is not taken without being asked for; it may be data beside them. */
     private static final List<String> USUAL_PROMPTS =
             List.of("text", "question", "query", "input", "instruction", "content", "user_prompt", "input_text");
@@ -78,13 +81,12 @@ record ColumnChoice(
             named.parameters().forEach(name -> require("--parameter-columns", name, schema));
         }
         String id = id(columns, named);
-        String prompt =
-                named.namesPrompt() ? named.prompt() : first(columns, format == InputFormat.TEXT ? "text" : "prompt");
-        String messages = named.namesPrompt()
-                ? named.messages()
-                : prompt == null ? first(columns, "messages", "conversations") : first(columns, "messages");
-        boolean batch = columns.contains(RequestReader.MODEL_INPUT)
-                || columns.contains(RequestReader.BODY) && columns.contains(RequestReader.URL);
+        String prompt = named.namesPrompt() ? named.prompt() : prompt(columns, format);
+        String messages = named.namesPrompt() ? named.messages() : messages(columns);
+        boolean batch = columns.contains(BatchRequest.MODEL_INPUT)
+                || columns.contains(BatchRequest.BODY)
+                        && (columns.contains(BatchRequest.URL) || holdsObjects(schema, BatchRequest.BODY))
+                || columns.contains(BatchRequest.PARAMS) && holdsObjects(schema, BatchRequest.PARAMS);
         if (prompt == null && messages == null && !batch && template == null) {
             throw noPrompt(columns);
         }
@@ -94,12 +96,14 @@ record ColumnChoice(
                 .filter(name -> template == null || !template.columns().contains(name))
                 .filter(name -> !ours.contains(name))
                 .toList();
+        boolean inputs =
+                INPUTS.equals(prompt) || template != null && template.columns().contains(INPUTS);
         ColumnChoice choice = new ColumnChoice(
                 id,
                 named.id() != null || id != null && !id.equals("id"),
                 prompt,
                 messages,
-                ParameterColumns.of(free, named),
+                ParameterColumns.of(free, named, inputs),
                 ours,
                 named);
         return format == InputFormat.JSONL ? choice : choice.typed(schema);
@@ -109,7 +113,15 @@ record ColumnChoice(
         if (named.id() != null) {
             return named.id().equals(Columns.NONE) ? null : named.id();
         }
-        return first(columns, OutputColumns.ID, "id", RequestReader.RECORD_ID);
+        return first(columns, OutputColumns.ID, "id", BatchRequest.RECORD_ID);
+    }
+
+    private static String prompt(List<String> columns, InputFormat format) {
+        return format == InputFormat.TEXT ? first(columns, "text") : first(columns, "prompt", INPUTS);
+    }
+
+    private static String messages(List<String> columns) {
+        return columns.contains("prompt") ? first(columns, "messages") : first(columns, "messages", "conversations");
     }
 
     private static JobException noPrompt(List<String> columns) {
@@ -124,6 +136,19 @@ record ColumnChoice(
                     .orElse("");
         }
         return JobException.input("the input has no column prompt or messages: " + way + "; " + known(columns));
+    }
+
+    private static boolean holdsObjects(StructType schema, String column) {
+        return JsonColumns.isNested(schema.apply(column));
+    }
+
+    /** Whether a row may be one of a batch file, as far as the types of the columns say. */
+    boolean holdsRequests(StructType schema) {
+        return !named.namesPrompt()
+                && Arrays.stream(schema.fields())
+                        .filter(field -> BatchRequest.HOLDERS.contains(field.name()))
+                        .anyMatch(field ->
+                                field.dataType() instanceof StructType || field.dataType() instanceof StringType);
     }
 
     private static String first(List<String> columns, String... candidates) {
@@ -207,7 +232,7 @@ record ColumnChoice(
                         || name.equals(prompt)
                         || name.equals(messages)
                         || name.equals(RequestReader.CORRUPT)
-                        || !named.namesPrompt() && RequestReader.isBatchField(name)
+                        || !named.namesPrompt() && BatchRequest.isField(name)
                         || parameters.all().contains(name)
                         || named.template() != null
                                 && named.template().columns().contains(name))
@@ -235,7 +260,8 @@ record ColumnChoice(
                 task,
                 root,
                 ZoneId.of(spark.sessionState().conf().sessionLocalTimeZone()),
-                parameters.all().toArray(String[]::new),
+                parameters.sure().toArray(String[]::new),
+                parameters.open().toArray(String[]::new),
                 named.namesPrompt());
     }
 

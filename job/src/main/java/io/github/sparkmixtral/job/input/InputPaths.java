@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
@@ -25,6 +27,23 @@ import org.apache.hadoop.fs.RemoteIterator;
  * @param root the deepest directory that holds them all, as a URI with a slash at its end
  */
 public record InputPaths(List<FileStatus> files, String root) {
+
+    /** Files that somebody may name, and that have no rows for us, by their extension. */
+    private static final Map<String, String> UNREAD = Map.of(
+            "orc", "an ORC file",
+            "avro", "an Avro file",
+            "arrow", "an Arrow file",
+            "feather", "an Arrow file",
+            "xlsx", "a spreadsheet",
+            "xls", "a spreadsheet",
+            "pkl", "a Python pickle",
+            "zip", "a zip archive",
+            "tar", "an archive",
+            "tgz", "an archive");
+
+    /** Directories that a table has beside its data; files named by hand would be rows of all its versions. */
+    private static final Map<String, String> TABLES =
+            Map.of("_delta_log", "a Delta table", ".hoodie", "a Hudi table", "metadata", "an Iceberg table");
 
     public InputPaths {
         files = List.copyOf(files);
@@ -75,9 +94,21 @@ public record InputPaths(List<FileStatus> files, String root) {
         RemoteIterator<LocatedFileStatus> found = fileSystem.listFiles(match.getPath(), true);
         while (found.hasNext()) {
             FileStatus file = found.next();
+            requireNoTable(directory, file);
             if (!hidden(file.getPath().toString().substring(directory.length()))) {
                 files.add(file);
             }
+        }
+    }
+
+    private static void requireNoTable(String directory, FileStatus file) {
+        String relative = file.getPath().toString().substring(directory.length() + 1);
+        String first = relative.substring(0, Math.max(0, relative.indexOf('/')));
+        String table = TABLES.get(first);
+        if (table != null && (!first.equals("metadata") || relative.endsWith(".metadata.json"))) {
+            throw JobException.input("the input " + directory + " is " + table
+                    + ", whose files are not all rows of today's: read it as a table of Spark's catalog with"
+                    + " --input-format table, or write it as Parquet");
         }
     }
 
@@ -119,6 +150,12 @@ public record InputPaths(List<FileStatus> files, String root) {
         Set<InputFormat> formats = EnumSet.noneOf(InputFormat.class);
         for (FileStatus file : files) {
             Optional<InputFormat> format = InputFormat.ofFileName(file.getPath().getName());
+            String name = file.getPath().getName();
+            String unread = UNREAD.get(name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT));
+            if (format.isEmpty() && unread != null) {
+                throw JobException.input(
+                        name + " is " + unread + ", which is not read: convert it to Parquet, CSV or JSON lines");
+            }
             if (format.isEmpty()) {
                 throw JobException.usage("the format of " + file.getPath().getName()
                         + " cannot be guessed from its name: give --input-format");

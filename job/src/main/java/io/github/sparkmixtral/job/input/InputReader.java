@@ -7,6 +7,7 @@ import static org.apache.spark.sql.functions.from_json;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.udf;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -32,7 +33,6 @@ import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
-import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -83,13 +83,14 @@ public final class InputReader {
     public Input read() {
         try {
             if (format != InputFormat.TABLE && paths.bytes() == 0) {
-                throw noRows();
+                throw InputFiles.noRows(options.input());
             }
+            InputFiles inputFiles = new InputFiles(spark, paths, options.input(), format);
             return switch (format) {
-                case JSONL -> jsonLines();
-                case TEXT -> text();
-                case CSV -> numbered(csv(), null);
-                case PARQUET -> positioned(spark.read().parquet(names()));
+                case JSONL -> jsonLines(inputFiles.jsonLines());
+                case TEXT -> numbered(inputFiles.text(), "text");
+                case CSV -> numbered(inputFiles.csv(), null);
+                case PARQUET -> positioned(inputFiles.parquet());
                 case TABLE -> table();
             };
         } catch (JobException e) {
@@ -108,42 +109,49 @@ public final class InputReader {
         return paths.files();
     }
 
-    private String[] names() {
-        return options.input().toArray(String[]::new);
-    }
-
-    private DataFrameReader reader() {
-        return spark.read().option("recursiveFileLookup", true);
-    }
-
-    private JobException noRows() {
-        return JobException.input("the input has no rows: " + String.join(", ", options.input()));
-    }
-
-    private Input jsonLines() {
-        Dataset<Row> lines = reader().text(names());
-        StructType inferred = distinct(
-                spark.read().json(lines.select("value").as(Encoders.STRING())).schema());
+    private Input jsonLines(Dataset<Row> lines) {
+        StructType inferred = new JsonColumns(RequestReader.nestedFields(
+                        options.generation().columns().messages()))
+                .of(lines.select(InputFiles.VALUE));
         if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
-            throw JobException.input(
-                    "no line of the input is a JSON object: jsonl has one on each line, unlike a JSON array");
+            throw JobException.input("no line of the input is a JSON object: jsonl has one on each line");
         }
         if (inferred.isEmpty()) {
-            throw noRows();
+            throw InputFiles.noRows(options.input());
         }
         ColumnChoice choice = choice(inferred);
-        Column line = col("value").cast("binary").as(Input.LINE);
-        Column file = col("_metadata.file_path").as(Input.FILE);
-        Column block = col("_metadata.file_block_start").as(Input.BLOCK);
+        Column line = col(InputFiles.VALUE).as(Input.LINE);
+        Column file = col(Input.FILE);
+        Column block = col(Input.BLOCK);
         Surveyed surveyed =
                 survey(lines.select(line, file, block), Input.LINE, choice, requestReader(choice, inferred));
         SequencedMap<String, String> kept = kept(choice, inferred, surveyed.reader());
+        String[] texts = Arrays.stream(inferred.fields())
+                .filter(column -> JsonColumns.isMadeText(column) && kept.containsKey(column.name()))
+                .map(StructField::name)
+                .toArray(String[]::new);
+        Column made = udf(new JsonTexts(texts), DataTypes.createMapType(DataTypes.StringType, DataTypes.StringType))
+                .apply(col(InputFiles.VALUE));
+        Column text = col(InputFiles.VALUE).cast("string");
+        Column row = from_json(text, withoutMetadata(inferred), Map.of());
+        Dataset<Row> parsed = texts.length == 0
+                ? lines.select(row.as("row"), line, file, block)
+                : lines.select(row.as("row"), made.as("texts"), line, file, block);
         List<Column> columns = new ArrayList<>();
-        kept.forEach((name, output) -> columns.add(col("row").getField(name).as(output)));
-        columns.addAll(List.of(col(Input.LINE), col(Input.FILE), col(Input.BLOCK)));
-        Dataset<Row> parsed =
-                lines.select(from_json(col("value"), inferred, Map.of()).as("row"), line, file, block);
+        kept.forEach((name, output) -> columns.add((Arrays.asList(texts).contains(name)
+                        ? col("texts").getItem(name)
+                        : col("row").getField(name))
+                .as(output)));
+        columns.addAll(List.of(col(Input.LINE), file, block));
         return numbered(parsed.select(columns.toArray(Column[]::new)), kept, Input.LINE, choice, surveyed);
+    }
+
+    private static StructType withoutMetadata(StructType schema) {
+        StructType plain = new StructType();
+        for (StructField field : schema.fields()) {
+            plain = plain.add(field.name(), field.dataType());
+        }
+        return plain;
     }
 
     private ColumnChoice choice(StructType schema) {
@@ -165,47 +173,6 @@ public final class InputReader {
                             + ": rename it in the input");
                 });
         return kept;
-    }
-
-    /**
-     * The same without a second field of a name, which Spark infers where one line has a key twice. Such a line gets its error when
-     * it is read; the others must not suffer from it.
-     */
-    private static StructType distinct(StructType type) {
-        Map<String, StructField> fields = new LinkedHashMap<>();
-        for (StructField field : type.fields()) {
-            fields.putIfAbsent(
-                    field.name(),
-                    DataTypes.createStructField(field.name(), distinct(field.dataType()), field.nullable()));
-        }
-        return new StructType(fields.values().toArray(StructField[]::new));
-    }
-
-    private static DataType distinct(DataType type) {
-        return switch (type) {
-            case StructType struct -> distinct(struct);
-            case ArrayType array -> DataTypes.createArrayType(distinct(array.elementType()), array.containsNull());
-            default -> type;
-        };
-    }
-
-    private Input text() {
-        Dataset<Row> lines = reader().text(names()).withColumnRenamed("value", "text");
-        return numbered(lines, "text");
-    }
-
-    /** Cells are text: what is a number is decided where one is wanted, so that a prompt of digits stays as it is. */
-    private Dataset<Row> csv() {
-        DataFrameReader reader = reader().option("header", true)
-                .option("multiLine", true)
-                .option("quote", "\"")
-                .option("escape", "\"")
-                .option("enforceSchema", false)
-                .option("columnPruning", false);
-        StructType header = reader.csv(names()).schema();
-        return reader.schema(header.add(RequestReader.CORRUPT, DataTypes.StringType))
-                .option("columnNameOfCorruptRecord", RequestReader.CORRUPT)
-                .csv(names());
     }
 
     /** @param line the column that holds a line, which is blank or a row; null for none */
@@ -311,7 +278,7 @@ public final class InputReader {
     }
 
     private StructType withoutCorrupt(StructType schema) {
-        if (format != InputFormat.CSV) {
+        if (format != InputFormat.CSV && format != InputFormat.TEXT) {
             return schema;
         }
         return new StructType(Arrays.stream(schema.fields())
@@ -332,9 +299,7 @@ public final class InputReader {
     private record Surveyed(List<RowSurvey.Block> blocks, RequestReader reader, List<String> notes) {}
 
     private Surveyed survey(Dataset<Row> rows, String line, ColumnChoice choice, RequestReader reader) {
-        String[] open = choice.parameters().open().toArray(String[]::new);
-        RowSurvey survey =
-                new RowSurvey(reader, line, open, options.generation().defaults());
+        RowSurvey survey = new RowSurvey(reader, line, options.generation().defaults());
         List<RowSurvey.Block> blocks = RowSurvey.blocks(
                 rows.mapPartitions(survey, Encoders.row(RowSurvey.SCHEMA)).collectAsList());
         blocks.sort(
@@ -358,7 +323,7 @@ public final class InputReader {
     private void requireAskable(List<RowSurvey.Block> blocks, RequestReader reader, boolean inBlocks) {
         long rows = blocks.stream().mapToLong(block -> block.rows).sum();
         if (rows == 0) {
-            throw noRows();
+            throw InputFiles.noRows(options.input());
         }
         Map<String, String> errors = new LinkedHashMap<>();
         Map<String, Long> linesBefore = new HashMap<>();

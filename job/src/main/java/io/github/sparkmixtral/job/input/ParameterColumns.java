@@ -3,10 +3,11 @@ package io.github.sparkmixtral.job.input;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.options.Columns;
-import io.github.sparkmixtral.service.ParametersReader;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.NumericType;
@@ -24,18 +25,23 @@ import org.apache.spark.sql.types.StructType;
 record ParameterColumns(List<String> sure, List<String> open) {
     private static final Set<String> EVERYDAY = Set.of("seed", "stop", "n", "temperature", Columns.TOOLS);
 
+    /** By its beginning: a text that is broken further on is an error, and not data. */
+    private static final Pattern ARRAY_OF_OBJECTS = Pattern.compile("\\s*\\[\\s*\\{");
+
     /**
      * Finds those of an input.
      *
      * @param columns that are nothing else yet
+     * @param inputs whether rows ask with TGI's {@code inputs}, whose parameters are in {@code parameters}
      */
-    static ParameterColumns of(List<String> columns, Columns named) {
+    static ParameterColumns of(List<String> columns, Columns named, boolean inputs) {
         if (named.parameters() != null) {
             return new ParameterColumns(named.parameters(), List.of());
         }
         return new ParameterColumns(
                 columns.stream()
-                        .filter(name -> ParametersReader.NAMES.contains(name) && !EVERYDAY.contains(name))
+                        .filter(name -> Columns.OF_PARAMETERS.contains(name) && !EVERYDAY.contains(name))
+                        .filter(name -> inputs || !name.equals(Columns.PARAMETERS))
                         .toList(),
                 columns.stream().filter(EVERYDAY::contains).toList());
     }
@@ -46,25 +52,34 @@ record ParameterColumns(List<String> sure, List<String> open) {
         return all;
     }
 
-    /** Whether a value can be a parameter, data, or either. */
+    /** Whether a value can be a parameter, data, or either; one that is empty says neither. */
     enum Fit {
         PARAMETER,
         DATA,
-        EITHER
+        EITHER,
+        NEITHER
     }
 
     static Fit fit(String name, JsonNode value) {
+        if (value.isNull() || value.isArray() && value.isEmpty()) {
+            return Fit.NEITHER;
+        }
         boolean fits = switch (name) {
             case "seed" -> value.isNumber() && value.doubleValue() == Math.rint(value.doubleValue());
             case "n" -> value.isNumber() && value.doubleValue() == Math.clamp(value.intValue(), 1, 128);
             case "temperature" -> value.isNumber() && value.doubleValue() >= 0 && value.doubleValue() <= 2;
             case "stop" -> value.isArray() && all(value, JsonNode::isTextual);
-            default -> value.isArray() && all(value, JsonNode::isObject);
+            default ->
+                value.isTextual()
+                        ? ARRAY_OF_OBJECTS.matcher(value.textValue()).lookingAt()
+                        : value.isArray() && all(value, JsonNode::isObject);
         };
-        return fits ? Fit.PARAMETER : isOpenText(name) && value.isTextual() ? Fit.EITHER : Fit.DATA;
+        // A text may be one stop sequence.
+        boolean open = name.equals("stop") && value.isTextual();
+        return fits ? Fit.PARAMETER : open ? Fit.EITHER : Fit.DATA;
     }
 
-    private static boolean all(JsonNode array, java.util.function.Predicate<JsonNode> condition) {
+    private static boolean all(JsonNode array, Predicate<JsonNode> condition) {
         for (JsonNode element : array) {
             if (!condition.test(element)) {
                 return false;
@@ -73,18 +88,15 @@ record ParameterColumns(List<String> sure, List<String> open) {
         return true;
     }
 
-    /** A text may be one stop sequence, or tools as JSON. */
-    private static boolean isOpenText(String name) {
-        return name.equals("stop") || name.equals(Columns.TOOLS);
-    }
-
     private static Fit fit(String name, DataType type) {
         boolean fits = switch (name) {
             case "seed", "n", "temperature" -> type instanceof NumericType;
             case "stop" -> type instanceof ArrayType array && array.elementType() instanceof StringType;
             default -> type instanceof ArrayType array && array.elementType() instanceof StructType;
         };
-        return fits ? Fit.PARAMETER : isOpenText(name) && type instanceof StringType ? Fit.EITHER : Fit.DATA;
+        // A text may be one stop sequence, or tools as JSON.
+        boolean open = (name.equals("stop") || name.equals(Columns.TOOLS)) && type instanceof StringType;
+        return fits ? Fit.PARAMETER : open ? Fit.EITHER : Fit.DATA;
     }
 
     /**
@@ -97,7 +109,7 @@ record ParameterColumns(List<String> sure, List<String> open) {
         for (String name : open) {
             switch (fit(name, schema.apply(name).dataType())) {
                 case PARAMETER -> taken.add(name);
-                case DATA -> {}
+                case DATA, NEITHER -> {}
                 case EITHER -> throw either(name);
             }
         }

@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.job.input;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.service.RowRequest;
+import java.util.Map;
 
 /**
  * One input row and what it asks for.
@@ -11,5 +13,12 @@ import io.github.sparkmixtral.service.RowRequest;
  * @param location {@code prompts.jsonl line 17}, for messages; empty for a table
  * @param request not yet checked; null where there is an error, or the row asks for nothing
  * @param error why there is no request; null where there is one
+ * @param open the row's values in columns that may hold parameters or data; none if its request is a batch's, which has its own
  */
-public record PromptRow(String id, boolean idGiven, String location, RowRequest request, RequestError error) {}
+public record PromptRow(
+        String id,
+        boolean idGiven,
+        String location,
+        RowRequest request,
+        RequestError error,
+        Map<String, JsonNode> open) {}

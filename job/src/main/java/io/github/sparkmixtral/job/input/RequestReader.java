@@ -1,13 +1,6 @@
 package io.github.sparkmixtral.job.input;
 
-import com.fasterxml.jackson.core.JacksonException;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.json.JsonReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
@@ -15,25 +8,24 @@ import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.PromptTemplate;
 import io.github.sparkmixtral.job.options.Uris;
+import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
-import java.io.IOException;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 
 /**
- * Chooses what a row asks for: out of its own columns, or out of the {@code body} of a request of an OpenAI batch file. What is
+ * Chooses what a row asks for: out of its own columns, or out of the request that a line of a batch file holds (OpenAI's, Mistral's
+ * and Together's {@code body}, Anthropic's {@code params}, Bedrock's {@code modelInput}). What is
  * wrong with a row becomes its error, never an exception. The values themselves are checked where they become a request.
  *
  * @param format of the input; the cells of {@link InputFormat#CSV} are text, so sampling parameters are parsed there
@@ -47,6 +39,7 @@ import org.apache.spark.sql.Row;
  * @param root directory that file names are told from, with a slash at its end
  * @param zone the session's, for timestamps
  * @param parameters the columns that hold a row's own sampling parameters, and {@code tools}
+ * @param open those that hold such or data, which is not decided yet
  * @param named whether an option says what is asked; if not, a row may ask with prompt, messages or a body, but with one of them
  */
 public record RequestReader(
@@ -62,6 +55,7 @@ public record RequestReader(
         String root,
         ZoneId zone,
         String[] parameters,
+        String[] open,
         boolean named)
         implements Serializable {
 
@@ -71,32 +65,13 @@ public record RequestReader(
     /** The error of a row whose id is none. */
     static final String INVALID_ID = "invalid_id";
 
-    /** What of a batch request's body is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
-    private static final Set<String> PROMPT_FIELDS = Set.of("messages", "prompt", "tools", "tool_choice");
-
-    static final String BODY = "body";
-    static final String URL = "url";
-
-    /** What a line of Bedrock's batch input asks; its {@code recordId} is the id. */
-    static final String MODEL_INPUT = "modelInput";
-
-    static final String RECORD_ID = "recordId";
+    private static final String INVALID_PARAMETERS = "invalid_parameters";
 
     /** Where Spark puts the text of a line or record that does not parse. */
     static final String CORRUPT = "_corrupt_record";
 
-    /** Numbers keep their digits, and those that JSON does not know are data like others until somebody asks for them. */
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
-            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
-            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-            .nodeFactory(JsonNodeFactory.withExactBigDecimals(true))
-            .build();
-
     /** A row is wrong; the message begins with the field. */
-    private static final class RowException extends Exception {
+    static final class RowException extends Exception {
         private static final long serialVersionUID = 1L;
         private final String code;
 
@@ -106,22 +81,40 @@ public record RequestReader(
         }
     }
 
-    /** Whether a column of that name is part of a request as batches of OpenAI or Bedrock have it. */
-    static boolean isBatchField(String name) {
-        return name.equals(BODY) || name.equals(URL) || name.equals(MODEL_INPUT);
+    /**
+     * Fields whose arrays and objects differ from row to row.
+     *
+     * @param messagesColumn null if none is named
+     */
+    static List<String> nestedFields(String messagesColumn) {
+        List<String> names = new ArrayList<>(BatchRequest.HOLDERS);
+        names.addAll(List.of("messages", "conversations", Columns.TOOLS, Columns.PARAMETERS, Columns.SAMPLING_PARAMS));
+        names.addAll(List.of(
+                "metadata",
+                "logit_bias",
+                "response_format",
+                "structured_outputs",
+                "guided_json",
+                "guided_choice",
+                "tool_choice",
+                "functions"));
+        if (messagesColumn != null) {
+            names.add(messagesColumn);
+        }
+        return names;
     }
 
-    /** The same with other columns that hold parameters. */
+    /** The same with other columns that hold parameters, and none open. */
     RequestReader withParameters(Collection<String> names) {
-        return with(idColumn, names.toArray(String[]::new));
+        return with(idColumn, names.toArray(String[]::new), new String[0]);
     }
 
     /** The same with ids made of file and position. */
     RequestReader withMadeIds() {
-        return with(null, parameters);
+        return with(null, parameters, open);
     }
 
-    private RequestReader with(String id, String[] names) {
+    private RequestReader with(String id, String[] taken, String[] undecided) {
         return new RequestReader(
                 format,
                 needed,
@@ -134,7 +127,8 @@ public record RequestReader(
                 task,
                 root,
                 zone,
-                names,
+                taken,
+                undecided,
                 named);
     }
 
@@ -149,7 +143,7 @@ public record RequestReader(
             return read((byte[]) row.get(line), uri, number);
         }
         CellValues values = new CellValues(zone);
-        ObjectNode fields = JSON.createObjectNode();
+        ObjectNode fields = JsonLine.JSON.createObjectNode();
         for (String name : needed) {
             JsonNode value = values.of(row.get(row.fieldIndex(name)));
             if (value != null) {
@@ -173,10 +167,28 @@ public record RequestReader(
      */
     PromptRow read(byte[] json, String file, Long position) {
         try {
-            return read(parse(json), file, position);
+            return read(parsed(json), file, position);
         } catch (RowException e) {
             return broken(madeId(file, position), false, location(file, position), e);
         }
+    }
+
+    /** With the numbers that a template needs as text, as they are written: 1.25E7 stays 1.25E7. */
+    private ObjectNode parsed(byte[] json) throws RowException {
+        ObjectNode row = JsonLine.parse(json);
+        if (template != null && template.columns().stream().anyMatch(name -> isFraction(row.get(name)))) {
+            Map<String, String> written = JsonLine.fractions(json);
+            for (String name : template.columns()) {
+                if (written.containsKey(name) && !name.equals(idColumn)) {
+                    row.put(name, written.get(name));
+                }
+            }
+        }
+        return row;
+    }
+
+    private static boolean isFraction(JsonNode value) {
+        return value != null && value.isNumber() && !value.isIntegralNumber();
     }
 
     PromptRow read(ObjectNode row, String file, Long position) {
@@ -194,7 +206,12 @@ public record RequestReader(
             if (format == InputFormat.CSV && row.hasNonNull(CORRUPT)) {
                 throw new RowException("invalid_csv", "the row has more or fewer cells than the header");
             }
-            return new PromptRow(id, idGiven, location, request(row, id), null);
+            if (format == InputFormat.TEXT && row.hasNonNull(CORRUPT)) {
+                throw new RowException("invalid_prompt", "the line is not UTF-8 text");
+            }
+            List<BatchRequest> batch = named ? List.of() : BatchRequest.all(row);
+            RowRequest request = batch.isEmpty() ? request(row, id) : request(row, id, batch);
+            return new PromptRow(id, idGiven, location, request, null, batch.isEmpty() ? openValues(row) : Map.of());
         } catch (RowException e) {
             return broken(id, idGiven, location, e);
         }
@@ -205,91 +222,58 @@ public record RequestReader(
     }
 
     private RowRequest request(ObjectNode row, String id) throws RowException {
-        boolean bedrock = !named && row.path(MODEL_INPUT).isObject();
-        boolean batch =
-                bedrock || !named && row.path(BODY).isObject() && row.path(URL).isTextual();
         if (!named) {
-            requireOne(row, bedrock ? MODEL_INPUT : batch ? BODY : null);
+            requireOne(row, List.of());
         }
-        JsonNode fields = bedrock ? row.get(MODEL_INPUT) : batch ? row.get(BODY) : row;
-        Task rowTask =
-                bedrock ? bedrockTask(fields) : batch ? taskOf(row.get(URL).asText()) : task;
-        Field prompt;
-        Field messages;
-        if (template != null) {
-            prompt = new Field("prompt", filled(row));
-            messages = null;
-        } else if (batch) {
-            prompt = rowTask == Task.CHAT ? null : bedrock ? rendered(fields) : field(fields, "prompt");
-            messages = field(fields, "messages");
-        } else {
-            prompt = field(fields, promptColumn);
-            messages = field(fields, messagesColumn);
-        }
-        Field tools = batch ? batchTools(fields) : isParameter(Columns.TOOLS) ? field(fields, Columns.TOOLS) : null;
-        return new RowRequest(id, rowTask, prompt, messages, tools, parameters(fields, batch));
+        Field prompt = template == null ? field(row, promptColumn) : new Field("prompt", filled(row));
+        Field messages = template == null ? field(row, messagesColumn) : null;
+        Field tools = isParameter(Columns.TOOLS) ? field(row, Columns.TOOLS) : null;
+        return new RowRequest(id, task, prompt, messages, tools, parameters(row));
     }
 
-    /** @param body the field that holds a request of a batch; null if the row has none */
-    private void requireOne(ObjectNode row, String body) throws RowException {
-        List<String> given = Stream.of(body, promptColumn, messagesColumn)
-                .filter(name -> name != null && !isEmpty(row.get(name)))
-                .toList();
+    private RowRequest request(ObjectNode row, String id, List<BatchRequest> requests) throws RowException {
+        requireOne(row, requests.stream().map(BatchRequest::name).toList());
+        BatchRequest batch = requests.getFirst();
+        return new RowRequest(id, batch.task(), batch.prompt(), batch.messages(), batch.tools(), batch.parameters());
+    }
+
+    /** @param holders the fields that hold a request of a batch */
+    private void requireOne(ObjectNode row, List<String> holders) throws RowException {
+        List<String> given = new ArrayList<>(holders);
+        List<String> options = new ArrayList<>();
+        if (!isEmpty(row, promptColumn)) {
+            given.add(promptColumn);
+            options.add("--prompt-column " + promptColumn);
+        }
+        if (!isEmpty(row, messagesColumn)) {
+            given.add(messagesColumn);
+            options.add("--messages-column " + messagesColumn);
+        }
         if (given.size() > 1) {
-            String choices = given.stream()
-                    .filter(name -> !name.equals(body))
-                    .map(name -> (name.equals(promptColumn) ? "--prompt-column " : "--messages-column ") + name)
-                    .collect(Collectors.joining(" or "));
+            List<String> ways = new ArrayList<>();
+            if (!options.isEmpty()) {
+                ways.add("choose with " + String.join(" or ", options));
+            }
+            if (!holders.isEmpty()) {
+                ways.add("take what is not meant out of the input");
+            }
             throw new RowException(
                     AMBIGUOUS,
-                    "the row asks with more than one column, " + String.join(" and ", given) + ": choose with "
-                            + choices + (body == null ? "" : ", or take what is not meant out of the input"));
+                    "the row asks with more than one column, " + String.join(" and ", given) + ": "
+                            + String.join(", or ", ways));
         }
     }
 
-    private static boolean isEmpty(JsonNode value) {
+    private static boolean isEmpty(ObjectNode row, String name) {
+        JsonNode value = name == null ? null : row.get(name);
         return value == null
                 || value.isNull()
                 || value.isTextual() && value.textValue().isEmpty()
                 || value.isArray() && value.isEmpty();
     }
 
-    /** A prompt of Bedrock's is rendered already. */
-    private static Task bedrockTask(JsonNode fields) {
-        return fields.has("messages") ? Task.CHAT : Task.COMPLETE;
-    }
-
-    /** The beginning of the sequence is a token, which comes by itself; written out it would be three characters. */
-    private static Field rendered(JsonNode fields) {
-        JsonNode prompt = fields.get("prompt");
-        return prompt != null && prompt.isTextual()
-                ? new Field("prompt", TextNode.valueOf(prompt.textValue().replaceFirst("^<s>\\s?", "")))
-                : new Field("prompt", prompt);
-    }
-
     private static Field field(JsonNode fields, String name) {
         return name == null ? null : new Field(name, fields.get(name));
-    }
-
-    private static ObjectNode parse(byte[] json) throws RowException {
-        JsonNode row;
-        try {
-            row = JSON.readTree(json);
-        } catch (JacksonException e) {
-            String place = e.getLocation() == null
-                    ? ""
-                    : " at column " + e.getLocation().getColumnNr();
-            throw new RowException(
-                    "invalid_json",
-                    "is not valid JSON" + place + ": "
-                            + e.getOriginalMessage().lines().findFirst().orElse(""));
-        } catch (IOException e) {
-            throw new RowException("invalid_json", "is not valid JSON: " + e.getMessage());
-        }
-        if (row instanceof ObjectNode object) {
-            return object;
-        }
-        throw new RowException("invalid_json", "must be a JSON object, not " + RowRequest.kind(row));
     }
 
     private String id(JsonNode row) throws RowException {
@@ -331,58 +315,72 @@ public record RequestReader(
         return TextNode.valueOf(template.fill(column -> CellValues.text(row.get(column))));
     }
 
-    private static Field batchTools(JsonNode body) throws RowException {
-        return switch (body.path("tool_choice").asText("auto")) {
-            case "auto" -> field(body, Columns.TOOLS);
-            case "none" -> null;
-            default ->
-                throw new RowException(
-                        "invalid_tools", "tool_choice must be auto or none, not " + body.get("tool_choice"));
-        };
-    }
-
-    /** A row's columns of known names; all of a batch request's body but the prompt, so that nothing in it is overlooked. */
-    private Map<String, JsonNode> parameters(JsonNode fields, boolean batch) {
-        Map<String, JsonNode> parameters = new LinkedHashMap<>();
-        for (Map.Entry<String, JsonNode> field : fields.properties()) {
-            String name = field.getKey();
-            boolean parameter =
-                    batch ? !PROMPT_FIELDS.contains(name) : isParameter(name) && !name.equals(Columns.TOOLS);
-            if (parameter && !field.getValue().isNull()) {
-                parameters.put(name, format == InputFormat.CSV ? cell(field.getValue()) : field.getValue());
-            }
-        }
-        return parameters;
-    }
-
     private boolean isParameter(String column) {
         return Arrays.asList(parameters).contains(column);
     }
 
-    /** A cell of a CSV file: JSON where it is JSON, else text. */
-    private static JsonNode cell(JsonNode text) {
-        try {
-            return JSON.readTree(text.asText());
-        } catch (JacksonException e) {
-            return text;
+    /** What the row's columns of parameters hold, and the objects in them. */
+    private Map<String, JsonNode> parameters(ObjectNode row) throws RowException {
+        Map<String, JsonNode> all = new LinkedHashMap<>();
+        for (Map.Entry<String, JsonNode> field : row.properties()) {
+            String name = field.getKey();
+            JsonNode value = field.getValue();
+            if (!isParameter(name) || name.equals(Columns.TOOLS) || value.isNull()) {
+                continue;
+            }
+            if (!Columns.isObject(name)) {
+                put(name, value(name, value), all);
+                continue;
+            }
+            ObjectNode object = JsonLine.object(value);
+            if (object == null) {
+                throw new RowException(
+                        INVALID_PARAMETERS,
+                        name + " must be an object of parameters, not " + RowRequest.kind(value)
+                                + "; --parameter-columns says which columns hold parameters");
+            }
+            for (Map.Entry<String, JsonNode> inside : object.properties()) {
+                put(inside.getKey(), inside.getValue(), all);
+            }
+        }
+        return all;
+    }
+
+    private static void put(String name, JsonNode value, Map<String, JsonNode> all) throws RowException {
+        JsonNode before = all.putIfAbsent(name, value);
+        if (before != null && !before.equals(value)) {
+            throw new RowException(
+                    INVALID_PARAMETERS,
+                    name + " is both a column and in an object of parameters, with two values: give one of them");
         }
     }
 
-    private static Task taskOf(String url) throws RowException {
-        return switch (url) {
-            case "/v1/chat/completions" -> Task.CHAT;
-            case "/v1/completions" -> Task.COMPLETE;
-            default ->
-                throw new RowException(
-                        "unsupported_url", "url must be /v1/chat/completions or /v1/completions, not " + url);
-        };
+    private Map<String, JsonNode> openValues(ObjectNode row) {
+        Map<String, JsonNode> values = new LinkedHashMap<>();
+        for (String name : open) {
+            if (row.hasNonNull(name)) {
+                values.put(name, value(name, row.get(name)));
+            }
+        }
+        return values;
+    }
+
+    private JsonNode value(String name, JsonNode value) {
+        return format == InputFormat.CSV ? cell(name, value) : value;
+    }
+
+    /** A cell of a CSV file; a stop string is text if it is no list. */
+    private static JsonNode cell(String name, JsonNode text) {
+        JsonNode value = JsonLine.cell(text.asText());
+        boolean isText = ParametersReader.meant(name).equals("stop") && !value.isArray() && !value.isTextual();
+        return isText ? text : value;
     }
 
     private static PromptRow broken(String id, boolean idGiven, String location, RowException e) {
         String message = location.isEmpty()
                 ? e.getMessage()
                 : location + (e.code.equals("invalid_json") ? " " : ": ") + e.getMessage();
-        return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false));
+        return new PromptRow(id, idGiven, location, null, new RequestError(e.code, message, false), Map.of());
     }
 
     /** A row's place, for messages; empty if it stands in no file. */

@@ -84,7 +84,10 @@ record RowNumbering(String line, StructType schema, HashMap<String, Start> start
             return false;
         }
         Object value = row.get(row.fieldIndex(line));
-        byte[] utf8 = value instanceof String text ? text.getBytes(StandardCharsets.UTF_8) : (byte[]) value;
+        return isBlank(value instanceof String text ? text.getBytes(StandardCharsets.UTF_8) : (byte[]) value);
+    }
+
+    static boolean isBlank(byte[] utf8) {
         for (byte b : utf8) {
             boolean mark = b == (byte) 0xEF || b == (byte) 0xBB || b == (byte) 0xBF;
             if (b != ' ' && b != '\t' && b != '\r' && !mark) {

@@ -2,7 +2,7 @@ package io.github.sparkmixtral.job.input;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
-import io.github.sparkmixtral.job.options.Columns;
+import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RequestDefaults;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,10 +22,9 @@ import org.apache.spark.sql.types.StructType;
  * Counts the rows of each block of a file, or of a partition of a table, and sees what they ask for.
  *
  * @param line column of the line; null where there are no lines
- * @param open columns that are parameters or data, as their values say
  * @param defaults the job's, under what a row asks for
  */
-record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaults defaults)
+record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
         implements MapPartitionsFunction<Row, Row> {
 
     static final StructType SCHEMA = new StructType()
@@ -151,12 +150,9 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
         RequestError error = prompt.error();
         if (prompt.request() != null) {
             Map<String, JsonNode> parameters = prompt.request().parameters();
-            block.severalOutputs |=
-                    parameters.containsKey("n") && parameters.get("n").asInt(1) > 1;
+            parameters.forEach((name, value) -> block.severalOutputs |= asksForSeveral(name, value));
             block.logprobs |= asksForLogprobs(parameters.get("logprobs"));
-            for (String name : open) {
-                fit(name, value(prompt, name), block);
-            }
+            prompt.open().forEach((name, value) -> fit(name, value, block));
             // Once a row is known that can be answered, nobody asks whether there is one.
             error = block.askable ? null : prompt.request().fault(defaults);
             block.askable |= error == null;
@@ -173,26 +169,20 @@ record RowSurvey(RequestReader reader, String line, String[] open, RequestDefaul
         }
     }
 
-    private static JsonNode value(PromptRow prompt, String name) {
-        if (!name.equals(Columns.TOOLS)) {
-            return prompt.request().parameters().get(name);
-        }
-        return prompt.request().tools() == null
-                ? null
-                : prompt.request().tools().value();
-    }
-
     private static void fit(String name, JsonNode value, Block block) {
-        if (value == null || value.isNull()) {
-            return;
-        }
         ParameterColumns.Fit fit = ParameterColumns.fit(name, value);
-        if (fit != ParameterColumns.Fit.DATA) {
+        boolean either = fit == ParameterColumns.Fit.EITHER;
+        if (either || fit == ParameterColumns.Fit.PARAMETER) {
             block.fitting.add(name);
+            block.severalOutputs |= asksForSeveral(name, value);
         }
-        if (fit != ParameterColumns.Fit.PARAMETER) {
+        if (either || fit == ParameterColumns.Fit.DATA) {
             block.unfitting.add(name);
         }
+    }
+
+    private static boolean asksForSeveral(String name, JsonNode value) {
+        return ParametersReader.meant(name).equals("n") && value.asInt(1) > 1;
     }
 
     private static boolean asksForLogprobs(JsonNode logprobs) {

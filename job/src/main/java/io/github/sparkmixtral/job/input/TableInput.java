@@ -1,9 +1,11 @@
 package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.OutputColumns;
+import io.github.sparkmixtral.service.ParametersReader;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -69,8 +71,10 @@ public final class TableInput {
 
         /** Without a look at the rows, a column that may ask for several answers counts as one that does. */
         Input.Survey survey(StructType schema) {
-            boolean batch = List.of(choice.needed(schema)).contains(RequestReader.BODY);
-            return new Input.Survey(-1, batch || taken.contains("n"), batch || taken.contains("logprobs"));
+            boolean any = choice.holdsRequests(schema) || taken.stream().anyMatch(Columns::isObject);
+            boolean several =
+                    taken.stream().anyMatch(name -> ParametersReader.meant(name).equals("n"));
+            return new Input.Survey(-1, any || several, any || taken.contains("logprobs"));
         }
     }
 

@@ -14,8 +14,9 @@ public final class ColumnOptions {
     @Option(
             names = "--prompt-column",
             paramLabel = "NAME",
-            description = "Column with the prompt. No other column is asked then. Default: prompt; for text input, the"
-                    + " line")
+            description =
+                    "Column with the prompt. No other column is asked then. Default: prompt, else inputs; for text"
+                            + " input, the line")
     String promptColumn;
 
     @Option(
@@ -62,8 +63,9 @@ public final class ColumnOptions {
             defaultValue = "auto",
             description =
                     "Columns with rows' own sampling parameters, which win over the options: max_tokens,temperature."
-                            + " auto takes those that have a parameter's name; but seed, stop, n, temperature and tools only if"
-                            + " their values can be one.")
+                            + " auto takes those that have a parameter's name, and the objects sampling_params and, beside"
+                            + " inputs, parameters; but seed, stop, n, temperature and tools only if their values can be"
+                            + " one.")
     List<String> parameterColumns = new ArrayList<>();
 
     @Option(

@@ -1,16 +1,19 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.service.ParametersReader;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Which columns of a table are read and written.
  *
  * @param id null for {@code custom_id} or {@code id}, whichever the table has; {@link #NONE} to make ids of file and position
- * @param prompt null for {@code prompt}, or {@code text} if lines of text are read
+ * @param prompt null for {@code prompt}, else {@code inputs}, or {@code text} if lines of text are read
  * @param messages a conversation; null for {@code messages}
  * @param template null if the prompt is a column
  * @param parameters which hold rows' own sampling parameters; null for those whose name and values say so
@@ -32,6 +35,26 @@ public record Columns(
 
     /** Tools that a row offers, which are read like a parameter. */
     public static final String TOOLS = "tools";
+
+    /** Ray's object of parameters beside a prompt. */
+    public static final String SAMPLING_PARAMS = "sampling_params";
+
+    /** TGI's object of parameters, beside a prompt that is called {@code inputs}. */
+    public static final String PARAMETERS = "parameters";
+
+    /** The columns that may hold a row's parameters. */
+    public static final Set<String> OF_PARAMETERS = ofParameters();
+
+    private static Set<String> ofParameters() {
+        Set<String> names = new HashSet<>(ParametersReader.NAMES);
+        names.addAll(List.of(TOOLS, SAMPLING_PARAMS, PARAMETERS));
+        return Set.copyOf(names);
+    }
+
+    /** Whether a column of that name holds several parameters in an object. */
+    public static boolean isObject(String name) {
+        return name.equals(SAMPLING_PARAMS) || name.equals(PARAMETERS);
+    }
 
     public Columns {
         parameters = parameters == null ? null : new ArrayList<>(parameters);

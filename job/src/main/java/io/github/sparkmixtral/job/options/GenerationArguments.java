@@ -3,7 +3,6 @@ package io.github.sparkmixtral.job.options;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
-import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.Task;
@@ -149,10 +148,10 @@ public final class GenerationArguments {
             return List.of();
         }
         for (String name : names) {
-            if (!ParametersReader.NAMES.contains(name) && !name.equals(Columns.TOOLS)) {
+            if (!Columns.OF_PARAMETERS.contains(name)) {
                 throw JobException.usage("--parameter-columns must be auto, none or names of parameters, not " + name
-                        + ": columns are found by a parameter's name, which are tools, "
-                        + ParametersReader.NAMES.stream().sorted().collect(Collectors.joining(", ")));
+                        + ": columns are found by a parameter's name, which are "
+                        + Columns.OF_PARAMETERS.stream().sorted().collect(Collectors.joining(", ")));
             }
         }
         return names;

@@ -10,8 +10,8 @@ public enum InputFormat {
     /** One JSON object per line: a row of columns, or a request of an OpenAI batch file. */
     JSONL("jsonl", "ndjson", "json"),
     PARQUET("parquet", "pq"),
-    /** RFC 4180 with a header line; a quoted cell may hold line breaks. */
-    CSV("csv"),
+    /** RFC 4180 with a header line, or the same with another separator; a quoted cell may hold line breaks. */
+    CSV("csv", "tsv"),
     /** One prompt per line. */
     TEXT("txt", "text"),
     /** A table or view of the session's catalog. */

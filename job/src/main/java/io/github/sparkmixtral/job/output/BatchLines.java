@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.output;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.job.input.BatchRequest;
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
@@ -217,12 +218,8 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
         return prefix + UUID.nameUUIDFromBytes(bytes).toString().replace("-", "");
     }
 
-    /** A request of a batch file says by its url what it is. */
+    /** A request of a batch file says by itself what it is, if no option says what rows ask. */
     private Task task(Row row) {
-        scala.Option<Object> url = row.schema().getFieldIndex("url");
-        if (url.isDefined() && row.get((Integer) url.get()) instanceof String text) {
-            return text.contains("/chat/") ? Task.CHAT : Task.COMPLETE;
-        }
-        return task;
+        return names.namesPrompt() ? task : BatchRequest.task(row).orElse(task);
     }
 }

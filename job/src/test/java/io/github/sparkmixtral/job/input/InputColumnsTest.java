@@ -9,12 +9,17 @@ import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.job.cli.OptionParser;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.input.ParameterColumns.Fit;
+import io.github.sparkmixtral.job.options.Columns;
+import io.github.sparkmixtral.job.options.InputFormat;
+import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,10 +27,16 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,6 +46,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Which columns of an input mean what, and what they are called in the output. */
 class InputColumnsTest {
+    private static final RequestDefaults DEFAULTS = new RequestDefaults(Task.CHAT, null, SamplingParameters.DEFAULT);
+
     @TempDir
     private Path directory;
 
@@ -53,13 +66,14 @@ class InputColumnsTest {
     }
 
     private static Input read(Path input, Object... arguments) {
+        return new InputReader(spark(), options(input, arguments)).read();
+    }
+
+    private static JobOptions options(Path input, Object... arguments) {
         List<String> all = new ArrayList<>(List.of("--model", "m", "--output", "out", "--input", input.toString()));
         Stream.of(arguments).map(Object::toString).forEach(all::add);
-        return new InputReader(
-                        spark(),
-                        OptionParser.parse(all.toArray(String[]::new), new PrintWriter(new StringWriter()))
-                                .orElseThrow())
-                .read();
+        return OptionParser.parse(all.toArray(String[]::new), new PrintWriter(new StringWriter()))
+                .orElseThrow();
     }
 
     private String fault(String lines, Object... arguments) {
@@ -165,8 +179,7 @@ class InputColumnsTest {
     @Test
     void dataThatIsCalledLikeAParameterIsKept() throws IOException {
         Input input = read("{\"prompt\": \"p\", \"seed\": \"A17\", \"temperature\": 21.5, \"n\": 1000, \"top_p\": 0.5,"
-                + " \"stop\": 4, \"tools\": \"hammer\", \"model\": \"T\", \"metadata\": {\"user\": 1}}"
-                        .replace("\"hammer\"", "5"));
+                + " \"stop\": 4, \"tools\": \"hammer\", \"model\": \"T\", \"metadata\": {\"user\": 1}}");
 
         assertThat(first(input).request().parameters()).hasToString("{top_p=0.5}");
         assertThat(first(input).request().tools()).isNull();
@@ -228,6 +241,71 @@ class InputColumnsTest {
                         .request()
                         .parameters())
                 .hasToString("{stop=\"Main Street\", max_tokens=4}");
+    }
+
+    @Test
+    void toolsAreArraysOfObjectsInEachRowOrData() throws IOException {
+        String functions = "{\"prompt\": \"p\", \"tools\": [{\"type\": \"function\"}]}\n";
+        String text = "{\"prompt\": \"p\", \"tools\": \"[{\\\"type\\\": \\\"function\\\"}]\"}\n";
+        String none = "{\"prompt\": \"p\", \"tools\": []}\n{\"prompt\": \"p\", \"tools\": null}\n";
+        String names = "{\"prompt\": \"p\", \"tools\": [\"hammer\"]}\n";
+
+        assertThat(rows(read(functions + text + none)).stream()
+                        .map(row -> value(row.request().tools())))
+                .containsExactly("[{\"type\":\"function\"}]", "[{\"type\": \"function\"}]", "[]", "null");
+        assertThat(rows(read(names + none))).allMatch(row -> row.request().tools() == null);
+        assertThat(fault(functions + names))
+                .isEqualTo(
+                        "the column tools may be rows' own sampling parameter tools, or data: say --parameter-columns"
+                                + " tools if it is the parameter, or --parameter-columns none if it is data");
+        assertThat(first(read(functions + names, "--parameter-columns", "none"))
+                        .request()
+                        .tools())
+                .isNull();
+    }
+
+    @Test
+    void whatABatchAsksForSaysNothingOfColumns() throws IOException {
+        String line = "{\"body\": {\"prompt\": \"p\", \"stop\": \".\", \"seed\": 3}, \"stop\": \"Main Street\","
+                + " \"seed\": \"A17\"}\n";
+
+        Input input = read(line + line);
+
+        assertThat(first(input).request().parameters()).hasToString("{stop=\".\", seed=3}");
+        assertThat(columns(input)).containsExactly("body", "input_seed", "stop");
+    }
+
+    @Test
+    void objectsOfParametersAreColumnsOfParameters() throws IOException {
+        String ray = "{\"prompt\": \"p\", \"sampling_params\": {\"n\": 2}, \"n\": 1000}";
+        String tgi = "{\"inputs\": \"p\", \"parameters\": {\"num_return_sequences\": 2, \"logprobs\": 1}}";
+        String other = "{\"prompt\": \"p\", \"inputs\": \"q\", \"parameters\": {\"size\": 5}}";
+
+        assertThat(first(read(ray)).request().parameters()).hasToString("{n=2}");
+        assertThat(read(ray).survey().severalOutputs()).isTrue();
+        assertThat(first(read(ray, "--parameter-columns", "none")).request().parameters())
+                .isEmpty();
+        assertThat(read(ray, "--parameter-columns", "none").survey().severalOutputs())
+                .isFalse();
+        assertThat(read(tgi).survey()).isEqualTo(new Input.Survey(1, true, true));
+        assertThat(first(read(other)).request().parameters()).isEmpty();
+        assertThat(value(first(read(other)).request().prompt())).isEqualTo("p");
+    }
+
+    @Test
+    void aRowMayAskWithOneShapeOnly() throws IOException {
+        String anthropic = "\"params\": {\"messages\": " + chat("a") + "}";
+        String body = "\"body\": {\"messages\": " + chat("b") + "}";
+
+        assertThat(fault("{" + anthropic + ", \"inputs\": \"q\"}"))
+                .isEqualTo("a.jsonl line 1: the row asks with more than one column, params and inputs: choose with"
+                        + " --prompt-column inputs, or take what is not meant out of the input");
+        assertThat(fault("{" + anthropic + ", " + body + "}"))
+                .endsWith("more than one column, params and body: take what is not meant out of the input");
+        assertThat(fault("{\"inputs\": \"q\", \"conversations\": " + chat("c") + "}"))
+                .endsWith("choose with --prompt-column inputs or --messages-column conversations");
+        assertThat(rows(read("{" + anthropic + "}\n{" + body + "}\n{\"inputs\": \"q\"}")))
+                .allMatch(row -> row.error() == null);
     }
 
     @Test
@@ -293,6 +371,8 @@ class InputColumnsTest {
                 .isEqualTo("none of the 10 rows can be answered, all for one reason; one of them: a.jsonl line 1:"
                         + " prompt is null");
         assertThat(fault(url)).contains("a.jsonl line 1: url must be /v1/chat/completions");
+        String seeds = String.join("\n", Collections.nCopies(10, "{\"prompt\": \"p\", \"seed\": \"A17\"}"));
+        assertThat(read(seeds).survey().rows()).isEqualTo(10);
         assertThat(read(none + "\n{\"prompt\": \"x\"}").survey().rows()).isEqualTo(11);
         assertThat(read("{\"prompt\": null, \"x\": 1}").survey().rows()).isEqualTo(1);
     }
@@ -369,24 +449,43 @@ class InputColumnsTest {
         List<String> examples = Files.readAllLines(Path.of("README.md")).stream()
                 .filter(line -> line.startsWith("|") && line.endsWith("}` |"))
                 .toList();
-        assertThat(examples).hasSizeGreaterThanOrEqualTo(15);
+        assertThat(examples).hasSizeGreaterThanOrEqualTo(21);
         for (String example : examples) {
             Matcher cells =
                     Pattern.compile("\\|[^|]*\\|([^|]*)\\| `(\\{.*})` \\|").matcher(example);
             assertThat(cells.matches()).as(example).isTrue();
             String options = cells.group(1).replace("`", "").strip();
 
-            Input input = read(cells.group(2), options.isEmpty() ? new Object[0] : options.split(" "));
+            PromptRow row = line(cells.group(2), options.isEmpty() ? new Object[0] : options.split(" "));
 
-            PromptRow row = first(input);
             assertThat(row.error()).as(example).isNull();
-            assertThat(row.request().fault(new RequestDefaults(Task.CHAT, null, SamplingParameters.DEFAULT)))
-                    .as(example)
-                    .isNull();
+            assertThat(row.request().fault(DEFAULTS)).as(example).isNull();
             assertThat(value(row.request().prompt()) + value(row.request().messages()))
                     .as(example)
                     .contains("river");
         }
+    }
+
+    /** Reads an input of one line by the classes of which {@link InputReader} makes Spark's jobs. */
+    private static PromptRow line(String json, Object... arguments) throws IOException {
+        Columns named = options(Path.of("a.jsonl"), arguments).generation().columns();
+        byte[] line = json.getBytes(StandardCharsets.UTF_8);
+        List<Row> looks = new ArrayList<>();
+        JsonColumns inference = new JsonColumns(RequestReader.nestedFields(named.messages()));
+        inference.call(List.of(RowFactory.create((Object) line)).iterator()).forEachRemaining(looks::add);
+        StructType schema = inference.of(looks);
+        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.JSONL, named);
+        RequestReader reader = choice.reader(schema, InputFormat.JSONL, true, Task.CHAT, "", spark());
+        PromptRow undecided = reader.read(line, "a.jsonl", 1L);
+        List<String> taken = choice.parameters().taken(open(undecided, Fit.PARAMETER), open(undecided, Fit.DATA));
+        return reader.withParameters(taken).read(line, "a.jsonl", 1L);
+    }
+
+    private static Set<String> open(PromptRow row, Fit fit) {
+        return row.open().entrySet().stream()
+                .filter(column -> ParameterColumns.fit(column.getKey(), column.getValue()) == fit)
+                .map(Map.Entry::getKey)
+                .collect(Collectors.toSet());
     }
 
     @Test

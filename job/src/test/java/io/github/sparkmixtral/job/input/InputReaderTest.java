@@ -90,7 +90,7 @@ class InputReaderTest {
         Input input = read("--input", file);
 
         assertThat(input.survey()).isEqualTo(new Input.Survey(3, false, false));
-        assertThat(columns(input)).containsExactly("_corrupt_record", "deep", "extra", "prompt", "tags");
+        assertThat(columns(input)).containsExactly("_corrupt_record", "deep", "empty", "extra", "prompt", "tags");
         assertThat(prompts(input).stream().map(InputReaderTest::prompt)).containsExactly("one", "two", null);
         assertThat(ids(input)).containsExactly("a.jsonl#1", "a.jsonl#4", "a.jsonl#5");
         Row first = input.rows().filter("prompt = 'one'").head();
@@ -351,11 +351,13 @@ class InputReaderTest {
         Path empty = Files.createFile(directory.resolve("a.jsonl"));
         Path blank = write(directory.resolve("b.jsonl"), "", "  ");
         Path header = write(directory.resolve("c.csv"), "prompt,id");
-        Path array = write(directory.resolve("d.json"), "[", "{\"prompt\": \"a\",", "\"b\": 1}", "]");
+        Path array = write(directory.resolve("d.json"), "[1, 2]", "\"a\"");
+        Path none = write(directory.resolve("e.json"), "[]");
 
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", empty)).isEqualTo("the input has no rows: " + empty);
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", blank)).isEqualTo("the input has no rows: " + blank);
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", header)).isEqualTo("the input has no rows: " + header);
+        assertThat(fault(ExitCode.INPUT_INVALID, "--input", none)).isEqualTo("the input has no rows: " + none);
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", array)).startsWith("no line of the input is a JSON object");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", directory.resolve("none.jsonl")))
                 .isEqualTo("no such input: " + directory.resolve("none.jsonl"));

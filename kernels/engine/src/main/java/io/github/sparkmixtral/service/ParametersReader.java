@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -13,57 +15,59 @@ import java.util.Set;
  * Lays a row's own sampling parameters, JSON values by name, over the job's. Names and types are those of vLLM and OpenAI:
  *
  * <ul>
- *   <li>numbers: {@code max_tokens} (also called {@code max_completion_tokens}), {@code min_tokens}, {@code temperature}, {@code
- *       top_p}, {@code top_k}, {@code min_p}, {@code repetition_penalty}, {@code presence_penalty}, {@code frequency_penalty},
- *       {@code seed}, {@code n}; a whole number may be written as {@code 16.0};
+ *   <li>numbers: {@code max_tokens}, {@code min_tokens}, {@code temperature}, {@code top_p}, {@code top_k}, {@code min_p}, {@code
+ *       repetition_penalty}, {@code presence_penalty}, {@code frequency_penalty}, {@code seed}, {@code n}; a whole number may be
+ *       written as {@code 16.0};
  *   <li>{@code stop}: a string or a list of strings; {@code stop_token_ids}: a list of ids; {@code ignore_eos}: a boolean; {@code
  *       logit_bias}: an object from token id to bias;
  *   <li>{@code logprobs}: a number, or as in OpenAI's chat API a boolean, with the number in {@code top_logprobs};
  *   <li>{@code response_format}, {@code structured_outputs} and {@code guided_*}: see {@link StructuredOutputReader};
- *   <li>without effect here, and let pass: {@code model}, {@code stream}, {@code stream_options}, {@code user}, {@code metadata},
- *       {@code store}, {@code service_tier}, {@code safety_identifier}, {@code prompt_cache_key}.
+ *   <li>other names of these ({@link #ALIASES}), such as TGI's {@code max_new_tokens} and Mistral's {@code random_seed}; {@code
+ *       do_sample}, of which false is the same as a temperature of 0;
+ *   <li>what asks for nothing but what is done anyway ({@link HarmlessParameters}).
  * </ul>
  *
  * <p>A null value is the same as none. Any other name is refused, for an answer that ignored it would not be what was asked for.
  */
 public final class ParametersReader {
-    /** The fields that are sampling parameters. */
-    public static final Set<String> NAMES = Set.of(
-            "max_tokens",
-            "max_completion_tokens",
-            "min_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "min_p",
-            "repetition_penalty",
-            "presence_penalty",
-            "frequency_penalty",
-            "seed",
-            "n",
-            "stop",
-            "stop_token_ids",
-            "ignore_eos",
-            "logit_bias",
-            "logprobs",
-            "top_logprobs",
-            "response_format",
-            "structured_outputs",
-            "guided_json",
-            "guided_regex",
-            "guided_choice",
-            "guided_grammar");
+    /** What other engines and services call a parameter, and its name here. */
+    private static final Map<String, String> ALIASES = Map.of(
+            "max_completion_tokens", "max_tokens",
+            "max_new_tokens", "max_tokens",
+            "min_new_tokens", "min_tokens",
+            "stop_sequences", "stop",
+            "num_return_sequences", "n",
+            "random_seed", "seed");
 
-    private static final Set<String> WITHOUT_EFFECT = Set.of(
-            "model",
-            "stream",
-            "stream_options",
-            "user",
-            "metadata",
-            "store",
-            "service_tier",
-            "safety_identifier",
-            "prompt_cache_key");
+    private static final String DO_SAMPLE = "do_sample";
+
+    /** The fields that are sampling parameters. */
+    public static final Set<String> NAMES = names();
+
+    private static Set<String> names() {
+        Set<String> names = new HashSet<>(Set.of(
+                "max_tokens",
+                "min_tokens",
+                "temperature",
+                "top_p",
+                "top_k",
+                "min_p",
+                "repetition_penalty",
+                "presence_penalty",
+                "frequency_penalty",
+                "seed",
+                "n",
+                "stop",
+                "stop_token_ids",
+                "ignore_eos",
+                "logit_bias",
+                "logprobs",
+                "top_logprobs",
+                DO_SAMPLE));
+        names.addAll(ALIASES.keySet());
+        names.addAll(StructuredOutputReader.NAMES);
+        return Set.copyOf(names);
+    }
 
     private final Map<String, JsonNode> given;
 
@@ -82,12 +86,24 @@ public final class ParametersReader {
             return job;
         }
         Map<String, JsonNode> given = new LinkedHashMap<>();
+        Map<String, String> spelled = new HashMap<>();
         row.forEach((name, value) -> {
-            if (!NAMES.contains(name) && !WITHOUT_EFFECT.contains(name)) {
-                throw new IllegalArgumentException("unknown parameter '" + Json.shorten(name) + "'");
+            if (value.isNull()) {
+                return;
             }
-            if (!value.isNull()) {
-                given.put(name, value);
+            if (HarmlessParameters.has(name)) {
+                HarmlessParameters.check(name, value);
+                return;
+            }
+            if (!NAMES.contains(name)) {
+                throw unknown(name);
+            }
+            String meant = ALIASES.getOrDefault(name, name);
+            JsonNode before = given.put(meant, value);
+            String other = spelled.put(meant, name);
+            if (before != null && !sameValue(before, value)) {
+                throw new IllegalArgumentException(other + " is " + Json.excerpt(before) + " but " + name + " is "
+                        + Json.excerpt(value) + ": they mean the same, give one of them");
             }
         });
         return new ParametersReader(given)
@@ -95,11 +111,35 @@ public final class ParametersReader {
                 .withStructuredOutput(StructuredOutputReader.read(given, job.structuredOutput()));
     }
 
+    /** The name that an alias stands for; any other name as it is. */
+    public static String meant(String name) {
+        return ALIASES.getOrDefault(name, name);
+    }
+
+    private static boolean sameValue(JsonNode one, JsonNode other) {
+        return one.isNumber() && other.isNumber() ? one.doubleValue() == other.doubleValue() : one.equals(other);
+    }
+
+    /** With the name that may be meant: {@code maxTokens} and {@code Max-Tokens} are {@code max_tokens}. */
+    private static IllegalArgumentException unknown(String name) {
+        String letters = letters(name);
+        String right = NAMES.stream()
+                .filter(known -> letters(known).equals(letters))
+                .map(known -> ": write " + known)
+                .findFirst()
+                .orElse("");
+        return new IllegalArgumentException("unknown parameter '" + Json.shorten(name) + "'" + right);
+    }
+
+    private static String letters(String name) {
+        return name.replaceAll("[^A-Za-z]", "").toLowerCase(Locale.ROOT);
+    }
+
     private SamplingParameters over(SamplingParameters job) {
         return new SamplingParameters(
-                maxTokens(job.maxTokens()),
+                integer("max_tokens", job.maxTokens()),
                 integer("min_tokens", job.minTokens()),
-                number("temperature", job.temperature()),
+                temperature(job.temperature()),
                 number("top_p", job.topP()),
                 integer("top_k", job.topK()),
                 number("min_p", job.minP()),
@@ -115,20 +155,16 @@ public final class ParametersReader {
                 logitBias(job.logitBias()));
     }
 
-    private int maxTokens(int fallback) {
-        int maxTokens = integer("max_tokens", fallback);
-        int maxCompletionTokens = integer("max_completion_tokens", maxTokens);
-        if (given.containsKey("max_tokens") && maxTokens != maxCompletionTokens) {
-            throw new IllegalArgumentException("max_tokens is " + maxTokens + " but max_completion_tokens is "
-                    + maxCompletionTokens + ": they mean the same, give one of them");
-        }
-        return maxCompletionTokens;
+    /** Without sampling the likeliest token is taken, whatever the temperature beside it says. */
+    private double temperature(double fallback) {
+        double temperature = number("temperature", fallback);
+        return bool(DO_SAMPLE, true) ? temperature : 0;
     }
 
     private int logprobs(int fallback) {
         JsonNode logprobs = given.get("logprobs");
         boolean asked = logprobs != null && logprobs.isBoolean() && logprobs.booleanValue();
-        if (given.containsKey("top_logprobs") && !asked) {
+        if (!asked && integer("top_logprobs", 0) != 0) {
             throw new IllegalArgumentException("top_logprobs needs logprobs to be true");
         }
         if (asked) {

@@ -101,15 +101,14 @@ class ConversationJsonTest {
     @Test
     void readsConversationsOfShareGpt() {
         assertThat(Conversation.ofJson(
-                        json("[{'from': 'system', 'value': 'a'}, {'from': 'human', 'value': 'b'},"
-                                + " {'from': 'gpt', 'value': 'c'}]"),
-                        null))
-                .isEqualTo(new Conversation(
-                        List.of(
-                                new ChatMessage(Role.SYSTEM, "a"),
-                                new ChatMessage(Role.USER, "b"),
-                                new ChatMessage(Role.ASSISTANT, "c")),
-                        List.of()));
+                                json("[{'from': 'system', 'value': 'a'}, {'from': 'human', 'value': 'b'},"
+                                        + " {'from': 'gpt', 'value': 'c'}]"),
+                                null)
+                        .messages())
+                .containsExactly(
+                        new ChatMessage(Role.SYSTEM, "a"),
+                        new ChatMessage(Role.USER, "b"),
+                        new ChatMessage(Role.ASSISTANT, "c"));
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ParametersReaderTest {
     private static final SamplingParameters JOB = Parameters.of(p -> {
@@ -89,6 +90,46 @@ class ParametersReaderTest {
     }
 
     @Test
+    void otherEnginesSpellings() {
+        SamplingParameters read = read("""
+                {"max_new_tokens": 6, "min_new_tokens": 1, "stop_sequences": ["x"], "num_return_sequences": 2,
+                 "random_seed": 4, "do_sample": true, "temperature": 0.5}""", JOB);
+        assertThat(read.maxTokens()).isEqualTo(6);
+        assertThat(read.minTokens()).isEqualTo(1);
+        assertThat(read.stop()).containsExactly("x");
+        assertThat(read.n()).isEqualTo(2);
+        assertThat(read.seed()).isEqualTo(4);
+        assertThat(read.temperature()).isEqualTo(0.5);
+    }
+
+    @Test
+    void withoutSamplingTheTemperatureIsNought() {
+        assertThat(read("{\"do_sample\": false}", JOB).temperature()).isZero();
+        assertThat(read("{\"do_sample\": false, \"temperature\": 0.7}", JOB).temperature())
+                .isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"echo\": false, \"suffix\": null, \"best_of\": 1, \"use_beam_search\": false, \"length_penalty\": 1.0}",
+                "{\"skip_special_tokens\": true, \"spaces_between_special_tokens\": true, \"detokenize\": true}",
+                "{\"parallel_tool_calls\": true, \"safe_prompt\": false, \"stream\": false, \"store\": false}",
+                "{\"service_tier\": \"auto\", \"user\": \"u\", \"metadata\": {\"a\": \"b\"}, \"modalities\": [\"text\"]}",
+                "{\"add_generation_prompt\": true, \"continue_final_message\": true, \"chat_template_kwargs\": {}}",
+                "{\"guided_json\": null, \"whatever\": null, \"top_logprobs\": 0, \"response_format\": null}",
+            })
+    void whatIsDoneAnywayMayBeSaid(String json) {
+        assertThat(read(json, JOB)).isEqualTo(JOB);
+    }
+
+    @Test
+    void noLogprobsAndNoneOfTheTopIsNone() {
+        assertThat(read("{\"logprobs\": false, \"top_logprobs\": 0}", JOB).logprobs())
+                .isEqualTo(-1);
+    }
+
+    @Test
     void wholeNumbersMayHaveAPoint() {
         SamplingParameters read = read("{\"max_tokens\": 16.0, \"seed\": 4.0, \"top_k\": 1e1}", JOB);
         assertThat(read.maxTokens()).isEqualTo(16);
@@ -124,6 +165,14 @@ class ParametersReaderTest {
                 "{\"logprobs\": true, \"top_logprobs\": -1} | top_logprobs must be in [0, 20], not -1",
                 "{\"max_tokens\": 1, \"max_completion_tokens\": 2} | max_tokens is 1 but max_completion_tokens is 2: they mean the same,"
                         + " give one of them",
+                "{\"stop\": \"a\", \"stop_sequences\": [\"b\"]} | stop is \"a\" but stop_sequences is [\"b\"]: they mean the same, give"
+                        + " one of them",
+                "{\"best_of\": 3} | best_of must be 1 or left out, not 3: no other value is supported",
+                "{\"echo\": true} | echo must be false or left out, not true: no other value is supported",
+                "{\"function_call\": {}} | function_call must be \"auto\" or \"none\" or left out, not {}: no other value is supported",
+                "{\"do_sample\": 1} | do_sample must be true or false, not 1",
+                "{\"maxTokens\": 1} | unknown parameter 'maxTokens': write max_tokens",
+                "{\"guided_json\": {}} | unknown parameter 'guided_json'",
                 "{\"temprature\": 1} | unknown parameter 'temprature'",
                 "{\"response_format\": {\"type\": \"xml\"}} | response_format must have the type text, json_object, json_schema,"
                         + " regex or grammar, not {\"type\":\"xml\"}",
