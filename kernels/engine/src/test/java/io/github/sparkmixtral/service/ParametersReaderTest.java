@@ -172,7 +172,7 @@ class ParametersReaderTest {
                 "{\"function_call\": {}} | function_call must be \"auto\" or \"none\" or left out, not {}: no other value is supported",
                 "{\"do_sample\": 1} | do_sample must be true or false, not 1",
                 "{\"maxTokens\": 1} | unknown parameter 'maxTokens': write max_tokens",
-                "{\"guided_json\": {}} | unknown parameter 'guided_json'",
+                "{\"guidedJson\": {}} | unknown parameter 'guidedJson': write guided_json",
                 "{\"temprature\": 1} | unknown parameter 'temprature'",
                 "{\"response_format\": {\"type\": \"xml\"}} | response_format must have the type text, json_object, json_schema,"
                         + " regex or grammar, not {\"type\":\"xml\"}",
