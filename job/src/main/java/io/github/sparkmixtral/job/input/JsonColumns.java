@@ -6,7 +6,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import io.github.sparkmixtral.job.fault.JobException;
-import java.io.CharConversionException;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -71,12 +70,9 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
             .add("nested", DataTypes.BooleanType, false)
             .add("other", DataTypes.BooleanType, false);
 
-    /**
-     * Without a table of the keys: it would keep every key that a row has and no other row, and be copied for each line that has a new
-     * one.
-     */
+    /** Interning would keep every key that a row has and no other row. */
     private static final JsonFactory JSON = JsonFactory.builder()
-            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
 
@@ -207,7 +203,9 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
     /** Adds an object's keys; false, and nothing added, for what is no object. */
     private boolean look(byte[] line, Map<String, Found> columns) throws IOException {
         Map<String, Found> own = new HashMap<>();
-        try (JsonParser parser = JSON.createParser(line)) {
+        // A factory for each line: one for all would have a table of all keys, and copy it for each line that has a new
+        // one.
+        try (JsonParser parser = JSON.copy().createParser(line)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 return false;
             }
@@ -225,7 +223,7 @@ record JsonColumns(List<String> request) implements MapPartitionsFunction<Row, R
                     found.type = textIfNone(merged(found.type, type(parser, new int[] {MOST_LEAVES}, 0)));
                 }
             }
-        } catch (JacksonException | CharConversionException e) {
+        } catch (JacksonException e) {
             return false;
         }
         own.forEach((name, found) -> {
