@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.model;
 
+import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.model.ModelDescription;
@@ -24,13 +25,16 @@ record ModelHeads(ModelSource model, Attempts attempts) {
      */
     ModelDescription describe(Quantization quantization) throws IOException {
         Path directory = Files.createTempDirectory("spark-mixtral-heads");
+        String source = Redaction.redact(model.parent().toString());
         try {
             for (FileStatus file : model.files()) {
                 bring(file, directory.resolve(file.getPath().getName()));
             }
-            return ModelLoader.describe(model.in(directory), quantization);
+            ModelDescription description = ModelLoader.describe(model.in(directory), quantization);
+            ChatTemplates templates = description.chatTemplates();
+            return description.withChatTemplates(
+                    templates.from(templates.source().replace(directory.toString(), source)));
         } catch (ModelException e) {
-            String source = Redaction.redact(model.parent().toString());
             throw new ModelException(e.getMessage().replace(directory.toString(), source), e);
         } finally {
             delete(directory);

@@ -50,7 +50,7 @@ class InputJobTest {
                 "{\"custom_id\": \"c\", \"params\": {\"max_tokens\": 2, \"system\": [{\"type\": \"text\", \"text\": \"Be brief.\"}],"
                         + " \"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}}",
                 "{\"custom_id\": \"d\", \"inputs\": \"hi\", \"parameters\": {\"max_new_tokens\": 1, \"do_sample\": false}}",
-                "{\"custom_id\": \"e\", \"inputs\": \"hi\", \"sampling_params\": {\"max_tokens\": 1, \"guided_json\": {}}}",
+                "{\"custom_id\": \"e\", \"inputs\": \"hi\", \"sampling_params\": {\"max_tokens\": 1, \"guided_xml\": {}}}",
                 "{\"custom_id\": \"f\", \"inputs\": \"hi\", \"top_p\": NaN, \"score\": 1}",
                 "{\"custom_id\": \"g\", \"inputs\": \"hi\", \"other\": \"\\ud800 hi\", \"score\": NaN, \"tools\": \"hammer\", \"top_logprobs\": 0}",
                 "{\"custom_id\": \"h\", \"body\": {\"input\": \"hi\"}}");
@@ -63,7 +63,7 @@ class InputJobTest {
                 .allSatisfy(id -> assertThat(error(rows.get(id))).isEmpty());
         assertThat(rows.get("a").<Long>getAs("seed")).isEqualTo(3);
         assertThat(rows.get("d").<Row>getAs("usage").getInt(1)).isEqualTo(1);
-        assertThat(error(rows.get("e"))).isEqualTo("a.jsonl line 5: unknown parameter 'guided_json'");
+        assertThat(error(rows.get("e"))).isEqualTo("a.jsonl line 5: unknown parameter 'guided_xml'");
         assertThat(error(rows.get("f")))
                 .startsWith("a.jsonl line 6: top_p must be ")
                 .contains("NaN");

@@ -27,6 +27,11 @@ public record ChatTemplates(String source, Map<String, String> byName, Map<Strin
         return byName.isEmpty();
     }
 
+    /** The same, known by another file's name. */
+    public ChatTemplates from(String otherSource) {
+        return new ChatTemplates(otherSource, byName, specialTokens);
+    }
+
     ChatTemplates replacedBy(String otherSource, String template) {
         return new ChatTemplates(otherSource, Map.of(DEFAULT, template), specialTokens);
     }

@@ -28,4 +28,9 @@ public record ModelDescription(
             Path path, String format, long parameters, long bytes, ModelConfig config, Tokenizer tokenizer) {
         this(path, format, parameters, bytes, config, tokenizer, ChatTemplates.NONE);
     }
+
+    /** The same with other chat templates. */
+    public ModelDescription withChatTemplates(ChatTemplates other) {
+        return new ModelDescription(path, format, parameters, bytes, config, tokenizer, other);
+    }
 }
