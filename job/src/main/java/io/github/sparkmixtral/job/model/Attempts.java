@@ -55,13 +55,22 @@ record Attempts(Pause pause, Consumer<String> progress) {
             } catch (FileNotFoundException e) {
                 throw e;
             } catch (IOException e) {
-                failed = position.bytes() > before ? 0 : failed + 1;
-                if (failed == MOST || Thread.currentThread().isInterrupted()) {
-                    throw e;
-                }
-                await(name, failed, e);
+                failed = failedAgain(name, position.bytes() > before, failed, e);
+            } catch (IllegalStateException e) {
+                // What Hadoop's analytics stream of S3 throws if a connection breaks.
+                failed = failedAgain(name, position.bytes() > before, failed, new IOException(e.getMessage(), e));
             }
         }
+    }
+
+    /** @return how often it has failed without progress now */
+    private int failedAgain(String name, boolean progressed, int before, IOException cause) throws IOException {
+        int failed = progressed ? 0 : before + 1;
+        if (failed == MOST || Thread.currentThread().isInterrupted()) {
+            throw cause;
+        }
+        await(name, failed, cause);
+        return failed;
     }
 
     private void await(String name, int failed, IOException cause) throws IOException {

@@ -144,7 +144,6 @@ class ClusterIT {
                 new ObjectMapper().readTree(output.resolve("_manifest.json").toFile());
         assertThat(manifest.at("/rows/resumed").asInt()).isGreaterThanOrEqualTo(4 * 12);
         assertThat(manifest.at("/attempts").asInt()).isEqualTo(2);
-        assertThat(manifest.at("/executors").size()).isGreaterThanOrEqualTo(2);
     }
 
     /** One worker's engines never load; the first one of the other worker dies, the second one does the work. */
