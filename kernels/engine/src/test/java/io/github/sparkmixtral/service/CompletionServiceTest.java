@@ -638,6 +638,20 @@ class CompletionServiceTest {
         }
     }
 
+    @Test
+    void aStopThatIsAControlTokenIsTakenAsThatToken() throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            String always = "\"logit_bias\": {\"" + TinyTokenizer.BOS + "\": 100}, \"max_tokens\": 5}";
+            Map<String, Object> stopped = answer(service, prompt("a", "which", "{\"stop\": \"<s>\", " + always));
+            assertThat(((Map<?, ?>) stopped.get("usage")).get("completion_tokens"))
+                    .isEqualTo(1);
+            assertThat(text(stopped)).isEmpty();
+            Map<String, Object> whole = answer(service, prompt("a", "which", "{" + always));
+            assertThat(((Map<?, ?>) whole.get("usage")).get("completion_tokens"))
+                    .isEqualTo(5);
+        }
+    }
+
     private static String text(Map<String, Object> answer) {
         return ((Map<?, ?>) ((List<?>) answer.get("outputs")).getFirst())
                 .get("text")
