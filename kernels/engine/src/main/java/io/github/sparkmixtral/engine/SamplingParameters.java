@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.grammar.StructuredOutput;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -128,52 +129,22 @@ public record SamplingParameters(
 
     /** The same with another seed. */
     public SamplingParameters withSeed(long other) {
-        return new SamplingParameters(
-                maxTokens,
-                minTokens,
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                other,
-                stop,
-                stopTokenIds,
-                n,
-                logprobs,
-                ignoreEos,
-                logitBias,
-                structuredOutput);
+        return with(other, stopTokenIds, structuredOutput);
     }
 
     /** The same for an answer that has to be something else. */
     public SamplingParameters withStructuredOutput(StructuredOutput other) {
-        return new SamplingParameters(
-                maxTokens,
-                minTokens,
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                seed,
-                stop,
-                stopTokenIds,
-                n,
-                logprobs,
-                ignoreEos,
-                logitBias,
-                other);
+        return with(seed, stopTokenIds, other);
     }
 
     /** The same with more tokens that end the generation. */
     public SamplingParameters withStopTokens(List<Integer> more) {
-        List<Integer> all = new java.util.ArrayList<>(stopTokenIds);
+        List<Integer> all = new ArrayList<>(stopTokenIds);
         all.addAll(more);
+        return with(seed, all, structuredOutput);
+    }
+
+    private SamplingParameters with(long otherSeed, List<Integer> stopTokens, StructuredOutput output) {
         return new SamplingParameters(
                 maxTokens,
                 minTokens,
@@ -184,14 +155,14 @@ public record SamplingParameters(
                 repetitionPenalty,
                 presencePenalty,
                 frequencyPenalty,
-                seed,
+                otherSeed,
                 stop,
-                all,
+                stopTokens,
                 n,
                 logprobs,
                 ignoreEos,
                 logitBias,
-                structuredOutput);
+                output);
     }
 
     private static void atLeast(String name, int value, int least) {

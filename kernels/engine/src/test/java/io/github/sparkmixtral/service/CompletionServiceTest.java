@@ -13,6 +13,9 @@ import io.github.sparkmixtral.testkit.FakeBackend;
 import io.github.sparkmixtral.testkit.FakeBackend.LanguageModel;
 import io.github.sparkmixtral.testkit.FakeBackend.Size;
 import io.github.sparkmixtral.testkit.TinyTokenizer;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -636,6 +639,24 @@ class CompletionServiceTest {
                             .toString())
                     .contains("invalid_parameters", "the regular expression has a ( without a ), at character 1 of (");
         }
+    }
+
+    @Test
+    void promptsThatAreRenderedAlreadyAreWarnedOfOnce() throws Exception {
+        PrintStream before = System.err;
+        ByteArrayOutputStream logged = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            answer(service, Rows.task("a", "not <s> at the beginning", Task.COMPLETE));
+            assertThat(logged.toString(StandardCharsets.UTF_8)).doesNotContain("rendered already");
+            answer(service, Rows.task("b", "<s>which", Task.COMPLETE));
+            answer(service, Rows.task("c", "<s>which", Task.COMPLETE));
+        } finally {
+            System.setErr(before);
+        }
+        assertThat(logged.toString(StandardCharsets.UTF_8))
+                .containsOnlyOnce("A prompt begins with <s>")
+                .containsOnlyOnce("--special-tokens parse");
     }
 
     @Test
