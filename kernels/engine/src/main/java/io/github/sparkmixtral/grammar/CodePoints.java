@@ -69,15 +69,6 @@ record CodePoints(int... ranges) {
         return ranges.length == 0;
     }
 
-    boolean contains(int codePoint) {
-        for (int i = 0; i < ranges.length; i += 2) {
-            if (codePoint >= ranges[i] && codePoint <= ranges[i + 1]) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     CodePoints plus(CodePoints other) {
         List<int[]> parts = new ArrayList<>();
         addTo(parts);

@@ -87,10 +87,6 @@ public final class TokenTrie {
         return mismatch < 0 ? a.length : mismatch;
     }
 
-    int vocabulary() {
-        return vocabulary;
-    }
-
     /** The bytes of a token's text; null if it has none. */
     byte[] bytes(int token) {
         return token < tokens.length ? tokens[token] : null;
