@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
@@ -130,6 +131,7 @@ final class Workload {
 
     private int best(Logits logits, int row) {
         return switch (logits) {
+            case MixedLogits mixed -> best(mixed.of(row), mixed.rowOf(row));
             case TopLogits top -> top.tokens()[row * top.count()];
             case AllLogits all -> highest(all.values(), row * config.vocabularySize()) - row * config.vocabularySize();
         };

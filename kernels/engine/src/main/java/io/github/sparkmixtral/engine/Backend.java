@@ -37,14 +37,15 @@ public interface Backend extends AutoCloseable {
     float[] forward(Batch batch);
 
     /**
-     * Runs one step of which only the best logits of each wanted row are needed. A backend whose logits lie elsewhere than in this
-     * process's memory overrides this, so that no more than {@link TopLogits} has to be copied.
+     * Runs one step of which only the best logits of most wanted rows are needed. A backend whose logits lie elsewhere than in this
+     * process's memory overrides this, so that no more than {@link MixedLogits} has to be copied.
      *
      * @param count how many of each row, in [1, {@link TopLogits#MAX}] and at most {@link #vocabularySize()}
-     * @return {@link TopLogits} of that count, or all logits; valid until the next call. The same step gives the same logits here
-     *     as in {@link #forward}.
+     * @param whole ascending indices into {@code batch.logitRows()} of the rows of which every logit is needed
+     * @return the best logits of that count of every row but those, and all of those, or all of every row; valid until the next
+     *     call. The same step gives the same logits here as in {@link #forward}.
      */
-    default Logits top(Batch batch, int count) {
+    default Logits top(Batch batch, int count, int... whole) {
         return new AllLogits(vocabularySize(), forward(batch));
     }
 

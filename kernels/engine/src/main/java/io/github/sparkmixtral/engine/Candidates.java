@@ -34,8 +34,8 @@ final class Candidates {
     void select(Logits logits, int row, SamplingParameters parameters) {
         int needed = needed(parameters, vocabulary);
         if (needed == ALL) {
-            AllLogits all = (AllLogits) logits;
-            takeAll(all.values(), all.offset(row), parameters);
+            AllLogits all = (AllLogits) logits.of(row);
+            takeAll(all.values(), all.offset(logits.rowOf(row)), parameters);
         } else {
             TopTokens.select(logits, row, needed, ordered);
             takeOrdered(needed, parameters.temperature());

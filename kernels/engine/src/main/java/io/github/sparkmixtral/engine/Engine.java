@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
+import io.github.sparkmixtral.engine.Sampler.Needed;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.List;
 
@@ -145,10 +146,11 @@ public final class Engine {
     }
 
     private Logits logits(Plan plan) {
-        int needed = sampler.needed(plan);
-        return needed <= TopLogits.MAX
-                ? backend.top(plan.batch(), needed)
-                : new AllLogits(backend.vocabularySize(), backend.forward(plan.batch()));
+        Needed needed = sampler.needed(plan);
+        int rows = plan.sampled().size();
+        return rows > 0 && needed.whole().length == rows
+                ? new AllLogits(backend.vocabularySize(), backend.forward(plan.batch()))
+                : backend.top(plan.batch(), needed.best(), needed.whole());
     }
 
     Scheduler scheduler() {

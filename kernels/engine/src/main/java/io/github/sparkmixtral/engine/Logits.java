@@ -1,7 +1,17 @@
 package io.github.sparkmixtral.engine;
 
-/** Logits of the wanted rows of one step: all of them, or of each row only the best. Valid until the backend's next step. */
-public sealed interface Logits permits AllLogits, TopLogits {
+/** Logits of the wanted rows of one step: of each row all of them, or only the best. Valid until the backend's next step. */
+public sealed interface Logits permits AllLogits, TopLogits, MixedLogits {
+
+    /** The logits that the row is to be read from, as its row {@link #rowOf}; these ones, or {@link AllLogits} or {@link TopLogits} within. */
+    default Logits of(int row) {
+        return this;
+    }
+
+    /** Which row of {@link #of} the row is. */
+    default int rowOf(int row) {
+        return row;
+    }
 
     /** Whether every logit of the row, those that are not here included, is a finite number. */
     boolean finite(int row);

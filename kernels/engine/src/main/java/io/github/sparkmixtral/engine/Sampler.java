@@ -3,6 +3,7 @@ package io.github.sparkmixtral.engine;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.grammar.GrammarException;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -42,13 +43,28 @@ final class Sampler {
         adjustments = List.of(new LogitBias(), new Penalties(vocabulary), new EarlyEnds(), new ConstraintMask());
     }
 
-    /** How many logits of each row, the best ones, are enough for {@link #sample}; at least 1, or {@link Candidates#ALL}. */
-    int needed(Plan plan) {
-        int needed = 1;
-        for (Sequence sequence : plan.sampled()) {
-            needed = Math.max(needed, needed(sequence));
+    /**
+     * Which logits are enough for {@link #sample}.
+     *
+     * @param best how many of each row, the best ones; in [1, {@link TopLogits#MAX}]
+     * @param whole ascending; the rows for which these are not enough, but all are needed
+     */
+    record Needed(int best, int[] whole) {}
+
+    /** Which logits of the plan's rows are needed. */
+    Needed needed(Plan plan) {
+        int best = 1;
+        int count = 0;
+        int[] whole = new int[plan.sampled().size()];
+        for (int row = 0; row < whole.length; row++) {
+            int needed = needed(plan.sampled().get(row));
+            if (needed <= TopLogits.MAX) {
+                best = Math.max(best, needed);
+            } else {
+                whole[count++] = row;
+            }
         }
-        return needed;
+        return new Needed(best, Arrays.copyOf(whole, count));
     }
 
     private int needed(Sequence sequence) {
@@ -112,8 +128,8 @@ final class Sampler {
 
     /** One row: the given one, changed by the sequence's parameters. */
     private AllLogits adjust(Sequence sequence, Logits logits, int row) {
-        AllLogits all = (AllLogits) logits;
-        System.arraycopy(all.values(), all.offset(row), adjusted, 0, vocabulary);
+        AllLogits all = (AllLogits) logits.of(row);
+        System.arraycopy(all.values(), all.offset(logits.rowOf(row)), adjusted, 0, vocabulary);
         for (LogitAdjustment adjustment : adjustments) {
             if (adjustment.wanted(sequence)) {
                 adjustment.apply(sequence, adjusted);

@@ -33,6 +33,7 @@ final class TopTokens {
     static void select(Logits logits, int row, int count, long[] out) {
         switch (logits) {
             case AllLogits all -> select(all.values(), all.offset(row), all.vocabulary(), count, out);
+            case MixedLogits mixed -> select(mixed.of(row), mixed.rowOf(row), count, out);
             case TopLogits top -> {
                 if (count > top.count()) {
                     throw new IllegalArgumentException("the best " + count + " of a row are wanted, but there are only "

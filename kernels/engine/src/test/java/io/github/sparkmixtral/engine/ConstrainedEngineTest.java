@@ -113,6 +113,36 @@ class ConstrainedEngineTest {
                 assertThat(Engines.essence(together.get(id))).isEqualTo(Engines.essence(completion)));
     }
 
+    @Test
+    void onlyRowsThatNeedAllLogitsAskForThem() {
+        List<Request> mixed = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            boolean held = i % 3 == 0;
+            int row = i;
+            mixed.add(request("row " + i, held ? constraint(Kind.JSON, SCHEMAS[i % SCHEMAS.length]) : null, "", p -> {
+                p.maxTokens = 10 + row % 7;
+                p.temperature = row % 2;
+                p.topK = row % 5 == 1 ? 0 : 20;
+                p.presencePenalty = row % 7 == 1 ? 0.5 : 0;
+                p.seed = 5L + row;
+            }));
+        }
+        TopBackend backend = new TopBackend(new FakeBackend(FakeBackend.Size.AMPLE));
+        Map<String, Completion> best = Engines.run(Engines.of(backend), mixed);
+        Map<String, Completion> all = Engines.run(engine(), mixed);
+        all.forEach(
+                (id, completion) -> assertThat(Engines.essence(best.get(id))).isEqualTo(Engines.essence(completion)));
+        // 14 with a constraint, 5 that draw from all or are penalized, and are not among them.
+        long whole = mixed.stream()
+                .filter(request -> request.constraint() != null
+                        || request.parameters().presencePenalty() != 0
+                        || request.parameters().temperature() > 0
+                                && request.parameters().topK() == 0)
+                .count();
+        assertThat(backend.counts().getFirst()).isEqualTo(20);
+        assertThat(backend.wholeRows().getFirst()).isEqualTo((int) whole).isBetween(15, 30);
+    }
+
     /** Log-probabilities want every token computed by itself. */
     @Test
     void tokensThatMustComeAreTakenTogetherWithTheSameResult() {

@@ -28,6 +28,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class SamplerTest {
+    /** More than there are. */
+    private static final int ALL = Candidates.ALL;
+
     private static final int VOCABULARY = 32;
 
     private final Sampler sampler = new Sampler(VOCABULARY);
@@ -278,11 +281,18 @@ class SamplerTest {
                     p.logprobs = 4;
                 }))
                 .isEqualTo(9);
-        assertThat(sampler.needed(new Plan(null, List.of(), List.of()))).isEqualTo(1);
-        List<Sequence> mixed = List.of(sequence("a", greedy), sequence("b", p -> p.topK = 7), sequence("c", greedy));
-        assertThat(sampler.needed(new Plan(null, mixed, mixed))).isEqualTo(7);
+        assertThat(needed(p -> p.topK = TopLogits.MAX + 1)).isEqualTo(ALL);
+        assertThat(sampler.needed(new Plan(null, List.of(), List.of())).best()).isEqualTo(1);
+        List<Sequence> mixed = List.of(
+                sequence("a", p -> p.topP = 0.5),
+                sequence("b", p -> p.topK = 7),
+                sequence("c", greedy),
+                sequence("d", p -> p.minTokens = 1));
+        Sampler.Needed needed = sampler.needed(new Plan(null, mixed, mixed));
+        assertThat(needed.best()).isEqualTo(7);
+        assertThat(needed.whole()).containsExactly(0, 3);
         for (Consumer<Parameters> all : everyTokenCounts()) {
-            assertThat(needed(all)).isEqualTo(Candidates.ALL);
+            assertThat(needed(all)).isEqualTo(ALL);
         }
     }
 
@@ -308,15 +318,20 @@ class SamplerTest {
         });
         List<Integer> needed = new ArrayList<>();
         for (int token = 3; token < 7; token++) {
-            needed.add(sampler.needed(new Plan(null, List.of(sequence), List.of(sequence))));
+            needed.add(needed(sequence));
             sequence.accept(token, null);
         }
-        assertThat(needed).containsExactly(Candidates.ALL, Candidates.ALL, 1, 1);
+        assertThat(needed).containsExactly(ALL, ALL, 1, 1);
     }
 
     private int needed(Consumer<Parameters> change) {
-        Sequence sequence = sequence("a", change);
-        return sampler.needed(new Plan(null, List.of(sequence), List.of(sequence)));
+        return needed(sequence("a", change));
+    }
+
+    /** Of one row. */
+    private int needed(Sequence sequence) {
+        Sampler.Needed needed = sampler.needed(new Plan(null, List.of(sequence), List.of(sequence)));
+        return needed.whole().length == 1 ? ALL : needed.best();
     }
 
     @Test
@@ -338,7 +353,9 @@ class SamplerTest {
             });
             Plan plan = new Plan(null, List.of(sequence), List.of(sequence));
             Samples all = sampler.sample(plan, all(logits));
-            Samples best = sampler.sample(plan, TopBackend.top(logits, 1, VOCABULARY, sampler.needed(plan)));
+            Samples best = sampler.sample(
+                    plan,
+                    TopBackend.top(logits, 1, VOCABULARY, sampler.needed(plan).best()));
             assertThat(best.tokens()).isEqualTo(all.tokens());
             if (sequence.parameters().logprobs() < 0) {
                 assertThat(best.logprobs()).containsExactly((TokenLogprobs) null);

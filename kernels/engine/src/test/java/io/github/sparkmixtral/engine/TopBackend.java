@@ -8,6 +8,7 @@ import java.util.stream.IntStream;
 public final class TopBackend implements Backend {
     private final Backend backend;
     private final List<Integer> counts = new ArrayList<>();
+    private final List<Integer> wholeRows = new ArrayList<>();
 
     public TopBackend(Backend backend) {
         this.backend = backend;
@@ -18,6 +19,11 @@ public final class TopBackend implements Backend {
         return counts;
     }
 
+    /** Of how many rows each step asked for all logits, where it did not ask for those of all rows. */
+    List<Integer> wholeRows() {
+        return wholeRows;
+    }
+
     @Override
     public float[] forward(Batch batch) {
         counts.add(0);
@@ -25,12 +31,23 @@ public final class TopBackend implements Backend {
     }
 
     @Override
-    public TopLogits top(Batch batch, int count) {
+    public Logits top(Batch batch, int count, int... whole) {
         if (count < 1 || count > TopLogits.MAX || count > vocabularySize()) {
             throw new AssertionError("the best " + count + " of " + vocabularySize() + " logits");
         }
         counts.add(count);
-        return top(backend.forward(batch), batch.logitRows().length, vocabularySize(), count);
+        wholeRows.add(whole.length);
+        float[] logits = backend.forward(batch);
+        int vocabulary = vocabularySize();
+        TopLogits best = top(logits, batch.logitRows().length, vocabulary, count);
+        if (whole.length == 0) {
+            return best;
+        }
+        float[] all = new float[whole.length * vocabulary];
+        for (int i = 0; i < whole.length; i++) {
+            System.arraycopy(logits, whole[i] * vocabulary, all, i * vocabulary, vocabulary);
+        }
+        return new MixedLogits(best, whole, new AllLogits(vocabulary, all));
     }
 
     /** Written without anything of the engine. */

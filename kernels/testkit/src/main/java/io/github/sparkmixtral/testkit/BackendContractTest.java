@@ -190,6 +190,34 @@ public abstract class BackendContractTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "31", "0,30,31", "3,4,17,28,29", "30", "all"})
+    void someRowsComeWholeBesideTheBestOfOthers(String wanted) {
+        Batch batch = new Batches()
+                .add(tokens(30, 26), 0, 30, blocks(0, 2), 30)
+                .add(tokens(41, 27), 0, 41, blocks(2, 3), 1)
+                .add(tokens(11, 28), 0, 11, blocks(5, 1), 1)
+                .build();
+        int rows = batch.logitRows().length;
+        int[] whole = wanted.equals("all")
+                ? IntStream.range(0, rows).toArray()
+                : Stream.of(wanted.split(",")).mapToInt(Integer::parseInt).toArray();
+        AllLogits all = new AllLogits(width(), Arrays.copyOf(backend.forward(batch), rows * width()));
+        Logits mixed = backend.top(batch, 5, whole);
+        for (int row = 0; row < rows; row++) {
+            boolean isWhole = Arrays.binarySearch(whole, row) >= 0;
+            int[] there = isWhole ? IntStream.range(0, width()).toArray() : best(all, row, 5);
+            for (int token : there) {
+                assertThat(mixed.logit(row, token)).isEqualTo(all.logit(row, token));
+            }
+            if (isWhole) {
+                assertThat(mixed.of(row)).isInstanceOf(AllLogits.class);
+            }
+            assertThat(mixed.finite(row)).isTrue();
+            assertThat(mixed.logSumExp(row)).isCloseTo(all.logSumExp(row), within(1e-5));
+        }
+    }
+
     /** Ids of the highest logits, among equals the lowest id first. */
     private static int[] best(AllLogits logits, int row, int count) {
         return IntStream.range(0, logits.vocabulary())

@@ -1,11 +1,13 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.Batch;
+import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.tornado.Grids.Counts;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
 import uk.ac.manchester.tornado.api.DataRange;
@@ -76,10 +78,15 @@ final class DecoderPlan implements AutoCloseable {
 
     /** Computes logits of the chunk's tokens {@code rows[from, to)} and copies them to rows {@code first} on of {@code out}. */
     void logits(int[] rows, int from, int to, float[] out, int first) {
-        TornadoExecutionResult result = head(rows, from, to, 0);
+        TornadoExecutionResult result = head(Arrays.copyOfRange(rows, from, to), 0);
+        copy(result, to - from, out, first);
+    }
+
+    /** Copies the first {@code count} rows of the device's logits to rows {@code first} on of {@code out}. */
+    private void copy(TornadoExecutionResult result, int count, float[] out, int first) {
         int vocabulary = config.vocabularySize();
-        result.transferToHost(new DataRange(work.logits()).withSize((long) (to - from) * widths.vocabulary()));
-        for (int row = 0; row < to - from; row++) {
+        result.transferToHost(new DataRange(work.logits()).withSize((long) count * widths.vocabulary()));
+        for (int row = 0; row < count; row++) {
             MemorySegment.copy(
                     work.logits().getSegment(),
                     ValueLayout.JAVA_FLOAT,
@@ -90,29 +97,63 @@ final class DecoderPlan implements AutoCloseable {
         }
     }
 
-    /** Computes the best logits of the chunk's tokens {@code rows[from, to)} and copies them to rows {@code first} on of {@code out}. */
-    void top(int[] rows, int from, int to, TopLogits out, int first) {
-        head(rows, from, to, out.count());
+    /**
+     * Computes the best logits of the chunk's tokens {@code rows[from, to)} and copies them to rows {@code first} on of
+     * {@code out}, and all logits of those of them that it wants whole.
+     */
+    void top(int[] rows, int from, int to, MixedLogits out, int first) {
+        int firstWhole = firstAtLeast(out.whole(), first);
+        int whole = firstAtLeast(out.whole(), first + to - from) - firstWhole;
+        int[] order = wholeFirst(out.whole(), firstWhole, whole, first, to - from);
+        TornadoExecutionResult result = head(
+                Arrays.stream(order).map(row -> rows[from + row]).toArray(),
+                out.best().count());
+        if (whole > 0) {
+            copy(result, whole, out.all().values(), firstWhole);
+        }
         plan.withGraph(DecoderGraphs.top(config)).execute();
-        for (int row = 0; row < to - from; row++) {
-            out.logSumExp()[first + row] = work.logSumExp().get(row);
-            for (int i = 0; i < out.count(); i++) {
-                out.tokens()[(first + row) * out.count() + i] = work.topTokens().get(row * HeadKernels.MAX_TOP + i);
-                out.values()[(first + row) * out.count() + i] = work.topValues().get(row * HeadKernels.MAX_TOP + i);
-            }
+        for (int i = 0; i < order.length; i++) {
+            copyBest(i, out.best(), first + order[i]);
         }
     }
 
-    private TornadoExecutionResult head(int[] rows, int from, int to, int topCount) {
-        IntArray wanted = work.wanted();
-        wanted.set(StepLayout.WANTED, to - from);
-        wanted.set(StepLayout.WANTED_STARTS, 0);
-        wanted.set(StepLayout.WANTED_STARTS + 1, to - from);
-        wanted.set(StepLayout.TOP_COUNT, topCount);
-        for (int row = from; row < to; row++) {
-            wanted.set(StepLayout.HEADER + row - from, rows[row]);
+    private void copyBest(int from, TopLogits out, int to) {
+        out.logSumExp()[to] = work.logSumExp().get(from);
+        for (int i = 0; i < out.count(); i++) {
+            out.tokens()[to * out.count() + i] = work.topTokens().get(from * HeadKernels.MAX_TOP + i);
+            out.values()[to * out.count() + i] = work.topValues().get(from * HeadKernels.MAX_TOP + i);
         }
-        grids.resize(new Counts(counts.tokens(), counts.items(), to - from));
+    }
+
+    /** Where the first element lies in ascending ones that is not below a value. */
+    private static int firstAtLeast(int[] ascending, int value) {
+        int found = Arrays.binarySearch(ascending, value);
+        return found < 0 ? -found - 1 : found;
+    }
+
+    /** The numbers below {@code count}, those that {@code whole} has, less {@code first}, before all others: they are copied as one range. */
+    private static int[] wholeFirst(int[] whole, int firstWhole, int wholeCount, int first, int count) {
+        int[] order = new int[count];
+        int next = 0;
+        int last = wholeCount;
+        for (int row = 0; row < count; row++) {
+            boolean isWhole = next < wholeCount && whole[firstWhole + next] == first + row;
+            order[isWhole ? next++ : last++] = row;
+        }
+        return order;
+    }
+
+    /** Computes the logits of the chunk's tokens, in their order. */
+    private TornadoExecutionResult head(int[] tokens, int topCount) {
+        IntArray wanted = work.wanted();
+        wanted.set(StepLayout.WANTED, tokens.length);
+        wanted.set(StepLayout.WANTED_STARTS, 0);
+        wanted.set(StepLayout.WANTED_STARTS + 1, tokens.length);
+        wanted.set(StepLayout.TOP_COUNT, topCount);
+        for (int row = 0; row < tokens.length; row++) {
+            wanted.set(StepLayout.HEADER + row, tokens[row]);
+        }
+        grids.resize(new Counts(counts.tokens(), counts.items(), tokens.length));
         return plan.withGraph(DecoderGraphs.head(config)).execute();
     }
 

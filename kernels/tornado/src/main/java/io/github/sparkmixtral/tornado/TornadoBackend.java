@@ -1,10 +1,12 @@
 package io.github.sparkmixtral.tornado;
 
+import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
@@ -84,7 +86,7 @@ final class TornadoBackend implements Backend {
         long start = System.nanoTime();
         try {
             plan.layers(token, layer -> LOG.info("compiled and uploaded {} of {} layers", layer, config.layers()));
-            plan.top(zero, 0, 1, new TopLogits(1, new int[1], new float[1], new float[1]), 0);
+            plan.top(zero, 0, 1, mixed(1, 1, new int[0]), 0);
         } catch (Error e) {
             close();
             throw e;
@@ -139,7 +141,13 @@ final class TornadoBackend implements Backend {
     @Override
     public float[] forward(Batch batch) {
         BatchCheck.check(batch, this);
-        int rows = batch.logitRows().length;
+        float[] all = logits(batch.logitRows().length);
+        run(batch, (chunk, from, to, first) -> plan.logits(chunk.logitRows(), from, to, all, first));
+        return all;
+    }
+
+    /** An array for all logits of that many rows, until the next call. */
+    private float[] logits(int rows) {
         long size = (long) rows * config.vocabularySize();
         if (size > Integer.MAX_VALUE - 8) {
             throw new IllegalArgumentException("the logits of " + rows + " rows do not fit into one array");
@@ -147,17 +155,20 @@ final class TornadoBackend implements Backend {
         if (logits.length < size) {
             logits = new float[(int) size];
         }
-        run(batch, (chunk, from, to, first) -> plan.logits(chunk.logitRows(), from, to, logits, first));
         return logits;
     }
 
     @Override
-    public Logits top(Batch batch, int count) {
+    public Logits top(Batch batch, int count, int... whole) {
         BatchCheck.check(batch, this);
-        int rows = batch.logitRows().length;
+        MixedLogits mixed = mixed(batch.logitRows().length, count, whole);
+        run(batch, (chunk, from, to, first) -> plan.top(chunk.logitRows(), from, to, mixed, first));
+        return whole.length == 0 ? mixed.best() : mixed;
+    }
+
+    private MixedLogits mixed(int rows, int count, int[] whole) {
         TopLogits best = new TopLogits(count, new int[rows * count], new float[rows * count], new float[rows]);
-        run(batch, (chunk, from, to, first) -> plan.top(chunk.logitRows(), from, to, best, first));
-        return best;
+        return new MixedLogits(best, whole, new AllLogits(config.vocabularySize(), logits(whole.length)));
     }
 
     /** What is to be done with the wanted rows {@code [from, to)} of a chunk, which are the rows {@code first} on of the batch. */
