@@ -38,18 +38,6 @@ record CodePoints(int... ranges) {
         return normalized(parts);
     }
 
-    /** Those that the condition holds for. */
-    static CodePoints where(java.util.function.IntPredicate condition) {
-        List<int[]> parts = new ArrayList<>();
-        for (int codePoint = 0; codePoint <= Character.MAX_CODE_POINT; codePoint++) {
-            boolean surrogate = codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
-            if (!surrogate && condition.test(codePoint)) {
-                parts.add(new int[] {codePoint, codePoint});
-            }
-        }
-        return normalized(parts);
-    }
-
     private static CodePoints normalized(List<int[]> parts) {
         parts.sort((a, b) -> Integer.compare(a[0], b[0]));
         int[] merged = new int[2 * parts.size()];

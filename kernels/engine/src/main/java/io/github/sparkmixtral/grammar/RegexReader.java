@@ -2,7 +2,6 @@ package io.github.sparkmixtral.grammar;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Reads a regular expression of ECMAScript's kind, as JSON Schema has it, as far as it says which texts there are: no look-around, no
@@ -15,11 +14,11 @@ final class RegexReader {
             .plus(CodePoints.DIGITS)
             .plus(CodePoints.of('_'));
     private static final CodePoints LINE_ENDS = CodePoints.anyOf("\n\r\u2028\u2029");
-    private static final CodePoints SPACE = CodePoints.anyOf("\t\u000B\f \u00A0\uFEFF")
-            .plus(LINE_ENDS)
-            .plus(CodePoints.where(codePoint -> Character.getType(codePoint) == Character.SPACE_SEPARATOR));
 
-    private static final Map<String, CodePoints> PROPERTIES = UnicodeCategories.all();
+    /** With the category Zs, which is written out because few expressions are worth a pass over all characters. */
+    private static final CodePoints SPACE = CodePoints.anyOf("\t\u000B\f\uFEFF \u00A0\u1680\u202F\u205F\u3000")
+            .plus(CodePoints.range(0x2000, 0x200A))
+            .plus(LINE_ENDS);
 
     private final String regex;
     private final boolean search;
@@ -299,7 +298,7 @@ final class RegexReader {
         int end = regex.indexOf('}', at);
         String name = peek('{') && end > 0 ? regex.substring(at + 1, end) : "";
         name = name.replaceFirst("^(gc|General_Category)=", "");
-        CodePoints found = PROPERTIES.get(name);
+        CodePoints found = UnicodeCategories.named(name);
         if (found == null) {
             at = from;
             throw error("has a Unicode property other than the general categories, which is not supported");

@@ -65,6 +65,25 @@ class RegexReaderTest {
         assertThat(Texts.isWhole(grammar, "a é")).isFalse();
     }
 
+    /** Each character of the Unicode version that this JVM knows. */
+    @Test
+    void categoriesAreThoseOfJava() {
+        for (String regex : new String[] {"\\p{Zs}", "\\p{L}", "\\p{gc=Nd}", "\\p{C}", "\\p{Cn}", "\\P{Pf}", "\\s"}) {
+            States.State start = new States(new Automaton(grammar(RegexReader.whole(regex)))).start();
+            Pattern pattern = regex.equals("\\s")
+                    ? Pattern.compile("[\\p{Zs}\t\n\u000B\f\r\u2028\u2029\uFEFF]")
+                    : Pattern.compile(regex);
+            for (int codePoint = 0; codePoint <= Character.MAX_CODE_POINT; codePoint++) {
+                if (codePoint < Character.MIN_SURROGATE || codePoint > Character.MAX_SURROGATE) {
+                    String text = Character.toString(codePoint);
+                    if (Texts.isWhole(start, text) != pattern.matcher(text).matches()) {
+                        throw new AssertionError(regex + " and U+" + Integer.toHexString(codePoint));
+                    }
+                }
+            }
+        }
+    }
+
     @Test
     void anchorsHoldWhereSomethingIsSearched() {
         assertThat(Texts.isWhole(grammar(RegexReader.anywhere("^ab")), "abc")).isTrue();

@@ -10,7 +10,11 @@ final class Texts {
     private Texts() {}
 
     static boolean isWhole(Grammar grammar, String text) {
-        States.State state = walk(new States(new Automaton(grammar)).start(), text);
+        return isWhole(new States(new Automaton(grammar)).start(), text);
+    }
+
+    static boolean isWhole(States.State from, String text) {
+        States.State state = walk(from, text);
         return state != null && state.accepting();
     }
 
