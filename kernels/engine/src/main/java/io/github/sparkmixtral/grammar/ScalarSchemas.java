@@ -121,7 +121,7 @@ final class ScalarSchemas {
                 throw JsonSchemaReader.error(
                         path, "has both pattern and format, which is not supported: leave one out");
             }
-            text = pattern(schema.get("pattern").asText(), path);
+            text = pattern(schema.get("pattern"), path);
         }
         if (text == null) {
             return bounded
@@ -134,9 +134,12 @@ final class ScalarSchemas {
         return JsonForms.string(bounded ? ofLength(text, least, most, path) : text);
     }
 
-    private static Expression pattern(String pattern, String path) {
+    private static Expression pattern(JsonNode pattern, String path) {
+        if (!pattern.isTextual()) {
+            throw JsonSchemaReader.error(path + "/pattern", "must be a string, not " + pattern);
+        }
         try {
-            return RegexReader.anywhere(pattern);
+            return RegexReader.anywhere(pattern.textValue());
         } catch (GrammarException invalid) {
             throw JsonSchemaReader.error(path + "/pattern", "is no pattern that can be held: " + invalid.getMessage());
         }

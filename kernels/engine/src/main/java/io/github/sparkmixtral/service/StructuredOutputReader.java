@@ -83,8 +83,12 @@ public final class StructuredOutputReader {
     private static StructuredOutput responseFormat(String name, JsonNode format) {
         String type = format.path("type").asText();
         return switch (type) {
-            case "text" -> null;
+            case "text" -> {
+                requireKnown(name, format, "type");
+                yield null;
+            }
             case "json_object", "json" -> {
+                requireKnown(name, format, "type", "schema", "value");
                 JsonNode schema = format.hasNonNull("schema") ? format.get("schema") : format.path("value");
                 yield schema.isMissingNode() || schema.isNull()
                         ? new StructuredOutput(Kind.JSON_OBJECT, "")
@@ -96,9 +100,18 @@ public final class StructuredOutputReader {
                     throw new IllegalArgumentException(
                             name + " of the type json_schema needs a schema in json_schema.schema");
                 }
+                requireKnown(name, format, "type", "json_schema");
+                requireKnown(
+                        name + ".json_schema",
+                        format.get("json_schema"),
+                        "name",
+                        "description",
+                        "schema",
+                        "strict"); // a schema always holds strictly
                 yield constraint(name, "json", schema);
             }
             case "regex", "grammar" -> {
+                requireKnown(name, format, "type", "value", "pattern", type);
                 JsonNode text = format.hasNonNull("value")
                         ? format.get("value")
                         : format.path(format.hasNonNull("pattern") ? "pattern" : type);
@@ -109,6 +122,16 @@ public final class StructuredOutputReader {
                         name + " must have the type text, json_object, json_schema, regex or grammar, not "
                                 + Json.excerpt(format));
         };
+    }
+
+    /** What is misspelt would else hold for nothing, and nobody would be told. */
+    private static void requireKnown(String name, JsonNode object, String... known) {
+        object.properties().forEach(field -> {
+            if (!field.getValue().isNull() && !List.of(known).contains(field.getKey())) {
+                throw new IllegalArgumentException(name + " has the unknown field '" + field.getKey()
+                        + "': it may have " + String.join(", ", known));
+            }
+        });
     }
 
     private static StructuredOutput structuredOutputs(String name, JsonNode outputs) {

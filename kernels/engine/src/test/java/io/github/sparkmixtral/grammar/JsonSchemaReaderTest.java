@@ -209,6 +209,7 @@ class JsonSchemaReaderTest {
                 "{'$ref': '#/$defs/x'} | at #/$ref leads to #/$defs/x, which is not in this schema",
                 "{'$ref': 'https://example.org/x'} | at #/$ref leads to https://example.org/x, which is not in this schema",
                 "{'type': 'string', 'pattern': '(?=a)'} | at #/pattern is no pattern that can be held: the regular expression has a look-around or a flag, which is not supported, at character 1 of (?=a)",
+                "{'type': 'string', 'pattern': 7} | at #/pattern must be a string, not 7",
                 "{'type': 'string', 'format': 'regex'} | at #/format is regex, but only these are supported: date, date-time, duration, email, hostname, ipv4, ipv6, time, uri, uuid",
                 "{'type': 'integer', 'multipleOf': 7} | at #/multipleOf is 7, but only powers of ten are supported: 0.01, 1, 100",
                 "{'type': 'integer', 'minimum': 3, 'maximum': 2} | at # has bounds between which no number lies",
@@ -224,6 +225,23 @@ class JsonSchemaReaderTest {
         assertThatExceptionOfType(GrammarException.class)
                 .isThrownBy(() -> grammar(schema))
                 .withMessage("the JSON schema " + message);
+    }
+
+    /** What has no bearing on values is passed over, and so are keywords about other types. */
+    @Test
+    void annotationsChangeNothing() {
+        String bare = "{'type': 'integer', 'minimum': 1, 'maximum': 3}";
+        String annotated =
+                "{'$schema': 'https://json-schema.org/draft/2020-12/schema', '$id': 'x', '$comment': 'c', 'title': 't',"
+                        + " 'description': 'd', 'default': 9, 'examples': [8], 'deprecated': true, 'readOnly': true, 'x-order': 1,"
+                        + " 'strict': false, 'format': 'int32', 'maxLength': 0, 'required': ['a'],"
+                        + " 'type': 'integer', 'minimum': 1, 'maximum': 3}";
+        for (String text : new String[] {"1", "3", "4", "9", "8", "\"a\""}) {
+            assertThat(Texts.isWhole(grammar(annotated), text))
+                    .as(text)
+                    .isEqualTo(Texts.isWhole(grammar(bare), text))
+                    .isEqualTo(text.equals("1") || text.equals("3"));
+        }
     }
 
     @Test

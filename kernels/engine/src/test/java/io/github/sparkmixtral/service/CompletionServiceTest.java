@@ -38,6 +38,8 @@ import org.apache.arrow.vector.VectorSchemaRoot;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(60)
 class CompletionServiceTest {
@@ -638,6 +640,38 @@ class CompletionServiceTest {
                             .get("error")
                             .toString())
                     .contains("invalid_parameters", "the regular expression has a ( without a ), at character 1 of (");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{'guided_regex': 'a{2,1}'} | the regular expression has a wrong {, at character 2 of a{2,1}",
+                "{'guided_json': {'properties': {'a': {'dependentRequired': {}}}}} | the JSON schema at #/properties/a/dependentRequired is a"
+                        + " keyword that is not supported",
+                "{'guided_json': {'type': 'integer', 'minimum': 3, 'maximum': 2}} | the JSON schema at # has bounds between which no number lies",
+                "{'guided_json': {'properties': {'a': {'enum': [1], 'type': 'null'}}, 'required': ['a']}} | the JSON schema at #/properties/a"
+                        + " gives values of which none is valid",
+                "{'guided_grammar': 'start ::= [a]'} | the rule 'root', which a grammar begins with, is missing",
+                "{'guided_grammar': 'root ::= root [a] # [b]'} | no text is possible: the rules from 'root' on never come to an end",
+                "{'structured_outputs': {'grammar': 'root ::= [b] ~ root [a]'}} | the rule 'root' begins with itself (root -> root), which no"
+                        + " text can be read with: let it end with itself instead",
+                "{'guided_choice': []} | the choices must be a list of strings that is not empty",
+                "{'guided_regex': 'a', 'guided_json': {}} | guided_json and guided_regex all say what the answer has to be: give one of them",
+                "{'structured_outputs': {'regex': 'a', 'choice': ['a']}} | structured_outputs must have just one of json, regex, choice,"
+                        + " grammar and json_object, not {\"regex\":\"a\",\"choice\":[\"a\"]}"
+            })
+    void aConstraintThatCannotBeHeldIsItsRowsError(String parameters, String message) throws Exception {
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            String json = parameters.replace('\'', '"').replace('~', '|');
+            Map<String, Object> wrong = answer(service, prompt("a", "which", json));
+            assertThat(((Map<?, ?>) wrong.get("error")).get("code")).hasToString("invalid_parameters");
+            assertThat(message(wrong)).isEqualTo(message);
+            assertThat(answer(service, prompt("b", "which", "{\"guided_choice\": [\"ab\"]}"))
+                            .get("error"))
+                    .isNull();
         }
     }
 

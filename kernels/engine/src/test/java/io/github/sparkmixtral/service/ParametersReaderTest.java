@@ -183,6 +183,14 @@ class ParametersReaderTest {
                 "{\"structured_outputs\": {\"xml\": \"a\"}} | structured_outputs.xml is no constraint: take json, regex, choice,"
                         + " grammar or json_object",
                 "{\"guided_regex\": 7} | guided_regex must be a string, not 7",
+                "{\"response_format\": {\"type\": \"text\", \"json_schema\": {}}} | response_format has the unknown field 'json_schema': it"
+                        + " may have type",
+                "{\"response_format\": {\"type\": \"json_object\", \"schma\": {}}} | response_format has the unknown field 'schma': it"
+                        + " may have type, schema, value",
+                "{\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {}, \"strct\": true}}} |"
+                        + " response_format.json_schema has the unknown field 'strct': it may have name, description, schema, strict",
+                "{\"response_format\": {\"type\": \"regex\", \"value\": \"a\", \"grammar\": \"a\"}} | response_format has the unknown field"
+                        + " 'grammar': it may have type, value, pattern, regex",
                 "{\"response_format\": {\"type\": \"json_schema\"}} | response_format of the type json_schema needs a schema in"
                         + " json_schema.schema",
             })
@@ -230,7 +238,7 @@ class ParametersReaderTest {
             value = {
                 "{\"response_format\": {\"type\": \"json_object\"}} ~ JSON_OBJECT ~ ``",
                 "{\"response_format\": {\"type\": \"json_object\", \"schema\": {\"type\": \"null\"}}} ~ JSON ~ {\"type\":\"null\"}",
-                "{\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"strict\": true, \"schema\": true}}}"
+                "{\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"strict\": false, \"description\": \"d\", \"schema\": true}}}"
                         + " ~ JSON ~ true",
                 "{\"response_format\": \"{\\\"type\\\": \\\"json_object\\\"}\"} ~ JSON_OBJECT ~ ``",
                 "{\"response_format\": {\"type\": \"regex\", \"value\": \"a+\"}} ~ REGEX ~ a+",
