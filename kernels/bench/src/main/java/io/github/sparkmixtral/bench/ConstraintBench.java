@@ -82,7 +82,9 @@ public final class ConstraintBench implements Callable<Integer> {
 
     /** Exits with 0, with 2 for options that make no sense, with 1 where something fails. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new ConstraintBench()).execute(arguments));
+        System.exit(new CommandLine(new ConstraintBench())
+                .setOverwrittenOptionsAllowed(true)
+                .execute(arguments));
     }
 
     @Override
