@@ -37,6 +37,11 @@ final class ConstrainedSteps {
         this.newTokens = newTokens;
     }
 
+    /** Nanoseconds of processor time that this thread has had. */
+    static long processorTime() {
+        return THREADS.getCurrentThreadCpuTime();
+    }
+
     /** What rows are held to. */
     enum Held {
         NOTHING("free"),
@@ -79,7 +84,7 @@ final class ConstrainedSteps {
         backend.clear();
         long tokens = engine.generatedTokens();
         long clock = System.nanoTime();
-        long processor = THREADS.getCurrentThreadCpuTime();
+        long processor = processorTime();
         int steps = 0;
         // A token that must come is taken together with the one before it, so rows do not all end at once.
         while (engine.running() == rows && steps < newTokens / 2) {
@@ -89,7 +94,7 @@ final class ConstrainedSteps {
         if (steps == 0) {
             throw new IllegalStateException("no step in which all " + rows + " rows decode");
         }
-        double host = THREADS.getCurrentThreadCpuTime() - processor - backend.processor;
+        double host = processorTime() - processor - backend.processor;
         double step = System.nanoTime() - clock;
         tokens = engine.generatedTokens() - tokens;
         return new Round(step / steps / 1e6, host / steps / 1e6, (double) tokens / steps);
@@ -137,17 +142,17 @@ final class ConstrainedSteps {
 
         @Override
         public float[] forward(Batch batch) {
-            long start = THREADS.getCurrentThreadCpuTime();
+            long start = processorTime();
             float[] logits = backend.forward(batch);
-            processor += THREADS.getCurrentThreadCpuTime() - start;
+            processor += processorTime() - start;
             return logits;
         }
 
         @Override
         public Logits top(Batch batch, int count, int... whole) {
-            long start = THREADS.getCurrentThreadCpuTime();
+            long start = processorTime();
             Logits logits = backend.top(batch, count, whole);
-            processor += THREADS.getCurrentThreadCpuTime() - start;
+            processor += processorTime() - start;
             return logits;
         }
 
