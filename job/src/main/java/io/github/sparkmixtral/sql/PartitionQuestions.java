@@ -166,10 +166,16 @@ record PartitionQuestions(
         if (parser != null) {
             AnswerParser.Parsed parsed = found.parsed(index, parser);
             return parsed.error() != null
-                    ? failed(row, asked, new RequestError("unreadable_answer", parsed.error(), false))
+                    ? failed(row, asked, unreadable(found, index, parsed))
                     : answered(row, content((Row) parsed.value()));
         }
         return answered(row, UTF8String.fromString(found.text(index)));
+    }
+
+    /** The answer was cut, or a stop has ended it before its end. */
+    private static RequestError unreadable(Answers found, int index, AnswerParser.Parsed parsed) {
+        RequestError cut = found.incomplete(index);
+        return cut != null ? cut : new RequestError("unreadable_answer", parsed.error(), false);
     }
 
     private InternalRow answered(InternalRow row, Object answer) {

@@ -87,7 +87,7 @@ public final class Answers implements AutoCloseable {
      *
      * @return null for an answer that is whole, or may be anything
      */
-    RequestError incomplete(int row) {
+    public RequestError incomplete(int row) {
         VarCharVector constraint = (VarCharVector) root.getVector(RecordSchema.CONSTRAINT);
         if (constraint.isNull(row)) {
             return null;

@@ -62,8 +62,8 @@ class AnswerParserTest {
             a ARRAY<STRUCT<b: BOOLEAN>> | {'a': [{}, {'b': 0}]} | $.a[1].b must be true or false, not 0
             a MAP<STRING, INT>    | {'a': {'k': 'v'}}     | $.a.k must be a number, not "v"
             a INT                 | [1]                   | $ must be an object, not [1]
-            a INT                 | {'a': 1, 'a': 2}      | the answer is not valid JSON: Duplicate field 'a' for `ObjectNode`: FAIL_ON_READING_DUP_TREE_KEY enabled
-            a INT                 | {'a': 1} x            | the answer is not valid JSON: Unrecognized token 'x': was expecting (JSON String, Number, Array, Object or token…
+            a INT                 | {'a': 1, 'a': 2}      | the answer is not valid JSON: Duplicate field 'a'
+            a INT                 | {'a': 1} x            | the answer is not valid JSON: Unrecognized token 'x': was expecting (JSON String, Number, Array, Object or tok…
             a INT                 | ` `                   | the answer is empty where JSON is wanted
             """)
     void saysWhyThereIsNoValue(String ddl, String answer, String error) {
