@@ -282,21 +282,21 @@ class AiQueryTest {
                 .hasSize(2)
                 .allSatisfy(row -> assertThat(row.anyNull()).isFalse());
         assertThat(column(
-                        "select ai_query('demo', prompt, named_struct('max_tokens', 200, 'temperature', 0.0), responseFormat =>"
-                                + " 'answer STRING') from prompts where id = 1"))
+                        "select string(ai_query('demo', prompt, named_struct('max_tokens', 200, 'temperature', 0.0), responseFormat =>"
+                                + " 'answer INT')) from prompts where id = 1"))
                 .hasSize(1)
-                .allSatisfy(text -> assertThat(text).isNotNull().doesNotStartWith("{"));
+                .allSatisfy(text -> assertThat(text).matches("-?[0-9]+"));
         String cut = call.replace("200", "2");
         Row row = spark.sql("select " + cut + ", failOnError => false) r from prompts where id = 1")
                 .selectExpr("r.response", "r.errorMessage")
                 .head();
         assertThat(row.isNullAt(0)).isTrue();
         assertThat(row.getString(1))
-                .isEqualTo("the answer was cut before its end (finish_reason is length): raise max_tokens");
+                .startsWith("the answer was cut before its end (finish_reason is length): raise max_tokens");
         assertThatThrownBy(() -> spark.sql("select " + cut + ") from prompts").collectAsList())
                 .satisfies(thrown -> assertThat(RootCause.of(thrown).getMessage())
                         .startsWith("ai_query: the answer was cut before its end")
-                        .endsWith("; failOnError => false gives a struct with the error instead"));
+                        .endsWith("(incomplete_json); failOnError => false gives a struct with the error instead"));
     }
 
     @Test
