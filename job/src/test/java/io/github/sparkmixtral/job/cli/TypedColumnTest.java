@@ -150,6 +150,28 @@ class TypedColumnTest {
     }
 
     @Test
+    void aFileOfOptionsHoldsTheSchemaAsItIsAndPropertiesMayHaveAnyName() throws Exception {
+        Path config = Files.writeString(directory.resolve("job.yaml"), """
+                max-tokens: 150
+                output-column-type: schema
+                response-format:
+                  type: json_object
+                  schema:
+                    type: object
+                    properties:
+                      "a b": {enum: [1]}
+                      "x.y": {enum: [true]}
+                      "ü,;{}=": {enum: ["`"]}
+                    required: ["a b", "x.y", "ü,;{}="]
+                """);
+        Outcome outcome = answer(input("{\"prompt\": \"Name a river.\"}"), "--config", config);
+        assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
+        Row parsed = first().getAs("parsed");
+        assertThat(parsed.schema().fieldNames()).containsExactly("a b", "x.y", "ü,;{}=");
+        assertThat(parsed.toSeq().mkString(" ")).isEqualTo("1 true `");
+    }
+
+    @Test
     void whatDoesNotGoTogetherEndsTheJobBeforeItBegins() throws Exception {
         Path input = input("{\"prompt\": \"Name a river.\"}");
         List<List<String>> faults = List.of(
