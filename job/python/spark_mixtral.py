@@ -110,6 +110,7 @@ def _param(name: str, doc: str, converter: Any) -> Param:
 _TEXT = TypeConverters.toString
 _WHOLE = TypeConverters.toInt
 _NUMBER = TypeConverters.toFloat
+_FLAG = TypeConverters.toBoolean
 _TEXTS = TypeConverters.toListString
 
 
@@ -134,6 +135,9 @@ class MixtralTransformer(JavaTransformer, JavaMLReadable, JavaMLWritable):
     stop = _param("stop", "texts that end the answer", _TEXTS)
     n = _param("n", "answers per prompt", _WHOLE)
     logprobs = _param("logprobs", "likeliest tokens told", _WHOLE)
+    responseFormat = _param("responseFormat", "what answers have to be", _TEXT)
+    outputColumnType = _param("outputColumnType", "schema or an SQL type", _TEXT)
+    requireComplete = _param("requireComplete", "cut answers are errors", _FLAG)
     systemPrompt = _param("systemPrompt", "system message", _TEXT)
     promptTemplate = _param("promptTemplate", "prompt of columns", _TEXT)
     promptCol = _param("promptCol", "column with the prompt", _TEXT)

@@ -145,9 +145,9 @@ public final class Mixtral implements AutoCloseable {
      * The same with one option changed. Names, types, defaults and checks are those of the command line ({@code spark-mixtral
      * --help}), with underscores: {@code temperature}, {@code max_tokens}, {@code top_p}, {@code seed}, {@code stop}, {@code
      * logprobs}, {@code n}, {@code system_prompt}, {@code prompt_template}, {@code prompt_column}, {@code messages_column}, {@code
-     * id_column}, {@code parameter_columns}, {@code drop_columns}, {@code output_columns}, {@code task}, {@code quantization}, {@code backend}, {@code max_num_seqs}, ….
+     * id_column}, {@code parameter_columns}, {@code drop_columns}, {@code output_columns}, {@code response_format}, {@code output_column_type}, {@code require_complete}, {@code task}, {@code quantization}, {@code backend}, {@code max_num_seqs}, ….
      *
-     * @param value a number, a text, a boolean, a list, or for {@code logit_bias} and {@code output_columns} a map; null for the
+     * @param value a number, a text, a boolean, a list, or for {@code logit_bias}, {@code output_columns} and {@code response_format} a map; null for the
      *     default
      * @throws IllegalArgumentException naming the option, its value and what is wanted
      */
@@ -185,7 +185,8 @@ public final class Mixtral implements AutoCloseable {
     /**
      * Answers a table: all of its columns, in its order, and those of the answers ({@code custom_id}, {@code generated_text}, {@code
      * finish_reason}, {@code usage}, {@code error}, {@code model}, {@code seed}; {@code outputs} and {@code logprobs} if several
-     * answers or log-probabilities are asked for, or may be because the table has columns {@code n} or {@code logprobs}). The
+     * answers or log-probabilities are asked for, or may be because the table has columns {@code n} or {@code logprobs}; {@code
+     * parsed} and {@code parsed_error} with the option {@code output_column_type}). The
      * option {@code output_columns} gives them other names.
      *
      * <p>A row asks with {@code prompt} or {@code messages}, or as the options {@code prompt_column}, {@code messages_column} and

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.LongParam;
@@ -34,6 +35,9 @@ public abstract class MixtralParameters extends Transformer {
     private final StringArrayParam stop;
     private final IntParam n;
     private final IntParam logprobs;
+    private final Param<String> responseFormat;
+    private final Param<String> outputColumnType;
+    private final BooleanParam requireComplete;
     private final Param<String> systemPrompt;
     private final Param<String> promptTemplate;
     private final Param<String> promptCol;
@@ -67,6 +71,18 @@ public abstract class MixtralParameters extends Transformer {
         n = new IntParam(uid, "n", "Answers per prompt; more than one come in the column outputs.");
         logprobs = new IntParam(
                 uid, "logprobs", "The chosen token's log-probability and those of that many likeliest, in [0, 20].");
+        responseFormat = new Param<>(
+                uid,
+                "responseFormat",
+                "What answers have to be: JSON as OpenAI writes it, or a file with it.",
+                String.class);
+        outputColumnType = new Param<>(
+                uid,
+                "outputColumnType",
+                "Add the column parsed with the answer's values: schema for the response format's type, or a type of Spark's SQL.",
+                String.class);
+        requireComplete = new BooleanParam(
+                uid, "requireComplete", "Make an error of an answer that has to be something and was cut.");
         systemPrompt = new Param<>(
                 uid, "systemPrompt", "System message for every row that has none of its own.", String.class);
         promptTemplate = new Param<>(
@@ -148,6 +164,18 @@ public abstract class MixtralParameters extends Transformer {
 
     public final IntParam logprobs() {
         return logprobs;
+    }
+
+    public final Param<String> responseFormat() {
+        return responseFormat;
+    }
+
+    public final Param<String> outputColumnType() {
+        return outputColumnType;
+    }
+
+    public final BooleanParam requireComplete() {
+        return requireComplete;
     }
 
     public final Param<String> systemPrompt() {

@@ -129,6 +129,21 @@ public final class MixtralTransformer extends MixtralParameters implements Defau
         return this;
     }
 
+    public MixtralTransformer setResponseFormat(String value) {
+        set(responseFormat(), value);
+        return this;
+    }
+
+    public MixtralTransformer setOutputColumnType(String value) {
+        set(outputColumnType(), value);
+        return this;
+    }
+
+    public MixtralTransformer setRequireComplete(boolean value) {
+        set(requireComplete(), value);
+        return this;
+    }
+
     public MixtralTransformer setSystemPrompt(String value) {
         set(systemPrompt(), value);
         return this;

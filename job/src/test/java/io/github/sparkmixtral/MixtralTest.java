@@ -56,6 +56,47 @@ class MixtralTest {
     }
 
     @Test
+    void answersWithValuesAndRefusesCutOnes() {
+        Mixtral typed = MIXTRAL.with(Map.of(
+                "max_tokens",
+                64,
+                "output_column_type",
+                "schema",
+                "response_format",
+                Map.of(
+                        "type",
+                        "json_object",
+                        "schema",
+                        Map.of(
+                                "type",
+                                "object",
+                                "properties",
+                                Map.of("sea", Map.of("type", "boolean")),
+                                "required",
+                                List.of("sea")))));
+        Dataset<Row> answers = typed.generate(table("SELECT '" + QUESTION + "' AS prompt"));
+        assertThat(answers.schema().apply("parsed").dataType().sql()).isEqualTo("STRUCT<sea: BOOLEAN>");
+        assertThat(answers.selectExpr("parsed.sea").first().isNullAt(0)).isFalse();
+        // Handed on as it was made, it can be asked by name.
+        assertThat(answers.map(
+                                (org.apache.spark.api.java.function.MapFunction<Row, Boolean>)
+                                        row -> row.<Row>getAs("parsed").<Boolean>getAs("sea"),
+                                org.apache.spark.sql.Encoders.BOOLEAN())
+                        .first())
+                .isNotNull();
+        Mixtral strict = typed.with(Map.of("max_tokens", 2, "require_complete", true));
+        assertThat(strict.generate(table("SELECT '" + QUESTION + "' AS prompt"))
+                        .selectExpr("error.code")
+                        .first()
+                        .getString(0))
+                .isEqualTo("incomplete_json");
+        assertThatThrownBy(() -> strict.ask(QUESTION)).hasMessageContaining("the answer was cut before its end");
+        assertThatThrownBy(() -> MIXTRAL.with("output_column_type", "schema"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("output_column_type schema needs a JSON schema");
+    }
+
+    @Test
     void runsNothingBeforeTheAnswersAreUsed() {
         Dataset<Row> broken = table("SELECT raise_error('used') AS prompt");
         Dataset<Row> answers = MIXTRAL.generate(broken.selectExpr("CAST(prompt AS STRING) AS prompt"));

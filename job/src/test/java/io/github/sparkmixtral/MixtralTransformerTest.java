@@ -57,6 +57,22 @@ class MixtralTransformerTest {
     }
 
     @Test
+    void typesItsAnswers() {
+        MixtralTransformer transformer = transformer()
+                .setMaxTokens(100)
+                .setRequireComplete(true)
+                .setResponseFormat(
+                        "{\"type\": \"json_object\", \"schema\": {\"type\": \"array\", \"items\": {\"enum\": [1, 2]}, \"maxItems\": 3}}")
+                .setOutputColumnType("schema");
+        StructType told = transformer.transformSchema(TABLE.schema());
+        assertThat(told.apply("parsed").dataType().sql()).isEqualTo("ARRAY<BIGINT>");
+        Dataset<Row> answers = transformer.transform(TABLE);
+        assertThat(answers.schema()).isEqualTo(told);
+        assertThat(answers.first().<String>getAs("parsed_error")).isNull();
+        assertThat(answers.first().<Row>getAs("error")).isNull();
+    }
+
+    @Test
     void isSavedAndLoaded() throws Exception {
         MixtralTransformer saved = transformer().setSeed(1L << 40).setOptions("{\"presence_penalty\": 0.5}");
         saved.save(directory.resolve("stage").toString());

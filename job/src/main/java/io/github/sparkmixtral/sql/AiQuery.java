@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.sql;
 
 import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.job.options.OutputColumnType;
 import io.github.sparkmixtral.service.ParametersReader;
 import java.io.Serializable;
 import java.util.Arrays;
@@ -36,10 +37,6 @@ public final class AiQuery extends Expression implements Serializable, UserDefin
     private static final long serialVersionUID = 1L;
     static final String NAME = "ai_query";
 
-    /** What a call returns that does not fail on errors. */
-    static final StructType RESULT =
-            new StructType().add("response", DataTypes.StringType).add("errorMessage", DataTypes.StringType);
-
     /** Model, prompt, parameters, response format, whether to fail. */
     private final List<Expression> arguments;
 
@@ -62,6 +59,31 @@ public final class AiQuery extends Expression implements Serializable, UserDefin
     /** Whether a row that cannot be answered fails the query. */
     boolean failsOnError() {
         return !Boolean.FALSE.equals(arguments.get(4).eval(null));
+    }
+
+    /**
+     * The struct that a {@code responseFormat} which is a type of Spark's SQL wants answers to be; empty for answers that are text.
+     *
+     * @throws IllegalArgumentException where it is neither JSON nor such a type, saying what it must be
+     */
+    Optional<StructType> responseType() {
+        if (!responseFormat().foldable() || !(responseFormat().dataType() instanceof StringType)) {
+            return Optional.empty();
+        }
+        Object format = responseFormat().eval(null);
+        if (format == null || format.toString().strip().startsWith("{")) {
+            return Optional.empty();
+        }
+        try {
+            if (OutputColumnType.parse(format.toString()) instanceof StructType struct && struct.length() == 1) {
+                return Optional.of(struct);
+            }
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("responseFormat " + e.getMessage(), e);
+        }
+        throw new IllegalArgumentException(
+                "responseFormat must be a STRUCT with one field, whose value is the answer, such as STRUCT<result:"
+                        + " STRUCT<name: STRING, age: INT>>, not " + format);
     }
 
     private String model() {
@@ -103,6 +125,7 @@ public final class AiQuery extends Expression implements Serializable, UserDefin
         }
         try {
             options();
+            responseType();
         } catch (IllegalArgumentException e) {
             return Optional.of(e.getMessage());
         }
@@ -131,7 +154,10 @@ public final class AiQuery extends Expression implements Serializable, UserDefin
 
     @Override
     public DataType dataType() {
-        return failsOnError() ? DataTypes.StringType : RESULT;
+        DataType answer = responseType().map(type -> type.apply(0).dataType()).orElse(DataTypes.StringType);
+        return failsOnError()
+                ? answer
+                : new StructType().add("response", answer).add("errorMessage", DataTypes.StringType);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.sql;
 
+import io.github.sparkmixtral.job.inference.AnswerParser;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import java.util.Iterator;
@@ -70,6 +71,7 @@ public final class AiQueryExec extends SparkPlan implements UnaryExecNode {
                 PartitionQuestions.bound(call.prompt(), child.output()),
                 PartitionQuestions.bound(call.modelParameters(), child.output()),
                 PartitionQuestions.bound(call.responseFormat(), child.output()),
+                call.responseType().map(type -> new AnswerParser(type, true)).orElse(null),
                 call.failsOnError(),
                 call.failsOnError() ? "failOnError => false gives a struct with the error instead" : "",
                 session().sessionState().conf().sessionLocalTimeZone(),

@@ -51,7 +51,8 @@ public final class MixtralExtensions extends AbstractFunction1<SparkSessionExten
     private static ExpressionInfo information() {
         return new ExpressionInfo(AiQuery.class.getName(), null, AiQuery.NAME, """
                 ai_query(model, prompt [, modelParameters => struct] [, responseFormat => text] [, failOnError => boolean]) - \
-                Answers the prompt with Mixtral. The model is a path, or a name that spark.mixtral.models.<name> sets. With \
+                Answers the prompt with Mixtral. The model is a path, or a name that spark.mixtral.models.<name> sets. A \
+                responseFormat such as 'STRUCT<result: ARRAY<STRING>>' gives the value of its one field. With \
                 failOnError => false the result is a struct of response and errorMessage.""", "");
     }
 

@@ -1,15 +1,18 @@
 package io.github.sparkmixtral.sql;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.inference.AnswerParser;
 import io.github.sparkmixtral.job.inference.AnsweredRows;
 import io.github.sparkmixtral.job.inference.Answers;
 import io.github.sparkmixtral.job.inference.RunLimits;
 import io.github.sparkmixtral.job.input.CellValues;
 import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.job.options.OutputColumnType;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import java.io.Serializable;
@@ -32,6 +35,7 @@ import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
 import org.apache.spark.sql.execution.metric.SQLMetric;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.NullType;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.unsafe.types.UTF8String;
 import scala.collection.immutable.Seq;
 import scala.jdk.javaapi.CollectionConverters;
@@ -41,6 +45,8 @@ import scala.jdk.javaapi.CollectionConverters;
  * answered alike. A null prompt has a null answer.
  *
  * @param prompt bound to the row, as the other expressions
+ * @param responseFormat of rows; without meaning where there is a parser
+ * @param parser of answers that are a struct with one field, whose value is the answer; null for answers that are text
  * @param wayOut what to do about an error that fails the query
  * @param zone the session's, for timestamps
  */
@@ -48,6 +54,7 @@ record PartitionQuestions(
         Expression prompt,
         Expression parameters,
         Expression responseFormat,
+        AnswerParser parser,
         boolean failsOnError,
         String wayOut,
         String zone,
@@ -134,19 +141,53 @@ record PartitionQuestions(
             }
         }
         Object format = responseFormat.dataType() instanceof NullType ? null : responseFormat.eval(row);
-        if (format != null) {
+        if (parser != null) {
+            given.put("structured_outputs", constraint());
+        } else if (format != null) {
             given.put("response_format", CellValues.json(format.toString()));
         }
         return given;
     }
 
+    private JsonNode constraint() {
+        return JsonNodeFactory.instance
+                .objectNode()
+                .put("json", OutputColumnType.constraint(parser.type()).text());
+    }
+
     @Override
-    public InternalRow answered(InternalRow row, PromptRow asked, Answers found, int index) {
+    public InternalRow answered(InternalRow row, PromptRow asked, Answers found, int index, RequestError incomplete) {
         answers.add(1);
         promptTokens.add(found.promptTokens(index));
         completionTokens.add(found.completionTokens(index));
-        UTF8String text = UTF8String.fromString(found.text(index));
-        return with(row, failsOnError ? text : new GenericInternalRow(new Object[] {text, null}));
+        if (incomplete != null) {
+            return failed(row, asked, incomplete);
+        }
+        if (parser != null) {
+            AnswerParser.Parsed parsed = found.parsed(index, parser);
+            return parsed.error() != null
+                    ? failed(row, asked, unreadable(found, index, parsed))
+                    : answered(row, content((Row) parsed.value()));
+        }
+        return answered(row, UTF8String.fromString(found.text(index)));
+    }
+
+    /** The answer was cut, or a stop has ended it before its end. */
+    private static RequestError unreadable(Answers found, int index, AnswerParser.Parsed parsed) {
+        RequestError cut = found.incomplete(index);
+        return cut != null ? cut : new RequestError("unreadable_answer", parsed.error(), false);
+    }
+
+    private InternalRow answered(InternalRow row, Object answer) {
+        return with(row, failsOnError ? answer : new GenericInternalRow(new Object[] {answer, null}));
+    }
+
+    /** The one field of an answer, as Spark holds it. */
+    private Object content(Row answer) {
+        DataType type = ((StructType) parser.type()).apply(0).dataType();
+        return answer == null
+                ? null
+                : CatalystTypeConverters.createToCatalystConverter(type).apply(answer.get(0));
     }
 
     @Override

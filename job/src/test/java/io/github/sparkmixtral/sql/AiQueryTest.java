@@ -272,6 +272,51 @@ class AiQueryTest {
     }
 
     @Test
+    void aResponseFormatMayBeAType() {
+        String call = "ai_query('demo', prompt, named_struct('max_tokens', 200, 'temperature', 0.0), responseFormat =>"
+                + " 'STRUCT<result: STRUCT<day: DATE, at: TIMESTAMP, sizes: ARRAY<TINYINT>, long: BOOLEAN>>'";
+        Dataset<Row> answers = spark.sql("select " + call + ") a from prompts where id < 2");
+        assertThat(answers.schema().apply("a").dataType().sql())
+                .isEqualTo("STRUCT<day: DATE, at: TIMESTAMP, sizes: ARRAY<TINYINT>, long: BOOLEAN>");
+        assertThat(answers.selectExpr("a.long", "year(a.day)", "size(a.sizes)").collectAsList())
+                .hasSize(2)
+                .allSatisfy(row -> assertThat(row.anyNull()).isFalse());
+        assertThat(column(
+                        "select string(ai_query('demo', prompt, named_struct('max_tokens', 200, 'temperature', 0.0), responseFormat =>"
+                                + " 'answer INT')) from prompts where id = 1"))
+                .hasSize(1)
+                .allSatisfy(text -> assertThat(text).matches("-?[0-9]+"));
+        String cut = call.replace("200", "2");
+        Row row = spark.sql("select " + cut + ", failOnError => false) r from prompts where id = 1")
+                .selectExpr("r.response", "r.errorMessage")
+                .head();
+        assertThat(row.isNullAt(0)).isTrue();
+        assertThat(row.getString(1))
+                .startsWith("the answer was cut before its end (finish_reason is length): raise max_tokens");
+        assertThatThrownBy(() -> spark.sql("select " + cut + ") from prompts").collectAsList())
+                .satisfies(thrown -> assertThat(RootCause.of(thrown).getMessage())
+                        .startsWith("ai_query: the answer was cut before its end")
+                        .endsWith("(incomplete_json); failOnError => false gives a struct with the error instead"));
+    }
+
+    @Test
+    void aTypeThatAnswersCannotHaveIsToldBeforeAnythingRuns() {
+        List<List<String>> faults = List.of(
+                List.of(
+                        "STRUCT<a: INT, b: INT>",
+                        "responseFormat must be a STRUCT with one field, whose value is the answer"),
+                List.of("INT", "responseFormat must be a STRUCT with one field"),
+                List.of("STRUCT<a: BINARY>", "responseFormat has BINARY, which JSON has no values for"),
+                List.of("json please", "responseFormat is no type of Spark's SQL"));
+        for (List<String> fault : faults) {
+            assertThatThrownBy(() -> spark.sql(
+                            "select ai_query('demo', prompt, responseFormat => '" + fault.get(0) + "') from prompts"))
+                    .as(fault.get(0))
+                    .hasMessageContaining(fault.get(1));
+        }
+    }
+
+    @Test
     void describesItself() {
         String text = spark.sql("describe function ai_query").collectAsList().toString();
         assertThat(text).contains("ai_query(model, prompt");

@@ -227,6 +227,10 @@ final class CommandLineOptions {
      */
     JobOptions resolve() {
         GenerationOptions resolved = generation.resolve();
+        if (resolved.columns().parsed() != null && output.format() == OutputFormat.JSONL) {
+            throw JobException.usage(
+                    "--output-column-type adds columns, which --output-format jsonl does not write: take parquet");
+        }
         require("--input", !input.input.isEmpty(), "files, globs or a table name");
         OutputFormat format = output.format();
         require(

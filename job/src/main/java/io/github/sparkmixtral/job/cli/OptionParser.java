@@ -7,6 +7,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.options.Arguments;
+import io.github.sparkmixtral.job.options.GenerationArguments;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import java.io.IOException;
@@ -107,6 +108,8 @@ public final class OptionParser {
         }
         if (value.isArray()) {
             value.forEach(item -> addScalar(name, "", item, file, arguments));
+        } else if (value.isObject() && GenerationArguments.FORMATS.contains("--" + name)) {
+            arguments.add("--" + name + "=" + value);
         } else if (value.isObject() && name.equals("logit-bias")) {
             value.properties()
                     .forEach(entry -> addScalar(name, entry.getKey() + "=", entry.getValue(), file, arguments));

@@ -42,8 +42,9 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
          * Puts row and answer together.
          *
          * @param answers holds the answer in its row {@code index}, until it is filled again
+         * @param incomplete why the answer is not what it has to be; null if it is, or nobody asks
          */
-        O answered(I row, PromptRow asked, Answers answers, int index);
+        O answered(I row, PromptRow asked, Answers answers, int index, RequestError incomplete);
 
         /** @param error null for a row that asks for nothing */
         O failed(I row, PromptRow asked, RequestError error);
@@ -53,6 +54,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
     private final TaskContext task;
     private final Iterator<I> input;
     private final EngineIdentity identity;
+    private final boolean requireComplete;
     private final RunLimits limits;
     private final Resources resources;
 
@@ -115,6 +117,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         this.limits = limits;
         this.input = input;
         this.identity = options.engine();
+        this.requireComplete = options.requireComplete();
         this.task = TaskContext.get();
         this.resources = new Resources();
         this.stopped = limits.isReached() && input.hasNext();
@@ -204,12 +207,13 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         resources.engine.answered();
         int index = next++;
         Answers answers = resources.answers;
-        return answers.failed(index)
-                ? questions.failed(
-                        first.row(),
-                        first.asked(),
-                        located(answers.error(index), first.asked().location()))
-                : questions.answered(first.row(), first.asked(), answers, index);
+        String location = first.asked().location();
+        if (answers.failed(index)) {
+            return questions.failed(first.row(), first.asked(), located(answers.error(index), location));
+        }
+        RequestError incomplete = requireComplete ? answers.incomplete(index) : null;
+        return questions.answered(
+                first.row(), first.asked(), answers, index, incomplete == null ? null : located(incomplete, location));
     }
 
     /** Fills the engine up with rows of the input. */

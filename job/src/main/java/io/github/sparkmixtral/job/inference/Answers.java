@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.inference;
 
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.engine.FinishReason;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.service.RecordSchema;
 import io.github.sparkmixtral.tokenizer.StreamDecoder;
@@ -81,8 +82,60 @@ public final class Answers implements AutoCloseable {
         return text((VarCharVector) output.getChild(RecordSchema.TEXT), outputs.getElementStartIndex(row));
     }
 
-    /** The output columns of a row that has an answer, in the order of {@link OutputColumns#schema} from the text on. */
-    List<Object> columns(int row, String model, boolean severalOutputs, boolean logprobs) {
+    /**
+     * Why an answer is not whole that has to be something: one of its outputs was cut.
+     *
+     * @return null for an answer that is whole, or may be anything
+     */
+    public RequestError incomplete(int row) {
+        VarCharVector constraint = (VarCharVector) root.getVector(RecordSchema.CONSTRAINT);
+        if (constraint.isNull(row)) {
+            return null;
+        }
+        ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
+        for (int i = outputs.getElementStartIndex(row); i < outputs.getElementEndIndex(row); i++) {
+            if (isCut((StructVector) outputs.getDataVector(), i)) {
+                boolean json = text(constraint, row).startsWith("json");
+                return new RequestError(
+                        json ? "incomplete_json" : "incomplete_output",
+                        "the answer was cut before its end (finish_reason is length): raise max_tokens, or shorten the prompt if"
+                                + " the context is full",
+                        false);
+            }
+        }
+        return null;
+    }
+
+    private static boolean isCut(StructVector output, int index) {
+        return text((VarCharVector) output.getChild(RecordSchema.FINISH_REASON), index)
+                .equals(FinishReason.LENGTH.text());
+    }
+
+    /** The first output as a value. */
+    public AnswerParser.Parsed parsed(int row, AnswerParser parser) {
+        ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
+        return parsed((StructVector) outputs.getDataVector(), outputs.getElementStartIndex(row), begun(row), parser);
+    }
+
+    private static AnswerParser.Parsed parsed(StructVector output, int index, String begun, AnswerParser parser) {
+        String answer = text((VarCharVector) output.getChild(RecordSchema.TEXT), index);
+        return parser.parse(begun + answer, isCut(output, index));
+    }
+
+    /** What of a text the prompt holds already. */
+    private String begun(int row) {
+        VarCharVector begun = (VarCharVector) root.getVector(RecordSchema.BEGUN);
+        return begun.isNull(row) ? "" : text(begun, row);
+    }
+
+    /**
+     * The output columns of a row that has an answer, in the order of {@link OutputColumns#schema} from the text on.
+     *
+     * @param error what is wrong with the answer; null for nothing
+     * @param parser null where there is no column for what it reads
+     */
+    List<Object> columns(
+            int row, String model, RequestError error, boolean severalOutputs, boolean logprobs, AnswerParser parser) {
         ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
         StructVector output = (StructVector) outputs.getDataVector();
         int first = outputs.getElementStartIndex(row);
@@ -94,32 +147,47 @@ public final class Answers implements AutoCloseable {
                 usage(RecordSchema.COMPLETION_TOKENS, row),
                 usage(RecordSchema.TOTAL_TOKENS, row),
                 usage(RecordSchema.CACHED_TOKENS, row)));
-        columns.add(null);
+        columns.add(error(error));
         columns.add(model);
         columns.add(((BigIntVector) root.getVector(RecordSchema.SEED)).get(row));
-        Row[] tokens = logprobs ? logprobs(output, first) : null;
+        List<Object> more = more(output, first, begun(row), logprobs, parser);
         if (severalOutputs) {
             Row[] all = new Row[outputs.getElementEndIndex(row) - first];
             for (int i = 0; i < all.length; i++) {
-                all[i] = output(output, first + i, logprobs, i == 0 ? tokens : null);
+                all[i] = output(
+                        output, first + i, i == 0 ? more : more(output, first + i, begun(row), logprobs, parser));
             }
             columns.add(all);
         }
-        if (logprobs) {
-            columns.add(tokens);
-        }
+        columns.addAll(more);
         return columns;
     }
 
-    /** @param tokens log-probabilities that are made already; null where they are not */
-    private Row output(StructVector output, int index, boolean logprobs, Row[] tokens) {
+    /** As a row has it; null for none. */
+    static Row error(RequestError error) {
+        return error == null ? null : RowFactory.create(error.code(), error.message(), error.retryable());
+    }
+
+    /** What an output has if it is asked for: log-probabilities, and the value that it is. */
+    private List<Object> more(StructVector output, int index, String begun, boolean logprobs, AnswerParser parser) {
+        List<Object> more = new ArrayList<>();
+        if (logprobs) {
+            more.add(logprobs(output, index));
+        }
+        if (parser != null) {
+            AnswerParser.Parsed parsed = parsed(output, index, begun, parser);
+            more.add(parsed.value());
+            more.add(parsed.error());
+        }
+        return more;
+    }
+
+    private static Row output(StructVector output, int index, List<Object> more) {
         List<Object> values = new ArrayList<>();
         values.add(((IntVector) output.getChild(RecordSchema.INDEX)).get(index));
         values.add(text((VarCharVector) output.getChild(RecordSchema.TEXT), index));
         values.add(text((VarCharVector) output.getChild(RecordSchema.FINISH_REASON), index));
-        if (logprobs) {
-            values.add(tokens != null ? tokens : logprobs(output, index));
-        }
+        values.addAll(more);
         return RowFactory.create(values.toArray());
     }
 

@@ -21,7 +21,6 @@ import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
@@ -35,6 +34,7 @@ import org.apache.spark.util.SerializableConfiguration;
  * @param schema of the rows that come out, which carry it: Spark may hand them to the next function as they are
  * @param severalOutputs whether there is a column {@code outputs}
  * @param logprobs whether there is a column {@code logprobs}
+ * @param parser of the columns {@code parsed}; null where there are none
  * @param limits after which no more rows are taken
  * @param done null where nobody counts
  */
@@ -46,6 +46,7 @@ public record Generation(
         StructType schema,
         boolean severalOutputs,
         boolean logprobs,
+        AnswerParser parser,
         RunLimits limits,
         Done done)
         implements MapPartitionsFunction<Row, Row>, AnsweredRows.Questions<Row, Row> {
@@ -111,6 +112,7 @@ public record Generation(
                 schema,
                 asked.severalOutputs(),
                 asked.logprobs(),
+                AnswerParser.ofRows(options.columns().parsed()),
                 limits,
                 done);
         return rows.mapPartitions(generation, Encoders.row(schema));
@@ -142,14 +144,18 @@ public record Generation(
     }
 
     @Override
-    public Row answered(Row row, PromptRow asked, Answers answers, int index) {
+    public Row answered(Row row, PromptRow asked, Answers answers, int index, RequestError incomplete) {
         if (done != null) {
             done.add(answers, index);
+            done.errors().add(incomplete == null ? 0 : 1);
         }
         if (!answers.copied(index)) {
             limits.spend(answers.promptTokens(index) + answers.completionTokens(index));
         }
-        return joined(row, asked, answers.columns(index, options.engine().modelName(), severalOutputs, logprobs));
+        return joined(
+                row,
+                asked,
+                answers.columns(index, options.engine().modelName(), incomplete, severalOutputs, logprobs, parser));
     }
 
     @Override
@@ -158,13 +164,9 @@ public record Generation(
             done.errors().add(1);
         }
         List<Object> columns = new ArrayList<>(Arrays.asList(
-                null,
-                null,
-                null,
-                RowFactory.create(error.code(), error.message(), error.retryable()),
-                options.engine().modelName(),
-                null));
-        columns.addAll(Collections.nCopies((severalOutputs ? 1 : 0) + (logprobs ? 1 : 0), null));
+                null, null, null, Answers.error(error), options.engine().modelName(), null));
+        int more = (severalOutputs ? 1 : 0) + (logprobs ? 1 : 0) + (parser == null ? 0 : 2);
+        columns.addAll(Collections.nCopies(more, null));
         return joined(row, asked, columns);
     }
 

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.inference;
 
+import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.service.CompletionService;
@@ -33,6 +34,10 @@ public final class SinglePrompt {
             session.read(answers.root(), 1);
             if (answers.failed(0)) {
                 throw JobException.input(answers.error(0).message());
+            }
+            RequestError incomplete = options.requireComplete() ? answers.incomplete(0) : null;
+            if (incomplete != null) {
+                throw JobException.input(incomplete.message());
             }
             return answers.text(0);
         } catch (InterruptedException e) {

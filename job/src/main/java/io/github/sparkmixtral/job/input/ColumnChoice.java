@@ -332,7 +332,7 @@ record ColumnChoice(
      */
     SequencedMap<String, String> kept(StructType schema, List<String> taken) {
         Set<String> used = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
-        OutputColumns.names().forEach(name -> used.add(named.output(name)));
+        used.addAll(OutputColumns.named(named));
         Set<String> own = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
         own.addAll(Arrays.asList(schema.fieldNames()));
         SequencedMap<String, String> kept = new LinkedHashMap<>();

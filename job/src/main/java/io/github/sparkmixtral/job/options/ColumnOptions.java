@@ -103,4 +103,14 @@ public final class ColumnOptions {
             split = ",",
             description = "Other names for columns of the output: generated_text=answer,usage=tokens. Default: none")
     Map<String, String> outputColumns = new LinkedHashMap<>();
+
+    @Option(
+            names = "--output-column-type",
+            paramLabel = "schema|TYPE",
+            description =
+                    "Add the column parsed with the answer's values, and parsed_error, which says why an answer has none."
+                            + " schema takes the type from the JSON schema of --response-format or --structured-outputs. A type"
+                            + " of Spark's SQL, such as 'STRUCT<name: STRING, age: INT>', has to fit that schema; without one,"
+                            + " answers are held to the type. Default: no such columns")
+    String outputColumnType;
 }

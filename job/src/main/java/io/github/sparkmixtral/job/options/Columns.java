@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.spark.sql.types.DataType;
 
 /**
  * Which columns of a table are read and written.
@@ -19,6 +20,7 @@ import java.util.Set;
  * @param parameters which hold rows' own sampling parameters; null for those whose name and values say so
  * @param dropped of the input's, left out of the output
  * @param output other names for columns of the output
+ * @param parsed type of the column with the answer's values; null if there is none
  */
 public record Columns(
         String id,
@@ -27,7 +29,8 @@ public record Columns(
         PromptTemplate template,
         List<String> parameters,
         List<String> dropped,
-        Map<String, String> output)
+        Map<String, String> output,
+        DataType parsed)
         implements Serializable {
 
     /** In the place of a column: none. */

@@ -1,18 +1,24 @@
 package io.github.sparkmixtral.job.options;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
+import io.github.sparkmixtral.service.StructuredOutputReader;
 import io.github.sparkmixtral.service.Task;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.spark.sql.types.DataType;
 import picocli.CommandLine;
 import picocli.CommandLine.Mixin;
 
@@ -21,6 +27,11 @@ import picocli.CommandLine.Mixin;
  * names, types, defaults and checks.
  */
 public final class GenerationArguments {
+    /** Options whose value is a JSON object. */
+    public static final Set<String> FORMATS = Set.of("--response-format", "--structured-outputs");
+
+    private static final JsonMapper JSON = new JsonMapper();
+
     @Mixin
     private ModelOptions model;
 
@@ -36,7 +47,8 @@ public final class GenerationArguments {
     /**
      * Checks and resolves values by name.
      *
-     * @param values names with underscores or hyphens; numbers, texts, booleans, collections of them, and maps for {@code logit_bias}
+     * @param values names with underscores or hyphens; numbers, texts, booleans, collections of them, and maps for {@code logit_bias},
+     *     {@code output_columns}, {@code response_format} and {@code structured_outputs}
      * @throws IllegalArgumentException in one sentence for the first fault
      */
     public static GenerationOptions resolve(Map<String, ?> values) {
@@ -66,6 +78,8 @@ public final class GenerationArguments {
         switch (value) {
             case null -> {}
             case Collection<?> several -> several.forEach(one -> add(option, one, arguments));
+            case Map<?, ?> format
+            when FORMATS.contains(option) -> arguments.add(option + "=" + JSON.valueToTree(format));
             case Map<?, ?> pairs -> pairs.forEach((key, one) -> arguments.add(option + "=" + key + "=" + one));
             case Object[] several -> add(option, List.of(several), arguments);
             case Double number
@@ -106,12 +120,17 @@ public final class GenerationArguments {
             throw JobException.usage(
                     "--prompt-template and --prompt-column exclude each other: both say what the prompt is");
         }
+        SamplingParameters parameters = sampling.parameters();
+        DataType parsed = parsed(parameters.structuredOutput());
+        if (parsed != null && parameters.structuredOutput() == null) {
+            parameters = parameters.withStructuredOutput(OutputColumnType.constraint(parsed));
+        }
         return new GenerationOptions(
                 identity(),
                 new RequestDefaults(
                         columns.task,
                         columns.systemPrompt,
-                        sampling.parameters(),
+                        parameters,
                         columns.chatTemplate,
                         columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens),
                 new Columns(
@@ -121,7 +140,31 @@ public final class GenerationArguments {
                         template(),
                         parameterColumns(),
                         columns.dropColumns,
-                        outputColumns()));
+                        outputColumns(),
+                        parsed),
+                sampling.requireComplete);
+    }
+
+    /** Null for no such column. */
+    private DataType parsed(StructuredOutput constraint) {
+        if (columns.outputColumnType == null) {
+            if (columns.outputColumns.containsKey(OutputColumns.PARSED)
+                    || columns.outputColumns.containsKey(OutputColumns.PARSED_ERROR)) {
+                throw JobException.usage("--output-columns renames " + OutputColumns.PARSED
+                        + ", which needs --output-column-type: without it there is no such column");
+            }
+            return null;
+        }
+        try {
+            DataType parsed = OutputColumnType.resolve(columns.outputColumnType, constraint);
+            if (constraint == null) {
+                sampling.requireNoFormat();
+                StructuredOutputReader.check("its JSON schema", OutputColumnType.constraint(parsed));
+            }
+            return parsed;
+        } catch (IllegalArgumentException e) {
+            throw JobException.usage("--output-column-type " + e.getMessage());
+        }
     }
 
     private EngineIdentity identity() {

@@ -9,12 +9,14 @@ import java.io.Serializable;
  * @param engine which engine answers
  * @param defaults what a row uses if it does not say otherwise
  * @param columns what of a row is the request
+ * @param requireComplete whether an answer that has to be something, and was cut before its end, is an error
  */
-public record GenerationOptions(EngineIdentity engine, RequestDefaults defaults, Columns columns)
+public record GenerationOptions(
+        EngineIdentity engine, RequestDefaults defaults, Columns columns, boolean requireComplete)
         implements Serializable {
 
     /** The same on another engine. */
     public GenerationOptions on(EngineIdentity other) {
-        return new GenerationOptions(other, defaults, columns);
+        return new GenerationOptions(other, defaults, columns, requireComplete);
     }
 }

@@ -10,7 +10,6 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.IntegralType;
 import org.apache.spark.sql.types.StringType;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /** The columns that an answer adds to its row. */
@@ -24,6 +23,8 @@ public final class OutputColumns {
     public static final String SEED = "seed";
     public static final String OUTPUTS = "outputs";
     public static final String LOGPROBS = "logprobs";
+    public static final String PARSED = "parsed";
+    public static final String PARSED_ERROR = "parsed_error";
 
     private static final StructType USAGE_TYPE = new StructType()
             .add("prompt_tokens", DataTypes.IntegerType, false)
@@ -60,13 +61,23 @@ public final class OutputColumns {
 
     /** All names, whether or not an output has the column. */
     public static List<String> names() {
-        return List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED, OUTPUTS, LOGPROBS);
+        return List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED, OUTPUTS, LOGPROBS, PARSED, PARSED_ERROR);
+    }
+
+    /** The columns that an output may have, by the names that they have there. */
+    public static List<String> named(Columns names) {
+        return names().stream()
+                .filter(column -> names.parsed() != null || !column.equals(PARSED) && !column.equals(PARSED_ERROR))
+                .map(names::output)
+                .toList();
     }
 
     /**
      * The output's columns.
      *
      * @param input of the input's own columns
+     * @param names of which {@link Columns#parsed} says whether there are {@link #PARSED} and {@link #PARSED_ERROR}, beside the text
+     *     and in each of several outputs
      */
     public static StructType schema(StructType input, boolean severalOutputs, boolean logprobs, Columns names) {
         StructType schema = new StructType(input.fields().clone());
@@ -78,11 +89,17 @@ public final class OutputColumns {
                     .add("index", DataTypes.IntegerType, false)
                     .add("text", DataTypes.StringType, false)
                     .add(FINISH_REASON, DataTypes.StringType, false);
-            StructField[] fields =
-                    logprobs ? output.add(LOGPROBS, LOGPROBS_TYPE).fields() : output.fields();
-            schema = schema.add(names.output(OUTPUTS), DataTypes.createArrayType(new StructType(fields), false));
+            output = logprobs ? output.add(LOGPROBS, LOGPROBS_TYPE) : output;
+            if (names.parsed() != null) {
+                output = output.add(PARSED, names.parsed()).add(PARSED_ERROR, DataTypes.StringType);
+            }
+            schema = schema.add(names.output(OUTPUTS), DataTypes.createArrayType(output, false));
         }
-        return logprobs ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
+        schema = logprobs ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
+        return names.parsed() == null
+                ? schema
+                : schema.add(names.output(PARSED), names.parsed())
+                        .add(names.output(PARSED_ERROR), DataTypes.StringType);
     }
 
     private static DataType type(String column) {
@@ -115,7 +132,7 @@ public final class OutputColumns {
         boolean output = isOurs(input, ERROR, names.output(ERROR)) || isOurs(input, USAGE, names.output(USAGE));
         for (String column : names()) {
             String name = names.output(column);
-            if (output && !column.equals(ID) && isOurs(input, column, name)) {
+            if (output && !column.equals(ID) && named(names).contains(name) && isOurs(input, column, name)) {
                 ours.add(name);
             }
         }
@@ -134,6 +151,7 @@ public final class OutputColumns {
                         && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
             case SEED -> type instanceof IntegralType;
             case OUTPUTS, LOGPROBS -> type instanceof ArrayType;
+            case PARSED -> true;
             default -> type instanceof StringType;
         };
     }

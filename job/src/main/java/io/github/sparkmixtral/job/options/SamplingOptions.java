@@ -144,6 +144,26 @@ public final class SamplingOptions {
                             + " and json_object (true). Default: none")
     String structuredOutputs;
 
+    @Option(
+            names = "--require-complete",
+            defaultValue = "false",
+            description =
+                    "Make an error (incomplete_json, or incomplete_output for what is no JSON) of an answer that has to be"
+                            + " something and was cut at --max-tokens. Its text stays.")
+    boolean requireComplete;
+
+    /**
+     * For a type that says by itself what answers have to be.
+     *
+     * @throws IllegalArgumentException where an option says that they are text
+     */
+    void requireNoFormat() {
+        if (responseFormat != null) {
+            throw new IllegalArgumentException(
+                    "needs answers that are JSON, and --response-format says text: leave one of them out");
+        }
+    }
+
     SamplingParameters parameters() {
         try {
             return new SamplingParameters(

@@ -19,7 +19,7 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * An output read back, whatever format it has: {@link #ID}, {@link #TEXT}, {@link #FINISH_REASON}, {@link #USAGE} and {@link #ERROR},
- * and the other columns by their names, where the format has them.
+ * and the other columns by their names, where the format has them. A text that has an error is no answer, and is null here.
  */
 public final class Answered {
     public static final String ID = "__mixtral_id";
@@ -53,7 +53,11 @@ public final class Answered {
     private static Dataset<Row> columns(Dataset<Row> output, JobOptions options) {
         Columns names = options.generation().columns();
         return output.withColumn(ID, named(names.output(OutputColumns.ID)))
-                .withColumn(TEXT, named(names.output(OutputColumns.TEXT)))
+                .withColumn(
+                        TEXT,
+                        when(
+                                named(names.output(OutputColumns.ERROR)).isNull(),
+                                named(names.output(OutputColumns.TEXT))))
                 .withColumn(FINISH_REASON, named(names.output(OutputColumns.FINISH_REASON)))
                 .withColumn(USAGE, named(names.output(OutputColumns.USAGE)))
                 .withColumn(ERROR, named(names.output(OutputColumns.ERROR)));

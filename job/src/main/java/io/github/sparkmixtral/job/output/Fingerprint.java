@@ -3,8 +3,10 @@ package io.github.sparkmixtral.job.output;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.model.FileDigest;
 import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.GenerationArguments;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.Uris;
@@ -96,6 +98,7 @@ record Fingerprint(ObjectNode json) {
                     UUID.nameUUIDFromBytes(chatTemplate.getBytes(StandardCharsets.UTF_8))
                             .toString());
         }
+        putFormats(options, settings);
         ObjectNode input = root.putObject("input");
         if (files.isEmpty()) {
             input.put("table", options.input().getFirst());
@@ -108,6 +111,22 @@ record Fingerprint(ObjectNode json) {
                     .put("digest", FileDigest.of(file, file.getLen(), SAMPLES, configuration));
         }
         return new Fingerprint(root);
+    }
+
+    /** Of a format in a file, too, what it says. */
+    private static void putFormats(JobOptions options, ObjectNode settings) {
+        StructuredOutput format = options.generation().defaults().parameters().structuredOutput();
+        for (String option : GenerationArguments.FORMATS) {
+            String name = option.substring(2);
+            JsonNode given = settings.path(name).path(0);
+            if (given.isTextual() && !given.textValue().strip().startsWith("{")) {
+                String text = format == null ? "" : format.kind() + format.text();
+                settings.put(
+                        name,
+                        UUID.nameUUIDFromBytes(text.getBytes(StandardCharsets.UTF_8))
+                                .toString());
+            }
+        }
     }
 
     private static String uri(FileStatus file) {

@@ -30,7 +30,7 @@ final class PartitionValues {
      */
     static void requireUsable(List<String> partitionBy, Input input, Columns names) {
         List<String> own = Arrays.asList(input.rows().columns()).subList(0, input.columns());
-        List<String> answer = OutputColumns.names().stream().map(names::output).toList();
+        List<String> answer = OutputColumns.named(names);
         for (String column : partitionBy) {
             if (!own.contains(column) && !answer.contains(column)) {
                 throw JobException.usage("--partition-by names " + column

@@ -59,7 +59,7 @@ final class JsonSchemaReader {
     private String contradiction;
     private int depth;
 
-    private JsonSchemaReader(JsonNode document) {
+    JsonSchemaReader(JsonNode document) {
         this.document = document;
     }
 
@@ -170,7 +170,8 @@ final class JsonSchemaReader {
         return new Expression.Reference(name);
     }
 
-    private JsonNode resolve(String name, String path) {
+    /** What a {@code $ref} names. */
+    JsonNode resolve(String name, String path) {
         JsonNode target = name.startsWith("#") ? document.at(pointer(name, path)) : null;
         if (target == null || target.isMissingNode()) {
             throw error(path, "leads to " + name + ", which is not in this schema");
@@ -189,7 +190,7 @@ final class JsonSchemaReader {
     }
 
     private Expression combined(ObjectNode schema, String path) {
-        SchemaMerge merge = new SchemaMerge(name -> resolve(name, path), problem -> message(path, problem));
+        SchemaMerge merge = merge(path);
         if (schema.has("$ref")) {
             return expression(
                     merge.merge(
@@ -219,6 +220,11 @@ final class JsonSchemaReader {
             }
         }
         return plain(schema, path);
+    }
+
+    /** Holds schemas together that stand at the path. */
+    SchemaMerge merge(String path) {
+        return new SchemaMerge(name -> resolve(name, path), problem -> message(path, problem));
     }
 
     private JsonNode alternatives(JsonNode schema, String keyword, String path) {
@@ -257,7 +263,7 @@ final class JsonSchemaReader {
     }
 
     /** The types that a schema names, or else those that its keywords are about, or else all. */
-    private static Set<String> types(JsonNode schema, String path) {
+    static Set<String> types(JsonNode schema, String path) {
         Set<String> types = new LinkedHashSet<>();
         if (schema.has("type")) {
             for (String type : SchemaMerge.names(schema.get("type"))) {

@@ -60,7 +60,8 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
         };
     }
 
-    private JsonNode json() {
+    /** The constraint as JSON; only a schema and choices are. */
+    JsonNode json() {
         try {
             return MAPPER.readTree(text);
         } catch (JsonProcessingException invalid) {

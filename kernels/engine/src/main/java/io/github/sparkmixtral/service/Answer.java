@@ -2,6 +2,7 @@ package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Completion;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.engine.Request;
 import java.util.List;
 
 /**
@@ -12,8 +13,9 @@ import java.util.List;
  * @param seed the seed that the outputs were drawn with; without meaning where there is an error
  * @param copied whether it was computed for an equal row
  * @param seconds since it was submitted
+ * @param request what was asked; null for a row that never became a request
  */
-record Answer(long row, Completion outcome, long seed, boolean copied, double seconds) {
+record Answer(long row, Completion outcome, long seed, boolean copied, double seconds, Request request) {
 
     boolean failed() {
         return outcome.error() != null;
@@ -21,6 +23,6 @@ record Answer(long row, Completion outcome, long seed, boolean copied, double se
 
     /** The answer to a row that never became a request. */
     static Answer invalid(long row, RequestError error) {
-        return new Answer(row, new Completion("", List.of(), null, error), 0, false, 0);
+        return new Answer(row, new Completion("", List.of(), null, error), 0, false, 0, null);
     }
 }

@@ -4,8 +4,11 @@ import io.github.sparkmixtral.engine.Completion.Output;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.engine.Completion.Usage;
+import io.github.sparkmixtral.engine.Request;
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
 import org.apache.arrow.vector.BigIntVector;
 import org.apache.arrow.vector.BitVector;
 import org.apache.arrow.vector.Float4Vector;
@@ -32,6 +35,8 @@ final class AnswerWriter {
     private final ListVector topLogprobs;
     private final StructVector usage;
     private final BigIntVector seed;
+    private final VarCharVector constraint;
+    private final VarCharVector begun;
     private final StructVector error;
     private final BitVector copied;
     private final Float8Vector seconds;
@@ -60,6 +65,8 @@ final class AnswerWriter {
         topLogprobs = logprobs.getChild(RecordSchema.TOP_LOGPROBS, ListVector.class);
         usage = (StructVector) root.getVector(RecordSchema.USAGE);
         seed = (BigIntVector) root.getVector(RecordSchema.SEED);
+        constraint = (VarCharVector) root.getVector(RecordSchema.CONSTRAINT);
+        begun = (VarCharVector) root.getVector(RecordSchema.BEGUN);
         error = (StructVector) root.getVector(RecordSchema.ERROR);
         copied = (BitVector) root.getVector(RecordSchema.COPIED);
         seconds = (Float8Vector) root.getVector(RecordSchema.SECONDS);
@@ -79,6 +86,7 @@ final class AnswerWriter {
                 writeOutputs(row, answer.outcome().outputs());
                 writeUsage(row, answer.outcome().usage());
                 seed.setSafe(row, answer.seed());
+                writeConstraint(row, answer.request());
             }
         }
         root.setRowCount(answers.size());
@@ -122,6 +130,16 @@ final class AnswerWriter {
         usage.getChild(RecordSchema.COMPLETION_TOKENS, IntVector.class).setSafe(row, value.completionTokens());
         usage.getChild(RecordSchema.TOTAL_TOKENS, IntVector.class).setSafe(row, value.totalTokens());
         usage.getChild(RecordSchema.CACHED_TOKENS, IntVector.class).setSafe(row, value.cachedTokens());
+    }
+
+    private void writeConstraint(int row, Request request) {
+        StructuredOutput wanted = request.parameters().structuredOutput();
+        if (wanted != null) {
+            set(constraint, row, wanted.kind().name().toLowerCase(Locale.ROOT));
+        }
+        if (!request.begun().isEmpty()) {
+            set(begun, row, request.begun());
+        }
     }
 
     private void writeError(int row, RequestError value) {

@@ -71,6 +71,7 @@ final class EngineLoop implements Runnable {
                         completion,
                         seed,
                         copied,
-                        ticket.place().seconds()));
+                        ticket.place().seconds(),
+                        ticket.request()));
     }
 }

@@ -34,6 +34,9 @@ public final class RecordSchema {
 
     public static final String SEED = "seed";
 
+    public static final String CONSTRAINT = "constraint";
+    public static final String BEGUN = "begun";
+
     public static final String COPIED = "copied";
     public static final String SECONDS = "seconds";
 
@@ -52,7 +55,8 @@ public final class RecordSchema {
      * Answered rows: {@code row int64 not null}, the number that the row was submitted with; {@code outputs list<struct<index int32, text utf8, token_ids list<int32>,
      * finish_reason utf8, logprobs struct<token_logprobs list<float32>, top_token_ids list<list<int32>>, top_logprobs
      * list<list<float32>>>>>}, {@code usage struct<prompt_tokens, completion_tokens, total_tokens, cached_tokens: int32>}, {@code
-     * seed int64}, {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
+     * seed int64}; {@code constraint utf8}, the kind of what the outputs have to be, such as {@code json}, null for anything; {@code
+     * begun utf8}, what of the constrained text the prompt holds already, null for nothing; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
      * computed for an equal row; {@code seconds float64 not null} from the row's submission to its answer.
      */
     public static final Schema COMPLETIONS = new Schema(List.of(
@@ -77,6 +81,8 @@ public final class RecordSchema {
                     required(TOTAL_TOKENS, INT32),
                     required(CACHED_TOKENS, INT32)),
             optional(SEED, INT64),
+            optional(CONSTRAINT, UTF8),
+            optional(BEGUN, UTF8),
             struct(ERROR, required(CODE, UTF8), required(MESSAGE, UTF8), required(RETRYABLE, BOOLEAN)),
             required(COPIED, BOOLEAN),
             required(SECONDS, new ArrowType.FloatingPoint(FloatingPointPrecision.DOUBLE))));
