@@ -7,6 +7,7 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.EngineIdentity;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.service.CompletionService;
@@ -227,11 +228,12 @@ public final class ExecutorEngine {
         Model model = null;
         Backend backend = null;
         try {
-            BackendOptions options = identity.backendOptions(
-                    gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), ExecutorMemory.limit());
+            MemoryLimit limit = ExecutorMemory.limit();
+            BackendOptions options =
+                    identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), limit);
             BackendProvider provider = Backends.find(identity.backend());
             Path path = identity.models(configuration, LOG::info).localPath(identity.model());
-            model = ModelLoader.load(path, identity.quantization(), LOG::info);
+            model = ModelLoader.load(path, identity.quantization(), limit, LOG::info);
             backend = provider.open(model, options);
             return new Loaded(model, CompletionService.start(model.description(), backend, identity.serviceOptions()));
         } catch (Throwable t) {

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.job.inference;
 
-import io.github.sparkmixtral.engine.MemoryLimit;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import java.util.Locale;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;

@@ -1,8 +1,8 @@
 package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.MemoryLimit;
 import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.service.ServiceOptions;
 import java.io.Serializable;

@@ -3,8 +3,8 @@ package io.github.sparkmixtral.job.inference;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.sparkmixtral.engine.MemoryLimit;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

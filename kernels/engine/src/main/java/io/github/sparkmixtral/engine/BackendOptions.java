@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.engine;
 
+import io.github.sparkmixtral.memory.MemoryLimit;
+
 /**
  * What a backend is sized for.
  *

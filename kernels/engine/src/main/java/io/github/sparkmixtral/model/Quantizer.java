@@ -2,6 +2,7 @@ package io.github.sparkmixtral.model;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.memory.AvailableMemory;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
@@ -75,10 +76,11 @@ final class Quantizer {
     /**
      * Converts what {@link #plan} says, on as many threads as there are CPUs.
      *
+     * @param limit of what may lie off the heap
      * @param arena owns the quantized weights
      * @param progress called by the calling thread, at each tenth of the work
      */
-    Weights quantize(String model, Weights weights, Arena arena, Consumer<String> progress) {
+    Weights quantize(String model, Weights weights, MemoryLimit limit, Arena arena, Consumer<String> progress) {
         if (quantization.type().isEmpty()) {
             return weights;
         }
@@ -90,12 +92,12 @@ final class Quantizer {
             progress.accept("%d matrices stay as they are, their rows being no multiple of 32 weights, such as %s %s"
                     .formatted(odd.size(), odd.getFirst().name(), odd.getFirst().type()));
         }
-        Map<Tensor, Tensor> quantized = allocate(model, plan, arena);
+        Map<Tensor, Tensor> quantized = allocate(model, plan, limit, arena);
         convert(quantized, progress);
         return weights.map(tensor -> quantized.getOrDefault(tensor, tensor));
     }
 
-    private Map<Tensor, Tensor> allocate(String model, Map<Tensor, TensorType> plan, Arena arena) {
+    private Map<Tensor, Tensor> allocate(String model, Map<Tensor, TensorType> plan, MemoryLimit limit, Arena arena) {
         Map<Tensor, TensorType> converted = new LinkedHashMap<>(plan);
         converted
                 .entrySet()
@@ -106,6 +108,7 @@ final class Quantizer {
         // An operating system that promises more memory than it has kills the process later, without a word.
         long free = new AvailableMemory().bytes();
         checkFits(model, bytes, free);
+        limit.leftBeside(bytes);
         Map<Tensor, Tensor> quantized = new LinkedHashMap<>();
         try {
             converted.forEach((tensor, type) -> {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.testkit.TinyMixtral;
@@ -28,7 +29,8 @@ class QuantizerTest {
     void quantizesEveryMatrixRowByRow(Quantization quantization) {
         Weights source = weights(TinyMixtral.config(), TinyMixtral.published());
         try (Arena arena = Arena.ofShared()) {
-            Weights quantized = new Quantizer(quantization).quantize("m", source, arena, progress::add);
+            Weights quantized =
+                    new Quantizer(quantization).quantize("m", source, MemoryLimit.NONE, arena, progress::add);
             TensorType type = quantization.type().orElseThrow();
             assertQuantized(quantized.embedding(), source.embedding(), type);
             assertQuantized(quantized.head(), source.head(), TensorType.Q8_0);
@@ -67,7 +69,8 @@ class QuantizerTest {
         tensors.remove("lm_head.weight");
         Weights source = weights(config, tensors);
         try (Arena arena = Arena.ofShared()) {
-            Weights quantized = new Quantizer(Quantization.Q4_0).quantize("m", source, arena, progress::add);
+            Weights quantized =
+                    new Quantizer(Quantization.Q4_0).quantize("m", source, MemoryLimit.NONE, arena, progress::add);
             assertThat(quantized.head()).isSameAs(quantized.embedding());
             assertQuantized(quantized.head(), source.head(), TensorType.Q8_0);
         }
@@ -76,7 +79,8 @@ class QuantizerTest {
     @Test
     void noneKeepsTheFile() {
         Weights source = weights(TinyMixtral.config(), TinyMixtral.published());
-        assertThat(new Quantizer(Quantization.NONE).quantize("m", source, Arena.ofAuto(), progress::add))
+        assertThat(new Quantizer(Quantization.NONE)
+                        .quantize("m", source, MemoryLimit.NONE, Arena.ofAuto(), progress::add))
                 .isSameAs(source);
         assertThat(progress).isEmpty();
     }
@@ -85,7 +89,8 @@ class QuantizerTest {
     void refusesWhatIsQuantizedAlready() {
         Weights source = weights(TinyMixtral.config(), TinyMixtral.published());
         try (Arena arena = Arena.ofShared()) {
-            Weights quantized = new Quantizer(Quantization.Q8_0).quantize("m", source, arena, progress::add);
+            Weights quantized =
+                    new Quantizer(Quantization.Q8_0).quantize("m", source, MemoryLimit.NONE, arena, progress::add);
             assertThatThrownBy(() -> new Quantizer(Quantization.Q4_0).plan("dir/m.gguf", quantized))
                     .isInstanceOf(ModelException.class)
                     .hasMessage(
@@ -110,7 +115,8 @@ class QuantizerTest {
         Tensor norm = tensor(1, 64);
         Weights source = new Weights(large, List.of(), norm, large);
         try (Arena arena = Arena.ofShared()) {
-            Weights quantized = new Quantizer(Quantization.Q8_0).quantize("m", source, arena, progress::add);
+            Weights quantized =
+                    new Quantizer(Quantization.Q8_0).quantize("m", source, MemoryLimit.NONE, arena, progress::add);
             assertQuantized(quantized.head(), large, TensorType.Q8_0);
         }
         assertThat(progress).doesNotHaveDuplicates().hasSizeBetween(3, 10).endsWith("quantizing to Q8_0: 100 %");
@@ -121,10 +127,27 @@ class QuantizerTest {
         Weights source = weights(TinyMixtral.config(), TinyMixtral.published());
         try (Arena arena = Arena.ofShared()) {
             Thread.currentThread().interrupt();
-            assertThatThrownBy(() -> new Quantizer(Quantization.Q8_0).quantize("m", source, arena, progress::add))
+            assertThatThrownBy(() -> new Quantizer(Quantization.Q8_0)
+                            .quantize("m", source, MemoryLimit.NONE, arena, progress::add))
                     .isInstanceOf(ModelException.class)
                     .hasMessage("loading was interrupted");
             assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
+    @Test
+    void aLimitIsCheckedBeforeTheWork() {
+        Weights source = weights(TinyMixtral.config(), TinyMixtral.published());
+        Quantizer quantizer = new Quantizer(Quantization.Q8_0);
+        try (Arena arena = Arena.ofShared()) {
+            Weights quantized = quantizer.quantize("m", source, MemoryLimit.NONE, arena, progress::add);
+            long needed = quantized.bytesOffHeap() - source.bytesOffHeap();
+            progress.clear();
+            MemoryLimit limit = new MemoryLimit(needed - 1, bytes -> "needs " + bytes);
+            assertThatThrownBy(() -> quantizer.quantize("m", source, limit, arena, progress::add))
+                    .isInstanceOf(ModelException.class)
+                    .hasMessage("needs " + needed);
+            assertThat(progress).isEmpty();
         }
     }
 

@@ -1,10 +1,10 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.memory;
 
 import io.github.sparkmixtral.file.ModelException;
 import java.util.function.LongFunction;
 
 /**
- * The most memory off the heap that a backend may take, beside what the machine has free.
+ * The most memory off the heap that a model and its backend may take, beside what the machine has free.
  *
  * @param bytes in all, with what a model holds that is not mapped
  * @param refusal the sentence for one that needs more, from the bytes that it needs: what limits them, and the way out
