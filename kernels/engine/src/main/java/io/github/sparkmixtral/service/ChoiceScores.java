@@ -75,8 +75,8 @@ final class ChoiceScores {
      */
     static void requireFew(String name, int choices) {
         if (choices > MOST) {
-            throw new IllegalArgumentException(name + " has " + choices + " choices, but with logprobs there may be " + MOST
-                    + " at most, for each is computed by itself: give fewer, or leave logprobs out");
+            throw new IllegalArgumentException(name + " has " + choices + " choices, but with logprobs there may be "
+                    + MOST + " at most, for each is computed by itself: give fewer, or leave logprobs out");
         }
     }
 
