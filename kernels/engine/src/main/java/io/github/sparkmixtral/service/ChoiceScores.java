@@ -25,8 +25,8 @@ import java.util.stream.IntStream;
  */
 final class ChoiceScores {
     /**
-     * Most choices of a row. Each is a sequence of its own, so that a row with a thousand of them fills the places that an engine
-     * has for sequences several times over, and other rows wait.
+     * Most choices of a row. Each is a sequence of its own, and an engine runs some dozens to hundreds of sequences at a time: a row of
+     * a thousand fills it several times over, while other rows wait.
      */
     static final int MOST = 1000;
 

@@ -258,6 +258,22 @@ class ChoiceProbabilitiesTest {
     }
 
     @Test
+    void thePromptIsComputedOnceForAllChoices() throws Exception {
+        List<String> choices = IntStream.range(0, 20).mapToObj(i -> "c" + i).toList();
+        FakeBackend backend = new FakeBackend(SMALL);
+        int prompt;
+        try (CompletionService service = start(backend, 0)) {
+            Map<String, Object> answer = answers(service, row("a", "the cat ".repeat(100), choices, ""))
+                    .getFirst();
+            assertThat(probabilities(answer)).hasSize(20);
+            prompt = (int) ((Map<?, ?>) answer.get("usage")).get("prompt_tokens");
+        }
+        assertThat(prompt).isGreaterThan(200);
+        // A sequence computes its last block, which it shares with no other, and up to three tokens of a choice.
+        assertThat(backend.computedTokens()).isBetween((long) prompt, prompt + 21L * (backend.blockSize() + 3));
+    }
+
+    @Test
     void aRowsOwnSingleChoiceIsAnsweredAsEver() throws Exception {
         try (CompletionService service = start()) {
             // It has just the parameters with which the choice is scored, but ends by itself.
