@@ -263,7 +263,7 @@ class ChoiceProbabilitiesTest {
         FakeBackend backend = new FakeBackend(SMALL);
         int prompt;
         try (CompletionService service = start(backend, 0)) {
-            Map<String, Object> answer = answers(service, row("a", "the cat ".repeat(100), choices, ""))
+            Map<String, Object> answer = answers(service, row("a", "the cat ".repeat(30), choices, ""))
                     .getFirst();
             assertThat(probabilities(answer)).hasSize(20);
             prompt = (int) ((Map<?, ?>) answer.get("usage")).get("prompt_tokens");
