@@ -4,6 +4,7 @@ import static io.github.sparkmixtral.job.SparkFixture.MODEL;
 import static io.github.sparkmixtral.job.SparkFixture.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.SparkFixture;
@@ -159,6 +160,30 @@ class MixtralTest {
                 .first();
         assertThat(row.getList(row.fieldIndex("outputs"))).hasSize(2);
         assertThat(row.getList(row.fieldIndex("logprobs"))).isNotEmpty();
+    }
+
+    @Test
+    void givesProbabilitiesOfChoicesWithLogprobs() {
+        Mixtral choosing = MIXTRAL.with("structured_outputs", Map.of("choice", List.of("yes", "no")));
+        Dataset<Row> table =
+                table("SELECT 'Is it?' AS prompt, map('choice', array('up', 'down')) AS structured_outputs");
+        Map<String, Double> jobs =
+                probabilities(choosing.with("logprobs", 0).generate(table.drop("structured_outputs")));
+        assertThat(jobs.keySet()).containsExactlyInAnyOrder("yes", "no");
+        assertThat(jobs.values().stream().mapToDouble(value -> value).sum()).isCloseTo(1, within(1e-12));
+        assertThat(probabilities(MIXTRAL.with("logprobs", 0).generate(table)).keySet())
+                .containsExactlyInAnyOrder("up", "down");
+        assertThat(choosing.generate(table).columns()).doesNotContain("choice_probabilities");
+        assertThat(MIXTRAL.with("logprobs", 0)
+                        .generate(table.drop("structured_outputs"))
+                        .columns())
+                .contains("logprobs")
+                .doesNotContain("choice_probabilities");
+    }
+
+    private static Map<String, Double> probabilities(Dataset<Row> answers) {
+        Row row = answers.first();
+        return row.getJavaMap(row.fieldIndex("choice_probabilities"));
     }
 
     @Test

@@ -8,6 +8,7 @@ import io.github.sparkmixtral.tokenizer.StreamDecoder;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.arrow.memory.BufferAllocator;
@@ -22,6 +23,7 @@ import org.apache.arrow.vector.complex.ListVector;
 import org.apache.arrow.vector.complex.StructVector;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import scala.jdk.javaapi.CollectionConverters;
 
 /** A record batch of completions, filled again and again, seen as the columns that the output gets. One thread at a time. */
 public final class Answers implements AutoCloseable {
@@ -134,8 +136,7 @@ public final class Answers implements AutoCloseable {
      * @param error what is wrong with the answer; null for nothing
      * @param parser null where there is no column for what it reads
      */
-    List<Object> columns(
-            int row, String model, RequestError error, boolean severalOutputs, boolean logprobs, AnswerParser parser) {
+    List<Object> columns(int row, String model, RequestError error, OutputColumns.Asked asked, AnswerParser parser) {
         ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
         StructVector output = (StructVector) outputs.getDataVector();
         int first = outputs.getElementStartIndex(row);
@@ -150,16 +151,21 @@ public final class Answers implements AutoCloseable {
         columns.add(error(error));
         columns.add(model);
         columns.add(((BigIntVector) root.getVector(RecordSchema.SEED)).get(row));
-        List<Object> more = more(output, first, begun(row), logprobs, parser);
-        if (severalOutputs) {
+        List<Object> more = more(output, first, begun(row), asked.logprobs(), parser);
+        if (asked.outputs()) {
             Row[] all = new Row[outputs.getElementEndIndex(row) - first];
             for (int i = 0; i < all.length; i++) {
                 all[i] = output(
-                        output, first + i, i == 0 ? more : more(output, first + i, begun(row), logprobs, parser));
+                        output,
+                        first + i,
+                        i == 0 ? more : more(output, first + i, begun(row), asked.logprobs(), parser));
             }
             columns.add(all);
         }
         columns.addAll(more);
+        if (asked.choiceProbabilities()) {
+            columns.add(choiceProbabilities(row));
+        }
         return columns;
     }
 
@@ -180,6 +186,22 @@ public final class Answers implements AutoCloseable {
             more.add(parsed.error());
         }
         return more;
+    }
+
+    /** How likely each of a row's choices is, in their order; null if it has none or has not asked. */
+    private scala.collection.Map<String, Double> choiceProbabilities(int row) {
+        ListVector list = (ListVector) root.getVector(RecordSchema.CHOICE_PROBABILITIES);
+        if (list.isNull(row)) {
+            return null;
+        }
+        StructVector element = (StructVector) list.getDataVector();
+        Map<String, Double> probabilities = new LinkedHashMap<>();
+        for (int i = list.getElementStartIndex(row); i < list.getElementEndIndex(row); i++) {
+            probabilities.put(
+                    text((VarCharVector) element.getChild(RecordSchema.CHOICE), i),
+                    ((Float8Vector) element.getChild(RecordSchema.PROBABILITY)).get(i));
+        }
+        return CollectionConverters.asScala(probabilities);
     }
 
     private static Row output(StructVector output, int index, List<Object> more) {

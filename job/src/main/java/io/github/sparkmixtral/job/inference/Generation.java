@@ -32,8 +32,7 @@ import org.apache.spark.util.SerializableConfiguration;
  * @param configuration Hadoop's, for fetching the model
  * @param inputColumns how many of a row's columns are the input's own
  * @param schema of the rows that come out, which carry it: Spark may hand them to the next function as they are
- * @param severalOutputs whether there is a column {@code outputs}
- * @param logprobs whether there is a column {@code logprobs}
+ * @param asked which columns there are that are not always there
  * @param parser of the columns {@code parsed}; null where there are none
  * @param limits after which no more rows are taken
  * @param done null where nobody counts
@@ -44,8 +43,7 @@ public record Generation(
         RequestReader reader,
         int inputColumns,
         StructType schema,
-        boolean severalOutputs,
-        boolean logprobs,
+        OutputColumns.Asked asked,
         AnswerParser parser,
         RunLimits limits,
         Done done)
@@ -101,17 +99,17 @@ public record Generation(
             Configuration configuration,
             RunLimits limits,
             Done done) {
-        Input.Survey asked = input.survey().and(options.defaults().parameters());
+        OutputColumns.Asked asked =
+                input.survey().and(options.defaults().parameters()).columns();
         StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
-        StructType schema = OutputColumns.schema(own, asked.severalOutputs(), asked.logprobs(), options.columns());
+        StructType schema = OutputColumns.schema(own, asked, options.columns());
         Generation generation = new Generation(
                 options,
                 new SerializableConfiguration(ModelCache.sent(options.engine().model(), configuration)),
                 input.reader(),
                 input.columns(),
                 schema,
-                asked.severalOutputs(),
-                asked.logprobs(),
+                asked,
                 AnswerParser.ofRows(options.columns().parsed()),
                 limits,
                 done);
@@ -144,7 +142,7 @@ public record Generation(
     }
 
     @Override
-    public Row answered(Row row, PromptRow asked, Answers answers, int index, RequestError incomplete) {
+    public Row answered(Row row, PromptRow prompt, Answers answers, int index, RequestError incomplete) {
         if (done != null) {
             done.add(answers, index);
             done.errors().add(incomplete == null ? 0 : 1);
@@ -152,25 +150,22 @@ public record Generation(
         if (!answers.copied(index)) {
             limits.spend(answers.promptTokens(index) + answers.completionTokens(index));
         }
-        return joined(
-                row,
-                asked,
-                answers.columns(index, options.engine().modelName(), incomplete, severalOutputs, logprobs, parser));
+        return joined(row, prompt, answers.columns(index, options.engine().modelName(), incomplete, asked, parser));
     }
 
     @Override
-    public Row failed(Row row, PromptRow asked, RequestError error) {
+    public Row failed(Row row, PromptRow prompt, RequestError error) {
         if (done != null) {
             done.errors().add(1);
         }
         List<Object> columns = new ArrayList<>(Arrays.asList(
                 null, null, null, Answers.error(error), options.engine().modelName(), null));
-        int more = (severalOutputs ? 1 : 0) + (logprobs ? 1 : 0) + (parser == null ? 0 : 2);
-        columns.addAll(Collections.nCopies(more, null));
-        return joined(row, asked, columns);
+        int all = schema.size() - inputColumns - 1;
+        columns.addAll(Collections.nCopies(all - columns.size(), null));
+        return joined(row, prompt, columns);
     }
 
-    private Row joined(Row row, PromptRow asked, List<Object> columns) {
+    private Row joined(Row row, PromptRow prompt, List<Object> columns) {
         if (done != null) {
             done.rows().add(1);
         }
@@ -178,7 +173,7 @@ public record Generation(
         for (int i = 0; i < inputColumns; i++) {
             values.add(row.get(i));
         }
-        values.add(asked.id());
+        values.add(prompt.id());
         values.addAll(columns);
         return new GenericRowWithSchema(values.toArray(), schema);
     }

@@ -1,6 +1,8 @@
 package io.github.sparkmixtral.job.input;
 
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.grammar.StructuredOutput;
+import io.github.sparkmixtral.job.options.OutputColumns;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -56,12 +58,23 @@ public record Input(
      * @param rows how many there are, blank lines not counted; -1 where nobody has counted
      * @param severalOutputs whether a row asks for more than one answer
      * @param logprobs whether a row asks for log-probabilities
+     * @param choices whether a row's answer has to be one of several strings
      */
-    public record Survey(long rows, boolean severalOutputs, boolean logprobs) {
+    public record Survey(long rows, boolean severalOutputs, boolean logprobs, boolean choices) {
 
         /** With what every row asks for. */
         public Survey and(SamplingParameters defaults) {
-            return new Survey(rows, severalOutputs || defaults.n() > 1, logprobs || defaults.logprobs() >= 0);
+            StructuredOutput output = defaults.structuredOutput();
+            return new Survey(
+                    rows,
+                    severalOutputs || defaults.n() > 1,
+                    logprobs || defaults.logprobs() >= 0,
+                    choices || output != null && output.kind() == StructuredOutput.Kind.CHOICE);
+        }
+
+        /** The columns that this needs. */
+        public OutputColumns.Asked columns() {
+            return new OutputColumns.Asked(severalOutputs, logprobs, logprobs && choices);
         }
     }
 }

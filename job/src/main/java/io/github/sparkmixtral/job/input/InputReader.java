@@ -389,7 +389,8 @@ public final class InputReader {
         Input.Survey survey = new Input.Survey(
                 blocks.stream().mapToLong(block -> block.rows).sum(),
                 blocks.stream().anyMatch(block -> block.severalOutputs),
-                blocks.stream().anyMatch(block -> block.logprobs));
+                blocks.stream().anyMatch(block -> block.logprobs),
+                blocks.stream().anyMatch(block -> block.choices));
         Map<String, Long> files = new TreeMap<>();
         blocks.forEach(block -> files.merge(block.file, block.rows, Long::sum));
         files.remove("");

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.StructuredOutputReader;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -35,6 +36,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             .add("ids_given", DataTypes.BooleanType, false)
             .add("several_outputs", DataTypes.BooleanType, false)
             .add("logprobs", DataTypes.BooleanType, false)
+            .add("choices", DataTypes.BooleanType, false)
             .add("fitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("unfitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("askable", DataTypes.BooleanType, false)
@@ -64,6 +66,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
         boolean idsGiven;
         boolean severalOutputs;
         boolean logprobs;
+        boolean choices;
 
         /** Open columns with a value that can be a parameter. */
         final Set<String> fitting = new TreeSet<>();
@@ -91,6 +94,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
                     idsGiven,
                     severalOutputs,
                     logprobs,
+                    choices,
                     fitting.toArray(),
                     unfitting.toArray(),
                     askable,
@@ -106,14 +110,15 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             block.idsGiven = row.getBoolean(4);
             block.severalOutputs = row.getBoolean(5);
             block.logprobs = row.getBoolean(6);
-            block.fitting.addAll(row.getList(7));
-            block.unfitting.addAll(row.getList(8));
-            block.askable = row.getBoolean(9);
-            List<String> codes = row.getList(10);
+            block.choices = row.getBoolean(7);
+            block.fitting.addAll(row.getList(8));
+            block.unfitting.addAll(row.getList(9));
+            block.askable = row.getBoolean(10);
+            List<String> codes = row.getList(11);
             for (int i = 0; i < codes.size(); i++) {
-                String message = row.<String>getList(11).get(i);
+                String message = row.<String>getList(12).get(i);
                 block.errors.put(
-                        codes.get(i), new Fault(message, row.<Long>getList(12).get(i)));
+                        codes.get(i), new Fault(message, row.<Long>getList(13).get(i)));
             }
             return block;
         }
@@ -152,6 +157,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             Map<String, JsonNode> parameters = prompt.request().parameters();
             parameters.forEach((name, value) -> block.severalOutputs |= asksForSeveral(name, value));
             block.logprobs |= asksForLogprobs(parameters.get("logprobs"));
+            block.choices = block.choices || StructuredOutputReader.asksForChoice(parameters);
             prompt.open().forEach((name, value) -> fit(name, value, block));
             // Once a row is known that can be answered, nobody asks whether there is one.
             error = block.askable ? null : prompt.request().fault(defaults);

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.service.ParametersReader;
+import io.github.sparkmixtral.service.StructuredOutputReader;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -63,18 +64,22 @@ public final class TableInput {
                     column.getValue(), InputReader.writable(field.dataType()), field.nullable(), field.metadata()));
         }
         Input.Survey survey = asked.survey(schema).and(options.defaults().parameters());
-        return OutputColumns.schema(kept, survey.severalOutputs(), survey.logprobs(), options.columns());
+        return OutputColumns.schema(kept, survey.columns(), options.columns());
     }
 
     /** @param taken columns that hold rows' own sampling parameters */
     private record Asked(ColumnChoice choice, List<String> taken, SequencedMap<String, String> kept) {
 
-        /** Without a look at the rows, a column that may ask for several answers counts as one that does. */
+        /** Without a look at the rows, a column that may ask for something counts as one that does. */
         Input.Survey survey(StructType schema) {
             boolean any = choice.holdsRequests(schema) || taken.stream().anyMatch(Columns::isObject);
             boolean several =
                     taken.stream().anyMatch(name -> ParametersReader.meant(name).equals("n"));
-            return new Input.Survey(-1, any || several, any || taken.contains("logprobs"));
+            return new Input.Survey(
+                    -1,
+                    any || several,
+                    any || taken.contains("logprobs"),
+                    any || StructuredOutputReader.mayAskForChoice(taken));
         }
     }
 

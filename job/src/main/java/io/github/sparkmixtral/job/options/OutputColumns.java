@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import java.io.Serializable;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -9,6 +10,7 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.IntegralType;
+import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 
@@ -23,6 +25,7 @@ public final class OutputColumns {
     public static final String SEED = "seed";
     public static final String OUTPUTS = "outputs";
     public static final String LOGPROBS = "logprobs";
+    public static final String CHOICE_PROBABILITIES = "choice_probabilities";
     public static final String PARSED = "parsed";
     public static final String PARSED_ERROR = "parsed_error";
 
@@ -54,14 +57,38 @@ public final class OutputColumns {
                             false),
             false);
 
+    private static final MapType CHOICE_PROBABILITIES_TYPE =
+            DataTypes.createMapType(DataTypes.StringType, DataTypes.DoubleType, false);
+
     private static final List<String> ALWAYS = List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED);
     private static final Set<String> REPLACED = Set.of(SEED, LOGPROBS);
+
+    /**
+     * Which columns an output has that are there only if they are asked for.
+     *
+     * @param outputs whether there is {@link #OUTPUTS}
+     * @param logprobs whether there is {@link #LOGPROBS}, beside the text and in each of several outputs
+     * @param choiceProbabilities whether there is {@link #CHOICE_PROBABILITIES}
+     */
+    public record Asked(boolean outputs, boolean logprobs, boolean choiceProbabilities) implements Serializable {}
 
     private OutputColumns() {}
 
     /** All names, whether or not an output has the column. */
     public static List<String> names() {
-        return List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED, OUTPUTS, LOGPROBS, PARSED, PARSED_ERROR);
+        return List.of(
+                ID,
+                TEXT,
+                FINISH_REASON,
+                USAGE,
+                ERROR,
+                MODEL,
+                SEED,
+                OUTPUTS,
+                LOGPROBS,
+                PARSED,
+                PARSED_ERROR,
+                CHOICE_PROBABILITIES);
     }
 
     /** The columns that an output may have, by the names that they have there. */
@@ -79,27 +106,30 @@ public final class OutputColumns {
      * @param names of which {@link Columns#parsed} says whether there are {@link #PARSED} and {@link #PARSED_ERROR}, beside the text
      *     and in each of several outputs
      */
-    public static StructType schema(StructType input, boolean severalOutputs, boolean logprobs, Columns names) {
+    public static StructType schema(StructType input, Asked asked, Columns names) {
         StructType schema = new StructType(input.fields().clone());
         for (String column : ALWAYS) {
             schema = schema.add(names.output(column), type(column));
         }
-        if (severalOutputs) {
+        if (asked.outputs()) {
             StructType output = new StructType()
                     .add("index", DataTypes.IntegerType, false)
                     .add("text", DataTypes.StringType, false)
                     .add(FINISH_REASON, DataTypes.StringType, false);
-            output = logprobs ? output.add(LOGPROBS, LOGPROBS_TYPE) : output;
+            output = asked.logprobs() ? output.add(LOGPROBS, LOGPROBS_TYPE) : output;
             if (names.parsed() != null) {
                 output = output.add(PARSED, names.parsed()).add(PARSED_ERROR, DataTypes.StringType);
             }
             schema = schema.add(names.output(OUTPUTS), DataTypes.createArrayType(output, false));
         }
-        schema = logprobs ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
-        return names.parsed() == null
-                ? schema
-                : schema.add(names.output(PARSED), names.parsed())
-                        .add(names.output(PARSED_ERROR), DataTypes.StringType);
+        schema = asked.logprobs() ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
+        if (names.parsed() != null) {
+            schema = schema.add(names.output(PARSED), names.parsed())
+                    .add(names.output(PARSED_ERROR), DataTypes.StringType);
+        }
+        return asked.choiceProbabilities()
+                ? schema.add(names.output(CHOICE_PROBABILITIES), CHOICE_PROBABILITIES_TYPE)
+                : schema;
     }
 
     private static DataType type(String column) {
@@ -151,6 +181,7 @@ public final class OutputColumns {
                         && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
             case SEED -> type instanceof IntegralType;
             case OUTPUTS, LOGPROBS -> type instanceof ArrayType;
+            case CHOICE_PROBABILITIES -> type instanceof MapType || type instanceof StructType;
             case PARSED -> true;
             default -> type instanceof StringType;
         };

@@ -111,7 +111,9 @@ public final class SamplingOptions {
             paramLabel = "N|none",
             defaultValue = "none",
             converter = OptionValues.CountOrNone.class,
-            description = "Log-probabilities: the chosen token's and those of the N likeliest, N in [0, 20].")
+            description =
+                    "Log-probabilities: the chosen token's and those of the N likeliest, N in [0, 20]; and how likely each choice"
+                            + " of --structured-outputs is, in the column choice_probabilities.")
     int logprobs;
 
     @Option(
@@ -166,7 +168,7 @@ public final class SamplingOptions {
 
     SamplingParameters parameters() {
         try {
-            return new SamplingParameters(
+            SamplingParameters parameters = new SamplingParameters(
                     maxTokens,
                     minTokens,
                     temperature,
@@ -184,6 +186,8 @@ public final class SamplingOptions {
                     ignoreEos,
                     logitBias,
                     structuredOutput());
+            StructuredOutputReader.checkChoices("structured_outputs", parameters);
+            return parameters;
         } catch (IllegalArgumentException e) {
             throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
         }

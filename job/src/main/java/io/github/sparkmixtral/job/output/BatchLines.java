@@ -97,6 +97,11 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                         output.size() > 3 && !output.isNullAt(3) ? rows(output.get(3)) : null);
             }
         }
+        if (has(row, OutputColumns.CHOICE_PROBABILITIES)) {
+            ObjectNode probabilities = body.putObject(OutputColumns.CHOICE_PROBABILITIES);
+            row.<String, Double>getJavaMap(index(row, OutputColumns.CHOICE_PROBABILITIES))
+                    .forEach(probabilities::put);
+        }
         usage(row, body.putObject("usage"));
     }
 

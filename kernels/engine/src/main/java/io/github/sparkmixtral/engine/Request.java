@@ -13,6 +13,7 @@ import io.github.sparkmixtral.tokenizer.Tokenizer;
  * @param leadingSpace {@code STRIP} for an answer, {@code KEEP} for a text that continues the prompt
  * @param constraint what the answer has to be; null for anything
  * @param begun what of the answer the prompt holds already, as far as the constraint is concerned; empty for nothing
+ * @param ending how an answer ends to which the constraint lets nothing be added
  */
 public record Request(
         String id,
@@ -21,7 +22,28 @@ public record Request(
         SamplingParameters parameters,
         Tokenizer.LeadingSpace leadingSpace,
         Constraint constraint,
-        String begun) {
+        String begun,
+        Ending ending) {
+
+    /** How an answer ends to which nothing can be added. */
+    public enum Ending {
+        /** By itself, which saves a step. */
+        IMPLIED,
+        /** By a token that ends it, as any other text, so that the token's log-probability is known. */
+        GENERATED
+    }
+
+    /** A request for an answer that ends by itself. */
+    public Request(
+            String id,
+            String customId,
+            int[] promptTokens,
+            SamplingParameters parameters,
+            Tokenizer.LeadingSpace leadingSpace,
+            Constraint constraint,
+            String begun) {
+        this(id, customId, promptTokens, parameters, leadingSpace, constraint, begun, Ending.IMPLIED);
+    }
 
     /** A request for anything. */
     public Request(

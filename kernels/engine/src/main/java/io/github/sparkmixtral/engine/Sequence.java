@@ -108,13 +108,13 @@ final class Sequence {
         return group.ends(token) || text.append(token);
     }
 
-    /** Whether nothing can follow the token. */
+    /** Whether nothing can follow the token, and nothing needs to. */
     private boolean completes(int token) {
         if (constrained == null) {
             return false;
         }
         constrained.append(token);
-        return constrained.mustEnd();
+        return constrained.mustEnd() && group.request().ending() == Request.Ending.IMPLIED;
     }
 
     /** What may come next; null if everything may. */

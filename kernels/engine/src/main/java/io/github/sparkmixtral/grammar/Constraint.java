@@ -1,6 +1,8 @@
 package io.github.sparkmixtral.grammar;
 
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
 
 /**
  * What a text has to be, compiled for one vocabulary: which tokens may come next, wherever a text is. Memory for what it has found out
@@ -12,15 +14,34 @@ public final class Constraint {
 
     private final States states;
     private final TokenTrie trie;
+    private final List<String> choices;
+    private final Constraint[] single;
     private int masks;
     private Object era = new Object();
 
     /** What a state allows, as long as the era lasts. */
     private record Mask(Object era, long[] tokens, long[] tokensWithoutSpace) {}
 
-    Constraint(Grammar grammar, TokenTrie trie) {
+    /** @param choices the texts of the grammar, if it was made of a list of them; else empty */
+    Constraint(Grammar grammar, TokenTrie trie, List<String> choices) {
         this.states = new States(new Automaton(grammar));
         this.trie = trie;
+        this.choices = choices;
+        this.single = new Constraint[choices.size()];
+    }
+
+    /** The strings of which the text is one, each once; empty where the constraint says something else. */
+    public List<String> choices() {
+        return choices;
+    }
+
+    /** A constraint that has one text: that of {@link #choices} with this index. */
+    public synchronized Constraint choice(int index) {
+        if (single[index] == null) {
+            Expression text = Expression.text(choices.get(index));
+            single[index] = new Constraint(Grammar.of("root", Map.of("root", text)), trie, List.of());
+        }
+        return single[index];
     }
 
     /**

@@ -30,7 +30,7 @@ public final class Constraints {
         Constraint constraint = known == null ? null : known.get();
         if (constraint == null) {
             try {
-                constraint = new Constraint(output.grammar(), trie);
+                constraint = new Constraint(output.grammar(), trie, output.choices());
             } catch (StackOverflowError deep) {
                 throw new GrammarException("the constraint lies too deep in itself; make it flatter");
             }

@@ -5,9 +5,10 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.Serializable;
-import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * What an answer has to be.
@@ -33,6 +34,12 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
         GRAMMAR
     }
 
+    /** A constraint that has one text. */
+    public static StructuredOutput ofChoice(String text) {
+        return new StructuredOutput(
+                Kind.CHOICE, MAPPER.createArrayNode().add(text).toString());
+    }
+
     /**
      * Checks that the constraint can be held.
      *
@@ -55,7 +62,13 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
             case JSON -> JsonSchemaReader.read(json());
             case JSON_OBJECT -> JsonSchemaReader.anyObject();
             case REGEX -> Grammar.of("root", Map.of("root", RegexReader.whole(text)));
-            case CHOICE -> Grammar.of("root", Map.of("root", choice()));
+            case CHOICE ->
+                Grammar.of(
+                        "root",
+                        Map.of(
+                                "root",
+                                Expression.choice(
+                                        choices().stream().map(Expression::text).toList())));
             case GRAMMAR -> GbnfReader.read(text);
         };
     }
@@ -71,18 +84,27 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
         }
     }
 
-    private Expression choice() {
+    /**
+     * The strings of which an answer has to be one, each once, in their order.
+     *
+     * @return empty where the constraint is of another kind
+     * @throws GrammarException where they are no list of strings
+     */
+    public List<String> choices() {
+        if (kind != Kind.CHOICE) {
+            return List.of();
+        }
         JsonNode choices = json();
         if (!choices.isArray() || choices.isEmpty()) {
             throw new GrammarException("the choices must be a list of strings that is not empty");
         }
-        List<Expression> texts = new ArrayList<>();
+        Set<String> texts = new LinkedHashSet<>();
         for (JsonNode choice : choices) {
             if (!choice.isTextual() || choice.asText().isEmpty() || !Utf8.isWhole(choice.asText())) {
                 throw new GrammarException("the choices must be strings that are not empty, not " + choice);
             }
-            texts.add(Expression.text(choice.asText()));
+            texts.add(choice.asText());
         }
-        return Expression.choice(texts);
+        return List.copyOf(texts);
     }
 }

@@ -14,8 +14,16 @@ import java.util.List;
  * @param copied whether it was computed for an equal row
  * @param seconds since it was submitted
  * @param request what was asked; null for a row that never became a request
+ * @param choiceProbabilities of the choices of its constraint, in their order; null where they were not asked for
  */
-record Answer(long row, Completion outcome, long seed, boolean copied, double seconds, Request request) {
+record Answer(
+        long row,
+        Completion outcome,
+        long seed,
+        boolean copied,
+        double seconds,
+        Request request,
+        double[] choiceProbabilities) {
 
     boolean failed() {
         return outcome.error() != null;
@@ -23,6 +31,6 @@ record Answer(long row, Completion outcome, long seed, boolean copied, double se
 
     /** The answer to a row that never became a request. */
     static Answer invalid(long row, RequestError error) {
-        return new Answer(row, new Completion("", List.of(), null, error), 0, false, 0, null);
+        return new Answer(row, new Completion("", List.of(), null, error), 0, false, 0, null, null);
     }
 }

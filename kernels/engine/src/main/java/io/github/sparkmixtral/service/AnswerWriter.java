@@ -37,6 +37,7 @@ final class AnswerWriter {
     private final BigIntVector seed;
     private final VarCharVector constraint;
     private final VarCharVector begun;
+    private final ListVector choiceProbabilities;
     private final StructVector error;
     private final BitVector copied;
     private final Float8Vector seconds;
@@ -67,6 +68,7 @@ final class AnswerWriter {
         seed = (BigIntVector) root.getVector(RecordSchema.SEED);
         constraint = (VarCharVector) root.getVector(RecordSchema.CONSTRAINT);
         begun = (VarCharVector) root.getVector(RecordSchema.BEGUN);
+        choiceProbabilities = (ListVector) root.getVector(RecordSchema.CHOICE_PROBABILITIES);
         error = (StructVector) root.getVector(RecordSchema.ERROR);
         copied = (BitVector) root.getVector(RecordSchema.COPIED);
         seconds = (Float8Vector) root.getVector(RecordSchema.SECONDS);
@@ -87,6 +89,9 @@ final class AnswerWriter {
                 writeUsage(row, answer.outcome().usage());
                 seed.setSafe(row, answer.seed());
                 writeConstraint(row, answer.request());
+                if (answer.choiceProbabilities() != null) {
+                    writeChoices(row, answer.request().constraint().choices(), answer.choiceProbabilities());
+                }
             }
         }
         root.setRowCount(answers.size());
@@ -140,6 +145,19 @@ final class AnswerWriter {
         if (!request.begun().isEmpty()) {
             set(begun, row, request.begun());
         }
+    }
+
+    private void writeChoices(int row, List<String> choices, double[] values) {
+        StructVector element = (StructVector) choiceProbabilities.getDataVector();
+        VarCharVector choice = element.getChild(RecordSchema.CHOICE, VarCharVector.class);
+        Float8Vector probability = element.getChild(RecordSchema.PROBABILITY, Float8Vector.class);
+        int start = choiceProbabilities.startNewValue(row);
+        for (int i = 0; i < values.length; i++) {
+            element.setIndexDefined(start + i);
+            set(choice, start + i, choices.get(i));
+            probability.setSafe(start + i, values[i]);
+        }
+        choiceProbabilities.endValue(row, values.length);
     }
 
     private void writeError(int row, RequestError value) {

@@ -61,6 +61,7 @@ public final class CompletionService implements AutoCloseable {
     public Session open(RequestDefaults defaults) {
         engine.checkParameters(defaults.parameters());
         requestBuilder.checkSize(1, defaults.parameters());
+        StructuredOutputReader.checkChoices("structured_outputs", defaults.parameters());
         ChatFormat chatFormat = requestBuilder.chatFormat(defaults);
         return new Session(exchange.open(), defaults, chatFormat);
     }

@@ -9,7 +9,7 @@ import io.github.sparkmixtral.engine.Completion.Usage;
  * @param failedRows rows that have an error
  * @param promptTokens prompt tokens of the completed rows, those found in the cache included
  * @param cachedTokens prompt tokens of the completed rows that were found in the cache
- * @param completionTokens tokens generated so far, those of unfinished rows included
+ * @param completionTokens tokens generated so far, those of unfinished rows and those that score choices included
  * @param runningSequences sequences that hold cache blocks
  * @param waitingSequences sequences that wait for them
  * @param queuedRows rows that the engine has not taken yet

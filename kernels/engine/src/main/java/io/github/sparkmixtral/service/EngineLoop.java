@@ -13,6 +13,7 @@ final class EngineLoop implements Runnable {
     private final Engine engine;
     private final Exchange exchange;
     private final EqualRequests requests = new EqualRequests();
+    private final ChoiceScores choices = new ChoiceScores();
 
     EngineLoop(Backend backend, Engine engine, Exchange exchange) {
         this.backend = backend;
@@ -44,9 +45,14 @@ final class EngineLoop implements Runnable {
 
     private void cancelClosed() {
         requests.withoutReader().forEach(engine::cancel);
+        choices.forgetClosed();
     }
 
-    private void add(Ticket ticket) {
+    private void add(Ticket row) {
+        choices.parts(row).forEach(this::addPart);
+    }
+
+    private void addPart(Ticket ticket) {
         Completion known = requests.known(ticket.request());
         if (known != null) {
             deliver(ticket, known, true);
@@ -63,15 +69,9 @@ final class EngineLoop implements Runnable {
     }
 
     private void deliver(Ticket ticket, Completion completion, boolean copied) {
-        long seed = ticket.request().parameters().seed();
-        exchange.deliver(
-                ticket.place(),
-                new Answer(
-                        ticket.place().row(),
-                        completion,
-                        seed,
-                        copied,
-                        ticket.place().seconds(),
-                        ticket.request()));
+        Answer answer = choices.answer(ticket, completion, copied);
+        if (answer != null) {
+            exchange.deliver(ticket.place(), answer);
+        }
     }
 }

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Completion;
 import io.github.sparkmixtral.engine.Request;
+import io.github.sparkmixtral.engine.Request.Ending;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.service.Exchange.Ticket;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
@@ -22,6 +23,9 @@ final class EqualRequests {
     /** Tokens and alternatives that are remembered: about 20 MB. */
     private static final long MOST_REMEMBERED = 1 << 20;
 
+    /** What remembering a choice's score costs beside its tokens. */
+    private static final int CHOICE_SIZE = 32;
+
     private final Map<Key, Waiting> waiting = new HashMap<>();
     private final Map<String, Waiting> byId = new HashMap<>();
 
@@ -36,7 +40,12 @@ final class EqualRequests {
      * @param customId null where nothing is drawn
      * @param parameters with the seed 0 where nothing is drawn
      */
-    private record Key(String customId, IntBuffer prompt, SamplingParameters parameters, LeadingSpace leadingSpace) {
+    private record Key(
+            String customId,
+            IntBuffer prompt,
+            SamplingParameters parameters,
+            LeadingSpace leadingSpace,
+            Ending ending) {
 
         static Key of(Request request) {
             SamplingParameters parameters = request.parameters();
@@ -45,7 +54,8 @@ final class EqualRequests {
                     greedy ? null : request.customId(),
                     IntBuffer.wrap(request.promptTokens()),
                     greedy ? parameters.withSeed(0) : parameters,
-                    request.leadingSpace());
+                    request.leadingSpace(),
+                    request.ending());
         }
     }
 
@@ -104,7 +114,10 @@ final class EqualRequests {
 
     private static long size(Key key, Completion completion) {
         long alternatives = Math.max(0, key.parameters().logprobs());
-        return key.prompt().capacity() + completion.usage().completionTokens() * (1 + alternatives);
+        // The prompt of a choice is that of its row.
+        int prompt =
+                key.ending() == Ending.GENERATED ? CHOICE_SIZE : key.prompt().capacity();
+        return prompt + completion.usage().completionTokens() * (1 + alternatives);
     }
 
     /** Forgets those whose sessions are closed: the ids of requests that nobody waits for any more. */

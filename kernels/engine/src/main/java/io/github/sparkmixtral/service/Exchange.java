@@ -278,7 +278,7 @@ final class Exchange {
             int wanted = sequences;
             while (wanted > 0 && !queue.isEmpty()) {
                 Ticket ticket = queue.poll();
-                wanted -= ticket.request().parameters().n();
+                wanted -= ChoiceScores.sequences(ticket.request());
                 taken.add(ticket);
             }
             room.signalAll();

@@ -37,6 +37,10 @@ public final class RecordSchema {
     public static final String CONSTRAINT = "constraint";
     public static final String BEGUN = "begun";
 
+    public static final String CHOICE_PROBABILITIES = "choice_probabilities";
+    public static final String CHOICE = "choice";
+    public static final String PROBABILITY = "probability";
+
     public static final String COPIED = "copied";
     public static final String SECONDS = "seconds";
 
@@ -49,6 +53,7 @@ public final class RecordSchema {
     private static final ArrowType INT32 = new ArrowType.Int(32, true);
     private static final ArrowType INT64 = new ArrowType.Int(64, true);
     private static final ArrowType FLOAT32 = new ArrowType.FloatingPoint(FloatingPointPrecision.SINGLE);
+    private static final ArrowType FLOAT64 = new ArrowType.FloatingPoint(FloatingPointPrecision.DOUBLE);
     private static final ArrowType BOOLEAN = ArrowType.Bool.INSTANCE;
 
     /**
@@ -56,7 +61,9 @@ public final class RecordSchema {
      * finish_reason utf8, logprobs struct<token_logprobs list<float32>, top_token_ids list<list<int32>>, top_logprobs
      * list<list<float32>>>>>}, {@code usage struct<prompt_tokens, completion_tokens, total_tokens, cached_tokens: int32>}, {@code
      * seed int64}; {@code constraint utf8}, the kind of what the outputs have to be, such as {@code json}, null for anything; {@code
-     * begun utf8}, what of the constrained text the prompt holds already, null for nothing; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
+     * begun utf8}, what of the constrained text the prompt holds already, null for nothing; {@code choice_probabilities
+     * list<struct<choice utf8, probability float64>>}, how likely each choice of the constraint is, null where there are none or no
+     * log-probabilities were asked for; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
      * computed for an equal row; {@code seconds float64 not null} from the row's submission to its answer.
      */
     public static final Schema COMPLETIONS = new Schema(List.of(
@@ -83,9 +90,10 @@ public final class RecordSchema {
             optional(SEED, INT64),
             optional(CONSTRAINT, UTF8),
             optional(BEGUN, UTF8),
+            list(CHOICE_PROBABILITIES, struct("element", required(CHOICE, UTF8), required(PROBABILITY, FLOAT64))),
             struct(ERROR, required(CODE, UTF8), required(MESSAGE, UTF8), required(RETRYABLE, BOOLEAN)),
             required(COPIED, BOOLEAN),
-            required(SECONDS, new ArrowType.FloatingPoint(FloatingPointPrecision.DOUBLE))));
+            required(SECONDS, FLOAT64)));
 
     private RecordSchema() {}
 

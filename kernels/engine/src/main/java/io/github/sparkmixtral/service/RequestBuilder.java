@@ -102,9 +102,16 @@ final class RequestBuilder {
     }
 
     private Constraint constraint(SamplingParameters parameters) throws InvalidRowException {
+        if (parameters.structuredOutput() == null) {
+            return null;
+        }
         try {
-            return parameters.structuredOutput() == null ? null : constraints().of(parameters.structuredOutput());
-        } catch (GrammarException unusable) {
+            Constraint constraint = constraints().of(parameters.structuredOutput());
+            if (parameters.logprobs() >= 0) {
+                ChoiceScores.requireFew("the constraint", constraint.choices().size());
+            }
+            return constraint;
+        } catch (GrammarException | IllegalArgumentException unusable) {
             throw new InvalidRowException("invalid_parameters", unusable.getMessage());
         }
     }
@@ -165,9 +172,11 @@ final class RequestBuilder {
         }
     }
 
-    /** How many tokens, and alternatives to tokens, the answers may have. */
+    /** How many tokens, alternatives to tokens, and probabilities of choices the answers may have. */
     long entries(Request request) {
-        return entries(request.promptTokens().length, request.parameters());
+        int choices =
+                ChoiceScores.wanted(request) ? request.constraint().choices().size() : 0;
+        return entries(request.promptTokens().length, request.parameters()) + choices;
     }
 
     private long entries(int promptTokens, SamplingParameters parameters) {

@@ -1,10 +1,13 @@
 package io.github.sparkmixtral.service;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.GrammarException;
 import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.grammar.StructuredOutput.Kind;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -68,6 +71,43 @@ public final class StructuredOutputReader {
             }
         } catch (GrammarException unusable) {
             throw new IllegalArgumentException(name + " cannot be held: " + unusable.getMessage(), unusable);
+        }
+    }
+
+    /**
+     * Checks that there are not more choices than may have probabilities, if they are asked for.
+     *
+     * @throws IllegalArgumentException naming what to do, or that the choices are no list of strings
+     */
+    public static void checkChoices(String name, SamplingParameters parameters) {
+        if (parameters.structuredOutput() == null || parameters.logprobs() < 0) {
+            return;
+        }
+        try {
+            ChoiceScores.requireFew(
+                    name, parameters.structuredOutput().choices().size());
+        } catch (GrammarException unusable) {
+            throw new IllegalArgumentException(name + " cannot be held: " + unusable.getMessage(), unusable);
+        }
+    }
+
+    /** Whether one of these parameters can say that a row's answer is one of several strings. */
+    public static boolean mayAskForChoice(Collection<String> names) {
+        return names.contains(STRUCTURED_OUTPUTS) || names.contains(GUIDED + "choice");
+    }
+
+    /** Whether a row says with parameters of its own that its answer is one of several strings. */
+    public static boolean asksForChoice(Map<String, JsonNode> given) {
+        if (!mayAskForChoice(given.keySet())) {
+            return false;
+        }
+        Map<String, JsonNode> there = new HashMap<>(given);
+        there.values().removeIf(JsonNode::isNull);
+        try {
+            StructuredOutput output = read(there, null);
+            return output != null && output.kind() == Kind.CHOICE;
+        } catch (IllegalArgumentException invalid) {
+            return false; // the row gets an error for it
         }
     }
 

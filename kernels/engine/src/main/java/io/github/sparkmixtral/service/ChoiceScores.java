@@ -1,0 +1,221 @@
+package io.github.sparkmixtral.service;
+
+import io.github.sparkmixtral.engine.Completion;
+import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.engine.FinishReason;
+import io.github.sparkmixtral.engine.Request;
+import io.github.sparkmixtral.engine.Request.Ending;
+import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.grammar.StructuredOutput;
+import io.github.sparkmixtral.service.Exchange.Ticket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * The rows that want to know how likely each of their choices is. Beside its own request such a row has one for each choice, which
+ * writes this choice and the token that ends it, each time with the token that the model thinks likeliest. The sum of these tokens'
+ * log-probabilities is the choice's, and the softmax over the choices its probability. The prompt is computed once: the others find it
+ * in the cache. One thread at a time.
+ */
+final class ChoiceScores {
+    /**
+     * Most choices of a row. Each is a sequence of its own, and an engine runs some dozens to hundreds of sequences at a time: a row of
+     * a thousand fills it several times over, while other rows wait.
+     */
+    static final int MOST = 1000;
+
+    /** The rows that wait for one of their parts, by the part's id. */
+    private final Map<String, Scored> waiting = new HashMap<>();
+
+    /** A row, and what is known of its answer. */
+    private static final class Scored {
+        final Ticket row;
+        final Map<String, Integer> choices = new HashMap<>();
+        final double[] logprobs;
+        Completion completion;
+        boolean copied;
+        int missing;
+
+        /** The first choice that has no probability, whichever was found out first, and why; null if all have. */
+        int failed = Integer.MAX_VALUE;
+
+        RequestError error;
+
+        Scored(Ticket row) {
+            this.row = row;
+            logprobs = new double[row.request().constraint().choices().size()];
+            Arrays.fill(logprobs, Double.NEGATIVE_INFINITY);
+        }
+    }
+
+    /** Whether a row with this request wants to know how likely its choices are. */
+    static boolean wanted(Request request) {
+        return request.parameters().logprobs() >= 0
+                && request.constraint() != null
+                && !request.constraint().choices().isEmpty();
+    }
+
+    /** How many sequences a row needs, at most. */
+    static int sequences(Request request) {
+        return request.parameters().n()
+                + (wanted(request) ? request.constraint().choices().size() : 0);
+    }
+
+    /**
+     * Refuses more choices than a row may have.
+     *
+     * @param name of what has them
+     * @throws IllegalArgumentException saying what to do
+     */
+    static void requireFew(String name, int choices) {
+        if (choices > MOST) {
+            throw new IllegalArgumentException(name + " has " + choices + " choices, but with logprobs there may be "
+                    + MOST + " at most, for each is computed by itself: give fewer, or leave logprobs out");
+        }
+    }
+
+    /** The requests that make up a row's answer: its own, and those for its choices. */
+    List<Ticket> parts(Ticket row) {
+        if (!wanted(row.request())) {
+            return List.of(row);
+        }
+        Scored scored = new Scored(row);
+        List<Ticket> parts = new ArrayList<>(List.of(row));
+        List<String> choices = row.request().constraint().choices();
+        for (int i = 0; i < choices.size(); i++) {
+            // What goes on otherwise than the primer can be no answer.
+            if (choices.get(i).startsWith(row.request().begun())) {
+                Request request = scoring(row.request(), i);
+                scored.choices.put(request.id(), i);
+                parts.add(new Ticket(row.place(), request));
+            }
+        }
+        scored.missing = parts.size();
+        parts.forEach(part -> waiting.put(part.request().id(), scored));
+        return parts;
+    }
+
+    private static Request scoring(Request row, int choice) {
+        String text = row.constraint().choices().get(choice);
+        // A token has a byte at least; one may be the space before the answer, and one is the end.
+        int tokens = text.getBytes(StandardCharsets.UTF_8).length + 2;
+        SamplingParameters parameters = new SamplingParameters(
+                tokens,
+                0,
+                0,
+                1,
+                0,
+                0,
+                1,
+                0,
+                0,
+                0,
+                List.of(),
+                List.of(),
+                1,
+                0,
+                false,
+                Map.of(),
+                StructuredOutput.ofChoice(text));
+        return new Request(
+                row.id() + "/" + choice,
+                row.customId(),
+                row.promptTokens(),
+                parameters,
+                row.leadingSpace(),
+                row.constraint().choice(choice),
+                row.begun(),
+                Ending.GENERATED);
+    }
+
+    /**
+     * Takes what a part has led to.
+     *
+     * @return the row's answer; null as long as other parts are missing
+     */
+    Answer answer(Ticket part, Completion completion, boolean copied) {
+        Scored scored = waiting.remove(part.request().id());
+        if (scored == null) {
+            return answer(part, completion, copied, null);
+        }
+        Integer choice = scored.choices.get(part.request().id());
+        if (choice == null) {
+            scored.completion = completion;
+            scored.copied = copied;
+        } else {
+            score(scored, choice, completion);
+        }
+        if (--scored.missing > 0) {
+            return null;
+        }
+        boolean failed = scored.completion.error() == null && scored.error != null;
+        return answer(
+                scored.row,
+                failed
+                        ? new Completion(scored.completion.id(), List.of(), scored.completion.usage(), scored.error)
+                        : scored.completion,
+                scored.copied,
+                probabilities(scored.logprobs));
+    }
+
+    private static Answer answer(Ticket ticket, Completion completion, boolean copied, double[] probabilities) {
+        return new Answer(
+                ticket.place().row(),
+                completion,
+                ticket.request().parameters().seed(),
+                copied,
+                ticket.place().seconds(),
+                ticket.request(),
+                probabilities);
+    }
+
+    private static void score(Scored scored, int choice, Completion completion) {
+        RequestError error = error(scored.row.request(), choice, completion);
+        if (error == null) {
+            scored.logprobs[choice] = completion.outputs().getFirst().logprobs().stream()
+                    .mapToDouble(TokenLogprobs::logprob)
+                    .sum();
+        } else if (choice < scored.failed) {
+            scored.failed = choice;
+            scored.error = error;
+        }
+    }
+
+    /** Why a choice has no probability, which is then an error of its row; null if it has one. */
+    private static RequestError error(Request row, int choice, Completion completion) {
+        String name = "the choice '" + Json.shorten(row.constraint().choices().get(choice)) + "' ";
+        RequestError error = completion.error();
+        if (error != null) {
+            return new RequestError(error.code(), name + "has no probability: " + error.message(), error.retryable());
+        }
+        return completion.outputs().getFirst().finishReason() == FinishReason.STOP
+                ? null
+                : new RequestError(
+                        "context_length_exceeded",
+                        name + "and its end do not fit behind the prompt's " + row.promptTokens().length
+                                + " tokens, so that it has no probability: shorten the prompt, or leave logprobs out",
+                        false);
+    }
+
+    /** Softmax. */
+    private static double[] probabilities(double[] logprobs) {
+        double most = Arrays.stream(logprobs).max().orElseThrow();
+        double[] shares =
+                Arrays.stream(logprobs).map(logprob -> Math.exp(logprob - most)).toArray();
+        double sum = Arrays.stream(shares).sum();
+        return IntStream.range(0, shares.length)
+                .mapToDouble(i -> shares[i] / sum)
+                .toArray();
+    }
+
+    /** Forgets rows whose sessions are closed. */
+    void forgetClosed() {
+        waiting.values().removeIf(scored -> scored.row.place().closed());
+    }
+}
