@@ -47,6 +47,7 @@ public final class Workspace {
     final float[] sums;
 
     private Bfloat16Products bfloat16Products;
+    private NativeProducts nativeProducts;
 
     /** @param rows of activations, at most, that go through a product together */
     public Workspace(ModelConfig config, int rows) {
@@ -64,5 +65,13 @@ public final class Workspace {
             bfloat16Products = new Bfloat16Products();
         }
         return bfloat16Products;
+    }
+
+    /** What products by kernels in machine code need, made at the first of them. */
+    NativeProducts nativeProducts() {
+        if (nativeProducts == null) {
+            nativeProducts = new NativeProducts();
+        }
+        return nativeProducts;
     }
 }

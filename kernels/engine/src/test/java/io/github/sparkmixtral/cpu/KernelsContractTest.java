@@ -339,6 +339,10 @@ abstract class KernelsContractTest {
     }
 
     private void gemm(Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
+        gemm(kernels, out, in, inRows, fromRow, toRow, weights);
+    }
+
+    static void gemm(Kernels kernels, Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
         try (Arena arena = Arena.ofConfined()) {
             PackedMatrix packed = PackedMatrix.of(weights, kernels.packing(), arena);
             Rows rows = new Rows(in, inRows, fromRow, toRow);
@@ -380,7 +384,7 @@ abstract class KernelsContractTest {
         }
     }
 
-    private Matrix matrix(int rows, int columns) {
+    Matrix matrix(int rows, int columns) {
         Matrix matrix = Matrix.zeros(rows, columns);
         for (int row = 0; row < rows; row++) {
             System.arraycopy(floats(columns), 0, matrix.data(), matrix.offset(row), columns);
@@ -397,7 +401,7 @@ abstract class KernelsContractTest {
     }
 
     /** Random bytes are valid weights of every format, once the exponents of its floats are kept moderate. */
-    private Tensor random(Arena arena, TensorType type, int rows, int columns) {
+    Tensor random(Arena arena, TensorType type, int rows, int columns) {
         MemorySegment data =
                 arena.allocate(type.bytes((long) rows * columns) + 1, 1).asSlice(1);
         for (long at = 0; at < data.byteSize(); at++) {
@@ -456,7 +460,7 @@ abstract class KernelsContractTest {
         return matrix.data()[matrix.offset(row) + column];
     }
 
-    private static float[] row(Matrix matrix, int row) {
+    static float[] row(Matrix matrix, int row) {
         return Arrays.copyOfRange(matrix.data(), matrix.offset(row), matrix.offset(row) + matrix.columns());
     }
 

@@ -1,0 +1,57 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.cpu.jit.NativeCode;
+
+/**
+ * Kernels whose products with weights are machine code that this process writes: the compiler of the JVM does not keep that many
+ * vectors in registers. Bits are those of {@link VectorKernels}, which does the rest.
+ */
+final class NativeKernels implements Kernels {
+
+    private final VectorKernels vectors = new VectorKernels(Packing.FLOATS);
+
+    /** @throws IllegalStateException with the reason if there can be no such code here */
+    NativeKernels() {
+        NativeCode.unavailable().ifPresent(reason -> {
+            throw new IllegalStateException(reason);
+        });
+    }
+
+    @Override
+    public String name() {
+        return "native code 512, " + vectors.name();
+    }
+
+    @Override
+    public Packing packing() {
+        return Packing.FLOATS;
+    }
+
+    @Override
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
+        workspace.nativeProducts().multiply(out, in, weights, panel);
+    }
+
+    @Override
+    public void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon) {
+        vectors.rmsNorm(out, outRow, in, inRow, weight, epsilon);
+    }
+
+    @Override
+    public void attend(
+            Matrix out,
+            Matrix query,
+            int row,
+            KeyValueCache cache,
+            int layer,
+            int kvHead,
+            Span span,
+            Workspace workspace) {
+        vectors.attend(out, query, row, cache, layer, kvHead, span, workspace);
+    }
+
+    @Override
+    public void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn) {
+        vectors.swiGlu(gate, up, row, fromColumn, toColumn);
+    }
+}
