@@ -11,15 +11,29 @@ package io.github.sparkmixtral.cpu;
  */
 public interface Kernels {
 
+    /** What does the arithmetic. */
+    enum Kind {
+        /** Plain Java: the oracle of all others. */
+        SCALAR,
+        /** The JDK's Vector API. */
+        VECTOR,
+        /** Machine code that this process writes, for products with weights; the Vector API for the rest. */
+        NATIVE_CODE,
+        /** A native library, for products with weights that are rounded to bfloat16; the Vector API for the rest. */
+        BFLOAT16
+    }
+
     /**
-     * Those that want their weights so. All but the scalar ones, which is {@link Packing#NONE}, need {@code --add-modules jdk.incubator.vector}.
+     * Kernels of a kind. All but the scalar ones need {@code --add-modules jdk.incubator.vector}.
      *
-     * @throws IllegalStateException with the reason where there is no library for products in bfloat16 and they are asked for
+     * @throws IllegalStateException with the reason if this machine or process cannot run them
      */
-    static Kernels of(Packing packing) {
-        return switch (packing) {
-            case NONE -> new ScalarKernels();
-            case FLOATS, BFLOAT16 -> new VectorKernels(packing);
+    static Kernels of(Kind kind) {
+        return switch (kind) {
+            case SCALAR -> new ScalarKernels();
+            case VECTOR -> new VectorKernels(Packing.FLOATS);
+            case NATIVE_CODE -> new NativeKernels();
+            case BFLOAT16 -> new VectorKernels(Packing.BFLOAT16);
         };
     }
 
@@ -38,10 +52,18 @@ public interface Kernels {
     Packing packing();
 
     /**
-     * {@code out[i, o] = sum over c of in.matrix()[in.indices()[i], c] * weights[o, c]}, for {@code i} in
-     * {@code [in.from(), in.to())} and the outputs {@code o} of one panel.
+     * How many neighbouring panels {@link #gemm} is best called for at once, for a number of rows: more than one only if that many rows
+     * do not keep the processor busy.
      */
-    void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace);
+    default int panelsAtOnce(int rows) {
+        return 1;
+    }
+
+    /**
+     * {@code out[i, o] = sum over c of in.matrix()[in.indices()[i], c] * weights[o, c]}, for {@code i} in
+     * {@code [in.from(), in.to())} and the outputs {@code o} of the panels {@code [fromPanel, toPanel)}.
+     */
+    void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace);
 
     /**
      * Attention of one token's query heads that share a key/value head, over the positions of its span:

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.cpu.jit.NativeCode;
+import io.github.sparkmixtral.cpu.jit.PanelKernel;
 
 /**
  * Kernels whose products with weights are machine code that this process writes: the compiler of the JVM does not keep that many
@@ -28,8 +29,13 @@ final class NativeKernels implements Kernels {
     }
 
     @Override
-    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
-        workspace.nativeProducts().multiply(out, in, weights, panel);
+    public int panelsAtOnce(int rows) {
+        return PanelKernel.panels(rows);
+    }
+
+    @Override
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
+        workspace.nativeProducts().multiply(out, in, weights, fromPanel, toPanel);
     }
 
     @Override

@@ -18,6 +18,8 @@ final class NativePanels {
     /** Most rows that {@link #sums} takes. */
     static final int DECODED_ROWS = PanelKernel.PLAIN_ROWS;
 
+    private static final int MOST_PANELS = PanelKernel.panels(1);
+
     /** Floats between rows, so that the same input of many rows does not fall into the same set of a cache. */
     private static final int APART = 16;
 
@@ -32,6 +34,7 @@ final class NativePanels {
     private final PanelLayout decoded;
     private final int rowBytes;
     private final int mostRows;
+    private final int panelBytes;
     private final AtomicReferenceArray<PanelKernel> products;
     private final AtomicReferenceArray<PanelKernel> sums = new AtomicReferenceArray<>(PanelKernel.PLAIN_ROWS + 1);
     private final AtomicReferenceArray<PanelKernel> decoder = new AtomicReferenceArray<>(1);
@@ -41,7 +44,8 @@ final class NativePanels {
         decoded = PanelLayout.plain(Elements.FLOATS, weights.columns());
         rowBytes = (Matrix.padded(weights.columns()) + APART) * Float.BYTES;
         mostRows = weights.type().isQuantized() ? PanelKernel.QUANTIZED_ROWS : PanelKernel.PLAIN_ROWS;
-        products = new AtomicReferenceArray<>(mostRows + 1);
+        panelBytes = Math.toIntExact(weights.panelBytes());
+        products = new AtomicReferenceArray<>(MOST_PANELS * (mostRows + 1));
     }
 
     static NativePanels of(PackedMatrix weights) {
@@ -77,8 +81,11 @@ final class NativePanels {
     }
 
     /** See {@link PanelKernel#products}. */
-    PanelKernel products(int rows) {
-        return get(products, rows, () -> PanelKernel.products(layout, rows, rowBytes, LEVELS.address()));
+    PanelKernel products(int panels, int rows) {
+        return get(
+                products,
+                (panels - 1) * (mostRows + 1) + rows,
+                () -> PanelKernel.products(layout, panels, rows, panelBytes, rowBytes, LEVELS.address()));
     }
 
     /** Adds the products of some rows with weights that {@link #decoder} wrote. */

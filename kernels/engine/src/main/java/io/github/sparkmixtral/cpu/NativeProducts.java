@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.PanelKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -25,7 +26,7 @@ final class NativeProducts {
     /** {@code [rows, columns]} floats. */
     private MemorySegment inputs = MemorySegment.NULL;
 
-    /** {@code [rows, WIDTH]} floats. */
+    /** {@code [panels at once, rows, WIDTH]} floats. */
     private MemorySegment products = MemorySegment.NULL;
 
     private static MemorySegment allocate(long bytes) {
@@ -33,21 +34,31 @@ final class NativeProducts {
     }
 
     /** See {@link Kernels#gemm}. */
-    void multiply(Matrix out, Rows in, PackedMatrix weights, int panel) {
+    void multiply(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel) {
         NativePanels kernels = NativePanels.of(weights);
         if (in != rows) {
             copy(in, kernels.rowBytes());
         }
-        long address = weights.panels().address() + panel * weights.panelBytes();
-        if (in.count() <= FEW_ROWS) {
-            multiply(kernels, address, weights.columns());
-        } else {
-            decodeAndMultiply(kernels, address, weights.columns());
+        int atOnce = PanelKernel.panels(in.count());
+        for (int panel = fromPanel; panel < toPanel; panel += atOnce) {
+            int panels = Math.min(atOnce, toPanel - panel);
+            long address = weights.panels().address() + panel * weights.panelBytes();
+            if (in.count() <= FEW_ROWS) {
+                multiply(kernels, address, panels, weights.columns());
+            } else {
+                decodeAndMultiply(kernels, address, weights.columns());
+            }
+            for (int i = 0; i < panels; i++) {
+                write(out, weights, panel + i, i * in.count() * WIDTH);
+            }
         }
+    }
+
+    private void write(Matrix out, PackedMatrix weights, int panel, long from) {
         int outputs = weights.outputs(panel);
-        for (int row = 0; row < in.count(); row++) {
-            int to = out.offset(in.from() + row) + weights.firstOutput(panel);
-            MemorySegment.copy(products, ValueLayout.JAVA_FLOAT, row * WIDTH, out.data(), to, outputs);
+        for (int row = 0; row < rows.count(); row++) {
+            int to = out.offset(rows.from() + row) + weights.firstOutput(panel);
+            MemorySegment.copy(products, ValueLayout.JAVA_FLOAT, from + row * WIDTH, out.data(), to, outputs);
         }
     }
 
@@ -56,8 +67,9 @@ final class NativeProducts {
         if (inputs.byteSize() < bytes) {
             inputs = allocate(bytes);
         }
-        if (products.byteSize() < in.count() * WIDTH) {
-            products = allocate(in.count() * WIDTH);
+        long sums = PanelKernel.panels(in.count()) * in.count() * WIDTH;
+        if (products.byteSize() < sums) {
+            products = allocate(sums);
         }
         for (int row = 0; row < in.count(); row++) {
             Matrix matrix = in.matrix();
@@ -72,13 +84,14 @@ final class NativeProducts {
         rows = in;
     }
 
-    private void multiply(NativePanels kernels, long panel, int columns) {
+    /** Several panels at once only go with rows that make one tile. */
+    private void multiply(NativePanels kernels, long panel, int panels, int columns) {
         int tiles = Math.ceilDiv(rows.count(), kernels.mostRows());
         for (int tile = 0; tile < tiles; tile++) {
             int from = first(tile, tiles);
             int count = first(tile + 1, tiles) - from;
             long in = inputs.address() + (long) from * kernels.rowBytes();
-            kernels.products(count).run(panel, in, products.address() + from * WIDTH, 0, columns / kernels.group());
+            kernels.products(panels, count).run(panel, in, products.address() + from * WIDTH, 0, columns / kernels.group());
         }
     }
 

@@ -75,7 +75,13 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
+        for (int panel = fromPanel; panel < toPanel; panel++) {
+            gemm(out, in, weights, panel, workspace);
+        }
+    }
+
+    private static void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
         if (weights.packing() == Packing.BFLOAT16) {
             workspace.bfloat16Products().multiply(out, in, weights, panel);
             return;

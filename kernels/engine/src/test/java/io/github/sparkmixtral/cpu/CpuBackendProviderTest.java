@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -16,6 +18,8 @@ import java.util.List;
 import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class CpuBackendProviderTest {
 
@@ -47,6 +51,30 @@ class CpuBackendProviderTest {
                 .contains("scalar kernels")
                 .contains("131 logits")
                 .containsOnlyOnce("--add-modules jdk.incubator.vector");
+    }
+
+    /** The kernels that a JVM takes, by the log line of its backend. */
+    @ParameterizedTest
+    @CsvSource({
+        "scalar, CPU backend: scalar kernels",
+        "vector, CPU backend: vector",
+        "native-code, CPU backend: native code",
+        "fast, -Dspark-mixtral.kernels=fast is none of native-code; scalar; vector"
+    })
+    @Timeout(120)
+    void aPropertyNamesTheKernels(String name, String expected) throws Exception {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "-Dspark-mixtral.kernels=" + name,
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutVectors.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(output).contains(expected.replace(';', ','));
     }
 
     /** Opens the backend twice, as a job on a badly started JVM would. */

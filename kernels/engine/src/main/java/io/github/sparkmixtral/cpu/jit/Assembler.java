@@ -76,10 +76,6 @@ final class Assembler {
 
     // Arithmetic of vectors.
 
-    void copy(int to, int from) {
-        evex(PREFIX_66, MAP_0F, 0x6F, to, 0, from);
-    }
-
     void convertIntsToFloats(int to, int from) {
         evex(NO_PREFIX, MAP_0F, 0x5B, to, 0, from);
     }
@@ -219,6 +215,9 @@ final class Assembler {
 
     /** An instruction of vectors alone; {@code reg} may be part of the operation. */
     private void evex(int prefix, int map, int operation, int reg, int second, int rm) {
+        if ((rm & ~31) != 0) {
+            throw new IllegalArgumentException("no register " + rm);
+        }
         prefix(prefix, map, reg, second, rm >> 3 & 1, rm >> 4 & 1, false);
         write(operation, 0xC0 | (reg & 7) << 3 | rm & 7);
     }
@@ -232,7 +231,7 @@ final class Assembler {
 
     private void prefix(int prefix, int map, int reg, int second, int b, int x, boolean broadcast) {
         if (((reg | second) & ~31) != 0) {
-            throw new IllegalArgumentException("no vector register " + reg + " or " + second);
+            throw new IllegalArgumentException("no register " + reg + " or " + second);
         }
         int registers = (reg >> 3 & 1) << 7 | x << 6 | b << 5 | (reg >> 4 & 1) << 4;
         write(0x62, registers ^ 0xF0 | map);

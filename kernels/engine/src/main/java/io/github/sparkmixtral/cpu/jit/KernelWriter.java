@@ -3,7 +3,7 @@ package io.github.sparkmixtral.cpu.jit;
 import io.github.sparkmixtral.cpu.jit.PanelLayout.Elements;
 
 /**
- * Writes kernels over one panel of weights. All have the same loops: over blocks, over the parts of a block that have a scale of
+ * Writes kernels over panels of weights. All have the same loops: over blocks, over the parts of a block that have a scale of
  * their own, and over ints of quants. An input's weights become two vectors of floats, and then go where the kernel's {@link Use} says.
  *
  * <p>Each weight is decoded with the operations of the kernels on the Vector API, in their order, and inputs are summed up in ascending
@@ -51,33 +51,41 @@ final class KernelWriter {
     private final Assembler assembler = new Assembler();
     private final PanelLayout layout;
     private final Use use;
-    private final int rows;
-    private final int rowBytes;
+    private final Tile tile;
     private final long table;
     private int registers;
-    private final int[] weights = {-1, -1};
-    private final int[] multipliers = {-1, -1};
-    private final int[] offsets = {-1, -1};
+    private final int[] weights = new int[2];
+    private final int[] multipliers;
+    private final int[] offsets;
     private int mask = -1;
     private int one = -1;
     private int input = -1;
 
-    private KernelWriter(PanelLayout layout, Use use, int rows, int rowBytes, long table) {
+    /**
+     * What is worked on at once. All sums stay in registers; several panels are for few rows, whose sums alone would wait for each other.
+     *
+     * @param panels neighbours, at least one
+     * @param rows of inputs, at least one; of no meaning if weights are decoded alone
+     * @param panelBytes from one panel to the next
+     * @param rowBytes from one row of inputs to the next
+     */
+    record Tile(int panels, int rows, int panelBytes, int rowBytes) {}
+
+    private KernelWriter(PanelLayout layout, Use use, Tile tile, long table) {
         this.layout = layout;
         this.use = use;
-        this.rows = rows;
-        this.rowBytes = rowBytes;
+        this.tile = tile;
         this.table = table;
+        multipliers = new int[2 * tile.panels];
+        offsets = new int[2 * tile.panels];
     }
 
     /**
-     * @param rows of inputs, at least one; of no meaning if weights are decoded alone
-     * @param rowBytes from one row of inputs to the next
      * @param table where the 16 floats lie that indices mean, if the elements are such
-     * @throws IllegalArgumentException if there are not enough registers for so many rows
+     * @throws IllegalArgumentException if there are not enough registers for so many panels and rows
      */
-    static byte[] write(PanelLayout layout, Use use, int rows, int rowBytes, long table) {
-        return new KernelWriter(layout, use, rows, rowBytes, table).write();
+    static byte[] write(PanelLayout layout, Use use, Tile tile, long table) {
+        return new KernelWriter(layout, use, tile, table).write();
     }
 
     private byte[] write() {
@@ -96,13 +104,13 @@ final class KernelWriter {
     }
 
     private void assignRegisters() {
-        registers = use == Use.DECODE ? 0 : 2 * rows;
-        both(weights);
+        registers = use == Use.DECODE ? 0 : 2 * tile.panels * tile.rows;
+        assign(weights);
         if (layout.isQuantized()) {
-            both(multipliers);
+            assign(multipliers);
             mask = registers++;
             if (layout.elements() == Elements.QUANTS) {
-                both(offsets);
+                assign(offsets);
                 one = registers++;
             }
         }
@@ -110,13 +118,14 @@ final class KernelWriter {
             input = registers++;
         }
         if (registers > 32) {
-            throw new IllegalArgumentException("no registers for " + rows + " rows of " + layout);
+            throw new IllegalArgumentException("no registers for " + tile + " of " + layout);
         }
     }
 
-    private void both(int[] pair) {
-        pair[0] = registers++;
-        pair[1] = registers++;
+    private void assign(int[] vectors) {
+        for (int i = 0; i < vectors.length; i++) {
+            vectors[i] = registers++;
+        }
     }
 
     /** From the panel's address and the first group's number to where that group's parts lie. */
@@ -137,17 +146,14 @@ final class KernelWriter {
 
     /** Begins the sums, or ends them. */
     private void sums(boolean begin) {
-        for (int row = 0; use != Use.DECODE && row < rows; row++) {
-            for (int half = 0; half < 2; half++) {
-                int sum = 2 * row + half;
-                Memory memory = new Memory(OUT, row * ROW + half * VECTOR);
-                if (!begin) {
-                    assembler.storeFloats(memory, sum);
-                } else if (use == Use.MULTIPLY_ADD) {
-                    assembler.loadFloats(sum, memory);
-                } else {
-                    assembler.xor(sum, sum, sum);
-                }
+        for (int sum = 0; use != Use.DECODE && sum < 2 * tile.panels * tile.rows; sum++) {
+            Memory memory = new Memory(OUT, sum * VECTOR);
+            if (!begin) {
+                assembler.storeFloats(memory, sum);
+            } else if (use == Use.MULTIPLY_ADD) {
+                assembler.loadFloats(sum, memory);
+            } else {
+                assembler.xor(sum, sum, sum);
             }
         }
     }
@@ -200,12 +206,12 @@ final class KernelWriter {
         float power = 1 << layout.bits();
         int temporary = weights[1];
         constant(weights[0], Float.floatToRawIntBits(power));
-        for (int half = 0; half < 2; half++) {
-            int multiplier = multipliers[half];
-            assembler.convertHalvesToFloats(multiplier, new Memory(HALVES, half * VECTOR / 2));
+        for (int i = 0; i < multipliers.length; i++) {
+            int multiplier = multipliers[i];
+            assembler.convertHalvesToFloats(multiplier, at(HALVES, i, VECTOR / 2, 0));
             assembler.multiply(multiplier, multiplier, weights[0]);
             if (layout.factored()) {
-                factor(temporary, new Memory(FACTORS, half * VECTOR / 4));
+                factor(temporary, at(FACTORS, i, VECTOR / 4, 0));
                 assembler.multiply(multiplier, multiplier, temporary);
             }
         }
@@ -213,24 +219,32 @@ final class KernelWriter {
             return;
         }
         constant(weights[0], Float.floatToRawIntBits(-(power + layout.zero()) / power));
-        for (int half = 0; half < 2; half++) {
-            if (!layout.affine()) {
-                assembler.multiply(offsets[half], multipliers[half], weights[0]);
-                continue;
-            }
-            int offset = offsets[half];
-            assembler.convertHalvesToFloats(offset, new Memory(HALVES, layout.minimumHalves() + half * VECTOR / 2));
-            if (layout.factored()) {
-                factor(temporary, new Memory(FACTORS, layout.minimumFactors() - layout.factors() + half * VECTOR / 4));
-                assembler.multiply(offset, offset, temporary);
-            }
-            assembler.multiply(temporary, multipliers[half], weights[0]);
-            if (layout.factored()) {
-                assembler.subtract(offset, temporary, offset);
+        for (int i = 0; i < offsets.length; i++) {
+            if (layout.affine()) {
+                minimum(i, temporary);
             } else {
-                assembler.add(offset, temporary, offset);
+                assembler.multiply(offsets[i], multipliers[i], weights[0]);
             }
         }
+    }
+
+    private void minimum(int i, int temporary) {
+        int offset = offsets[i];
+        assembler.convertHalvesToFloats(offset, at(HALVES, i, VECTOR / 2, layout.minimumHalves()));
+        if (layout.factored()) {
+            factor(temporary, at(FACTORS, i, VECTOR / 4, layout.minimumFactors() - layout.factors()));
+            assembler.multiply(offset, offset, temporary);
+            assembler.multiply(temporary, multipliers[i], weights[0]);
+            assembler.subtract(offset, temporary, offset);
+        } else {
+            assembler.multiply(temporary, multipliers[i], weights[0]);
+            assembler.add(offset, temporary, offset);
+        }
+    }
+
+    /** What belongs to 16 outputs, the {@code i}-th such of the panels, some bytes past a pointer into the first one. */
+    private Memory at(Gpr pointer, int i, int bytes, int past) {
+        return new Memory(pointer, i / 2 * tile.panelBytes + past + i % 2 * bytes);
     }
 
     private void factor(int to, Memory from) {
@@ -241,80 +255,104 @@ final class KernelWriter {
     /** The inputs whose quants share ints. */
     private void word() {
         int inputs = Integer.SIZE / layout.bits();
-        prefetch(2);
+        prefetch(0);
         for (int i = 0; i < inputs; i++) {
-            for (int half = 0; half < 2; half++) {
-                Memory word = new Memory(QUANTS, half * VECTOR);
-                int weight = weights[half];
-                if (layout.elements() == Elements.INDICES) {
-                    int turn = FRACTION - layout.bits() + i * layout.bits();
-                    assembler.rotateIntsRight(weight, word, turn % Integer.SIZE);
-                    assembler.lookUp(weight, weight, mask);
-                    assembler.multiply(weight, weight, multipliers[half]);
-                } else {
-                    if (i == 0) {
-                        assembler.loadFloats(weight, word);
-                    } else {
-                        assembler.rotateIntsRight(weight, word, i * layout.bits());
-                    }
-                    assembler.andOr(weight, mask, one);
-                    assembler.multiplyInto(weight, multipliers[half], offsets[half]);
+            begin(i);
+            for (int panel = 0; panel < tile.panels; panel++) {
+                for (int half = 0; half < 2; half++) {
+                    quants(2 * panel + half, i);
                 }
+                use(panel, i);
             }
-            use(i);
         }
         assembler.add(QUANTS, ROW);
         advance(inputs);
+    }
+
+    /** Decodes the weights of 16 outputs, the {@code which}-th such, for the {@code i}-th input of a word. */
+    private void quants(int which, int i) {
+        Memory word = at(QUANTS, which, VECTOR, 0);
+        int weight = weights[which % 2];
+        if (layout.elements() == Elements.INDICES) {
+            int turn = FRACTION - layout.bits() + i * layout.bits();
+            assembler.rotateIntsRight(weight, word, turn % Integer.SIZE);
+            assembler.lookUp(weight, weight, mask);
+            assembler.multiply(weight, weight, multipliers[which]);
+            return;
+        }
+        if (i == 0) {
+            assembler.loadFloats(weight, word);
+        } else {
+            assembler.rotateIntsRight(weight, word, i * layout.bits());
+        }
+        assembler.andOr(weight, mask, one);
+        assembler.multiplyInto(weight, multipliers[which], offsets[which]);
     }
 
     /** Inputs whose elements need no scales. */
     private void elements() {
         int bytes = layout.bytes(1);
         for (int i = 0; i < layout.group(); i++) {
-            if (i % 2 == 0) {
-                prefetch(2);
+            if (i * bytes % ROW == 0) {
+                prefetch(i * bytes);
             }
-            for (int half = 0; half < 2; half++) {
-                int weight = weights[half];
-                Memory memory = new Memory(QUANTS, i * bytes + half * bytes / 2);
-                switch (layout.elements()) {
-                    case FLOATS -> assembler.loadFloats(weight, memory);
-                    case HALVES -> assembler.convertHalvesToFloats(weight, memory);
-                    case BFLOAT16 -> {
-                        assembler.extendShortsToInts(weight, memory);
-                        assembler.shiftIntsLeft(weight, weight, Short.SIZE);
-                    }
-                    case QUANTS, INDICES -> throw new IllegalStateException("these need scales: " + layout);
+            begin(i);
+            for (int panel = 0; panel < tile.panels; panel++) {
+                for (int half = 0; half < 2; half++) {
+                    element(weights[half], at(QUANTS, 2 * panel + half, bytes / 2, i * bytes));
                 }
+                use(panel, i);
             }
-            use(i);
         }
         assembler.add(QUANTS, layout.group() * bytes);
         advance(layout.group());
     }
 
-    private void prefetch(int lines) {
-        for (int line = 0; line < lines; line++) {
-            assembler.prefetch(new Memory(QUANTS, AHEAD + line * LINE));
+    private void element(int weight, Memory memory) {
+        switch (layout.elements()) {
+            case FLOATS -> assembler.loadFloats(weight, memory);
+            case HALVES -> assembler.convertHalvesToFloats(weight, memory);
+            case BFLOAT16 -> {
+                assembler.extendShortsToInts(weight, memory);
+                assembler.shiftIntsLeft(weight, weight, Short.SIZE);
+            }
+            case QUANTS, INDICES -> throw new IllegalStateException("these need scales: " + layout);
         }
     }
 
-    /** Multiplies the weights of an input with that input of each row, or stores them. */
-    private void use(int i) {
+    /** Asks for the two lines of each panel that follow so many bytes after the present ones. */
+    private void prefetch(int past) {
+        for (int i = 0; i < 2 * tile.panels; i++) {
+            assembler.prefetch(at(QUANTS, i, LINE, AHEAD + past));
+        }
+    }
+
+    /** If there is one row, its input serves all panels. */
+    private void begin(int i) {
+        if (use != Use.DECODE && tile.rows == 1 && input >= 0) {
+            assembler.broadcastFloat(input, new Memory(IN, i * Float.BYTES));
+        }
+    }
+
+    /** Multiplies a panel's weights of an input with that input of each row, or stores them. */
+    private void use(int panel, int i) {
         if (use == Use.DECODE) {
             assembler.storeFloats(new Memory(OUT, i * ROW), weights[0]);
             assembler.storeFloats(new Memory(OUT, i * ROW + VECTOR), weights[1]);
             return;
         }
-        for (int row = 0; row < rows; row++) {
-            Memory element = new Memory(IN, row * rowBytes + i * Float.BYTES);
+        for (int row = 0; row < tile.rows; row++) {
+            int sum = 2 * (panel * tile.rows + row);
+            Memory element = new Memory(IN, row * tile.rowBytes + i * Float.BYTES);
             if (input < 0) {
-                assembler.multiplyAddBroadcast(2 * row, weights[0], element);
-                assembler.multiplyAddBroadcast(2 * row + 1, weights[1], element);
+                assembler.multiplyAddBroadcast(sum, weights[0], element);
+                assembler.multiplyAddBroadcast(sum + 1, weights[1], element);
             } else {
-                assembler.broadcastFloat(input, element);
-                assembler.multiplyAdd(2 * row, input, weights[0]);
-                assembler.multiplyAdd(2 * row + 1, input, weights[1]);
+                if (tile.rows > 1) {
+                    assembler.broadcastFloat(input, element);
+                }
+                assembler.multiplyAdd(sum, input, weights[0]);
+                assembler.multiplyAdd(sum + 1, input, weights[1]);
             }
         }
     }
