@@ -170,7 +170,7 @@ public class KernelBenchmark {
         }
 
         void attend(Kernels kernels, Matrix to) {
-            kernels.attend(to, query, 0, cache, 0, 0, span, workspace);
+            kernels.attend(to, query, 0, 1, cache, 0, 0, new Span[] {span}, workspace);
         }
 
         @TearDown(Level.Trial)

@@ -59,7 +59,8 @@ public final class CpuBackendProvider implements BackendProvider {
     private static Kernels named(String name) {
         Kind kind = CHOICES.get(name);
         if (kind == null) {
-            throw new ModelException("-D" + PROPERTY + "=" + name + " is none of " + String.join(", ", CHOICES.keySet()));
+            throw new ModelException(
+                    "-D" + PROPERTY + "=" + name + " is none of " + String.join(", ", CHOICES.keySet()));
         }
         if (kind != Kind.SCALAR && !hasVectors()) {
             throw new ModelException(

@@ -66,21 +66,24 @@ public interface Kernels {
     void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace);
 
     /**
-     * Attention of one token's query heads that share a key/value head, over the positions of its span:
+     * Attention of some tokens' query heads that share a key/value head, over the positions of each token's span:
      * {@code out = sum over p of softmax(query . key[p] / sqrt(headDimension)) * value[p]}, as an online softmax over blocks in
-     * ascending order (Milakov and Gimelshein 2018).
+     * ascending order (Milakov and Gimelshein 2018). Keys and values that were read for one token serve the others, too.
      *
      * @param out {@code [rows, heads * headDimension]}
      * @param query {@code [rows, heads * headDimension]}, rotated
+     * @param fromRow first of the rows, at most {@link Workspace#ATTENDING} of them
+     * @param spans one per row of the matrices; those of these rows are of one sequence
      */
     void attend(
             Matrix out,
             Matrix query,
-            int row,
+            int fromRow,
+            int toRow,
             KeyValueCache cache,
             int layer,
             int kvHead,
-            Span span,
+            Span[] spans,
             Workspace workspace);
 
     /**

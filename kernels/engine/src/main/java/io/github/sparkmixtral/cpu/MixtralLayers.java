@@ -160,20 +160,36 @@ final class MixtralLayers {
         PackedWeights.Layer w = weights.layers().get(layer);
         multiply(product(query, first(normed, rows), w.query()));
         eachRow(rows, row -> rotary.rotate(query, cosines, sines, row));
+        int[] starts = attending(rows);
         int kvHeads = config.kvHeads();
         pool.run(
-                rows * kvHeads,
+                (starts.length - 1) * kvHeads,
                 (worker, i) -> kernels.attend(
                         attended,
                         query,
-                        i / kvHeads,
+                        starts[i / kvHeads],
+                        starts[i / kvHeads + 1],
                         cache,
                         layer,
                         i % kvHeads,
-                        current[i / kvHeads],
+                        current,
                         workspaces[worker]));
         multiply(product(delta, first(attended, rows), w.output()));
         eachRow(rows, row -> kernels.accumulate(hidden, row, 1, delta, row));
+    }
+
+    /** Where runs of rows begin that go through attention together, and where the last one ends: rows of one sequence, not too many. */
+    private int[] attending(int rows) {
+        IntStream.Builder starts = IntStream.builder();
+        int first = 0;
+        for (int row = 0; row < rows; row++) {
+            boolean sameSequence = current[row].table() == current[first].table();
+            if (row == first || !sameSequence || row - first == Workspace.ATTENDING) {
+                starts.add(row);
+                first = row;
+            }
+        }
+        return starts.add(rows).build().toArray();
     }
 
     private void experts(int layer, int rows) {

@@ -47,13 +47,14 @@ final class NativeKernels implements Kernels {
     public void attend(
             Matrix out,
             Matrix query,
-            int row,
+            int fromRow,
+            int toRow,
             KeyValueCache cache,
             int layer,
             int kvHead,
-            Span span,
+            Span[] spans,
             Workspace workspace) {
-        vectors.attend(out, query, row, cache, layer, kvHead, span, workspace);
+        vectors.attend(out, query, fromRow, toRow, cache, layer, kvHead, spans, workspace);
     }
 
     @Override

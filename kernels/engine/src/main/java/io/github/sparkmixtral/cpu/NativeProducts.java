@@ -91,7 +91,8 @@ final class NativeProducts {
             int from = first(tile, tiles);
             int count = first(tile + 1, tiles) - from;
             long in = inputs.address() + (long) from * kernels.rowBytes();
-            kernels.products(panels, count).run(panel, in, products.address() + from * WIDTH, 0, columns / kernels.group());
+            kernels.products(panels, count)
+                    .run(panel, in, products.address() + from * WIDTH, 0, columns / kernels.group());
         }
     }
 

@@ -55,12 +55,20 @@ final class ScalarKernels implements Kernels {
     public void attend(
             Matrix out,
             Matrix query,
-            int row,
+            int fromRow,
+            int toRow,
             KeyValueCache cache,
             int layer,
             int kvHead,
-            Span span,
+            Span[] spans,
             Workspace workspace) {
+        for (int row = fromRow; row < toRow; row++) {
+            attend(out, query, row, cache, layer, kvHead, spans[row]);
+        }
+    }
+
+    private static void attend(
+            Matrix out, Matrix query, int row, KeyValueCache cache, int layer, int kvHead, Span span) {
         int size = cache.headDimension();
         int group = query.columns() / (cache.kvHeads() * size);
         for (int head = kvHead * group; head < (kvHead + 1) * group; head++) {

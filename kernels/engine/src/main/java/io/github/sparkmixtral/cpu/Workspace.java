@@ -16,6 +16,9 @@ public final class Workspace {
     /** Positions whose scores are held at a time. */
     static final int SPAN = 4 * KeyValueCache.BLOCK;
 
+    /** Most rows that go through attention together. */
+    static final int ATTENDING = 16;
+
     /** {@code [COLUMNS, PackedMatrix.WIDTH]} decoded weights; off the heap, for there it can be made to begin at a cache line. */
     final MemorySegment panel = Arena.ofAuto().allocate((long) COLUMNS * PackedMatrix.WIDTH * Float.BYTES, 64);
 
@@ -34,16 +37,16 @@ public final class Workspace {
     /** Partial sums of one vector. */
     final float[] lanes = new float[Matrix.LANES];
 
-    /** {@code [heads per kv head, SPAN]} scores of some blocks of keys, then their exponentials. */
+    /** {@code [heads per kv head, SPAN]} one row's scores of some blocks of keys, then their exponentials. */
     final float[] scores;
 
-    /** {@code [heads per kv head, padded head dimension]} weighted values so far. */
+    /** {@code [ATTENDING, heads per kv head, padded head dimension]} weighted values so far. */
     final float[] values;
 
-    /** {@code [heads per kv head]} largest score so far. */
+    /** {@code [ATTENDING, heads per kv head]} largest score so far. */
     final float[] maxima;
 
-    /** {@code [heads per kv head]} sum of exponentials so far. */
+    /** {@code [ATTENDING, heads per kv head]} sum of exponentials so far. */
     final float[] sums;
 
     private Bfloat16Products bfloat16Products;
@@ -54,9 +57,9 @@ public final class Workspace {
         int group = config.heads() / config.kvHeads();
         products = new float[(rows + QuantizedTiles.SPARE_ROWS) * PackedMatrix.WIDTH];
         scores = new float[group * SPAN];
-        values = new float[group * Matrix.padded(config.headDimension())];
-        maxima = new float[group];
-        sums = new float[group];
+        values = new float[ATTENDING * group * Matrix.padded(config.headDimension())];
+        maxima = new float[ATTENDING * group];
+        sums = new float[ATTENDING * group];
     }
 
     /** What products in bfloat16 need, made at the first of them. */

@@ -12,6 +12,10 @@ import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.testkit.Batches;
 import io.github.sparkmixtral.testkit.RandomModel;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -75,6 +79,58 @@ class CpuBackendProviderTest {
                 .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(output).contains(expected.replace(';', ','));
+    }
+
+    /** A hardened system lets no memory become executable: then the Vector API does the same. */
+    @Test
+    @Timeout(120)
+    void withoutExecutableMemoryItRunsOnTheVectorApi() throws Exception {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutExecutableMemory.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assumeThat(output).doesNotContain(WithoutExecutableMemory.UNKNOWN);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output)
+                .contains("not in native code: this process may not have memory for code")
+                .contains("CPU backend: vector")
+                .contains("131 logits");
+    }
+
+    /** Denies this process memory that becomes executable (prctl(2), PR_SET_MDWE, since Linux 6.3), then opens the backend. */
+    static final class WithoutExecutableMemory {
+
+        static final String UNKNOWN = "this kernel cannot deny it";
+
+        private static final int PR_SET_MDWE = 65;
+        private static final long PR_MDWE_REFUSE_EXEC_GAIN = 1;
+
+        private WithoutExecutableMemory() {}
+
+        public static void main(String[] arguments) throws Throwable {
+            Linker linker = Linker.nativeLinker();
+            MethodHandle prctl = linker.downcallHandle(
+                    linker.defaultLookup().findOrThrow("prctl"),
+                    FunctionDescriptor.of(
+                            ValueLayout.JAVA_INT,
+                            ValueLayout.JAVA_INT,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG));
+            if ((int) prctl.invokeExact(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0L, 0L, 0L) == 0) {
+                WithoutVectors.main(arguments);
+            } else {
+                System.out.println(UNKNOWN);
+            }
+        }
     }
 
     /** Opens the backend twice, as a job on a badly started JVM would. */

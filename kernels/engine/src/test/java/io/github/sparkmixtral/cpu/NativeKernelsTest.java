@@ -81,8 +81,8 @@ class NativeKernelsTest extends KernelsContractTest {
                 MemorySegment decoded = GuardedMemory.allocate(weights.columns() * 128L, atEnd, arena);
                 kernels.decoder().run(last, 0, decoded.address(), 0, groups);
                 for (int rows = 1; rows <= PanelKernel.PLAIN_ROWS; rows++) {
-                    MemorySegment inputs = GuardedMemory.allocate(
-                            (rows - 1L) * kernels.rowBytes() + columns * 4L, atEnd, arena);
+                    MemorySegment inputs =
+                            GuardedMemory.allocate((rows - 1L) * kernels.rowBytes() + columns * 4L, atEnd, arena);
                     for (int row = 0; row < rows; row++) {
                         MemorySegment.copy(
                                 in.data(), in.offset(row), inputs, FLOAT, (long) row * kernels.rowBytes(), columns);
@@ -94,7 +94,12 @@ class NativeKernelsTest extends KernelsContractTest {
                     }
                     out.fill((byte) 0);
                     kernels.sums(rows)
-                            .run(decoded.address(), inputs.address(), out.address(), 0, columns / kernels.decodedGroup());
+                            .run(
+                                    decoded.address(),
+                                    inputs.address(),
+                                    out.address(),
+                                    0,
+                                    columns / kernels.decodedGroup());
                     assertThat(out.toArray(FLOAT)).isEqualTo(second(expected, rows));
                 }
             }
