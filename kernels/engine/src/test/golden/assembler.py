@@ -56,6 +56,8 @@ def forms():
         yield f"sub {base}, 1"
         for other in BASES:
             yield f"add {base}, {other}"
+            yield f"mov {base}, {other}"
+            yield f"mov {base}, {memory('QWORD')}"
         for value in [1, 127, 128, -128, -129, 4096, 2**31 - 1]:
             yield f"add {base}, {value}"
             yield f"imul {base}, {random.choice(BASES)}, {value}"

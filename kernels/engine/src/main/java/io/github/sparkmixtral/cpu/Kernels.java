@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.NativeCode;
+
 /**
  * The arithmetic of a decoder layer. Every method works on one thread, on the rows and columns it is told, so that callers
  * may split the work as they like.
@@ -17,9 +19,9 @@ public interface Kernels {
         SCALAR,
         /** The JDK's Vector API. */
         VECTOR,
-        /** Machine code that this process writes, for products with weights; the Vector API for the rest. */
+        /** Machine code that this process writes, for all products; the Vector API for the rest. */
         NATIVE_CODE,
-        /** A native library, for products with weights that are rounded to bfloat16; the Vector API for the rest. */
+        /** A native library, for products with weights that are rounded to bfloat16; for the rest what there is of the others. */
         BFLOAT16
     }
 
@@ -32,8 +34,11 @@ public interface Kernels {
         return switch (kind) {
             case SCALAR -> new ScalarKernels();
             case VECTOR -> new VectorKernels(Packing.FLOATS);
-            case NATIVE_CODE -> new NativeKernels();
-            case BFLOAT16 -> new VectorKernels(Packing.BFLOAT16);
+            case NATIVE_CODE -> new NativeKernels(Packing.FLOATS);
+            case BFLOAT16 ->
+                NativeCode.unavailable().isEmpty()
+                        ? new NativeKernels(Packing.BFLOAT16)
+                        : new VectorKernels(Packing.BFLOAT16);
         };
     }
 

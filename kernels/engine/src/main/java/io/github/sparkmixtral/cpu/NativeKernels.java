@@ -4,15 +4,21 @@ import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
 
 /**
- * Kernels whose products with weights are machine code that this process writes: the compiler of the JVM does not keep that many
+ * Kernels whose products, with weights and of attention, are machine code that this process writes: the compiler of the JVM does not keep that many
  * vectors in registers. Bits are those of {@link VectorKernels}, which does the rest.
  */
 final class NativeKernels implements Kernels {
 
-    private final VectorKernels vectors = new VectorKernels(Packing.FLOATS);
+    private static final Attention.Products ATTENTION = new NativeAttention();
 
-    /** @throws IllegalStateException with the reason if there can be no such code here */
-    NativeKernels() {
+    private final VectorKernels vectors;
+
+    /**
+     * @param packing of weights, the router's apart; not {@link Packing#NONE}
+     * @throws IllegalStateException with the reason if there can be no such code here, or no library for products in bfloat16
+     */
+    NativeKernels(Packing packing) {
+        vectors = new VectorKernels(packing);
         NativeCode.unavailable().ifPresent(reason -> {
             throw new IllegalStateException(reason);
         });
@@ -20,22 +26,26 @@ final class NativeKernels implements Kernels {
 
     @Override
     public String name() {
-        return "native code 512, " + vectors.name();
+        return "native code and " + vectors.name();
     }
 
     @Override
     public Packing packing() {
-        return Packing.FLOATS;
+        return vectors.packing();
     }
 
     @Override
     public int panelsAtOnce(int rows) {
-        return PanelKernel.panels(rows);
+        return packing() == Packing.BFLOAT16 ? 1 : PanelKernel.panels(rows);
     }
 
     @Override
     public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
-        workspace.nativeProducts().multiply(out, in, weights, fromPanel, toPanel);
+        if (weights.packing() == Packing.BFLOAT16) {
+            vectors.gemm(out, in, weights, fromPanel, toPanel, workspace);
+        } else {
+            workspace.nativeProducts().multiply(out, in, weights, fromPanel, toPanel);
+        }
     }
 
     @Override
@@ -54,7 +64,7 @@ final class NativeKernels implements Kernels {
             int kvHead,
             Span[] spans,
             Workspace workspace) {
-        vectors.attend(out, query, fromRow, toRow, cache, layer, kvHead, spans, workspace);
+        Attention.attend(ATTENTION, out, query, fromRow, toRow, cache, layer, kvHead, spans, workspace);
     }
 
     @Override

@@ -49,6 +49,14 @@ public final class Workspace {
     /** {@code [ATTENDING, heads per kv head]} sum of exponentials so far. */
     final float[] sums;
 
+    /** {@link #scores} and {@link #values}, for calls of machine code. */
+    final MemorySegment scoresSegment;
+
+    final MemorySegment valuesSegment;
+
+    /** What such a call has to know of each block of a span: up to two numbers. */
+    final MemorySegment blocks = Arena.ofAuto().allocate(2L * SPAN / KeyValueCache.BLOCK * Long.BYTES, 64);
+
     private Bfloat16Products bfloat16Products;
     private NativeProducts nativeProducts;
 
@@ -58,6 +66,8 @@ public final class Workspace {
         products = new float[(rows + QuantizedTiles.SPARE_ROWS) * PackedMatrix.WIDTH];
         scores = new float[group * SPAN];
         values = new float[ATTENDING * group * Matrix.padded(config.headDimension())];
+        scoresSegment = MemorySegment.ofArray(scores);
+        valuesSegment = MemorySegment.ofArray(values);
         maxima = new float[ATTENDING * group];
         sums = new float[ATTENDING * group];
     }

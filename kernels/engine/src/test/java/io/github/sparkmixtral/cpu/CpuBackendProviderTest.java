@@ -62,7 +62,7 @@ class CpuBackendProviderTest {
     @CsvSource({
         "scalar, CPU backend: scalar kernels",
         "vector, CPU backend: vector",
-        "native-code, CPU backend: native code",
+        "native-code, CPU backend: native code and vector",
         "fast, -Dspark-mixtral.kernels=fast is none of native-code; scalar; vector"
     })
     @Timeout(120)
@@ -79,6 +79,27 @@ class CpuBackendProviderTest {
                 .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(output).contains(expected.replace(';', ','));
+    }
+
+    @Test
+    @Timeout(120)
+    void withoutNativeAccessItRunsOnTheVectorApi() throws Exception {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "--illegal-native-access=deny",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutVectors.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output)
+                .contains("it needs the JVM option --enable-native-access=ALL-UNNAMED")
+                .contains("CPU backend: vector")
+                .contains("131 logits");
     }
 
     /** A hardened system lets no memory become executable: then the Vector API does the same. */

@@ -53,7 +53,7 @@ class GoldenModelTest {
     private static Stream<Arguments> withEachKernels(String model) {
         Stream<Kernels> kernels = Stream.of(new ScalarKernels(), new VectorKernels(Packing.FLOATS));
         if (NativeCode.unavailable().isEmpty()) {
-            kernels = Stream.concat(kernels, Stream.of(new NativeKernels()));
+            kernels = Stream.concat(kernels, Stream.of(new NativeKernels(Packing.FLOATS)));
         }
         return kernels.map(its -> Arguments.of(model, its));
     }

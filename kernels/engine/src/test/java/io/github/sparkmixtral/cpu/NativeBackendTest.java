@@ -18,7 +18,7 @@ class NativeBackendTest extends BackendContractTest {
 
     @Override
     protected Backend open(Model model, BackendOptions options) {
-        return new CpuBackend("cpu", model, options, new NativeKernels());
+        return new CpuBackend("cpu", model, options, new NativeKernels(Packing.FLOATS));
     }
 
     @Override

@@ -5,15 +5,20 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
+import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class NativeKernelsTest extends KernelsContractTest {
@@ -27,7 +32,7 @@ class NativeKernelsTest extends KernelsContractTest {
 
     @Override
     Kernels kernels() {
-        return new NativeKernels();
+        return new NativeKernels(Packing.FLOATS);
     }
 
     /** All numbers of rows that make tiles of another height, and one that decodes weights first; inputs for several parts of that. */
@@ -53,6 +58,56 @@ class NativeKernelsTest extends KernelsContractTest {
                                 .isEqualTo(row(expected, row));
                     }
                 }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64, 4, 1", "64, 32, 8", "128, 6, 1", "128, 48, 8", "16, 8, 4", "14, 5, 1", "80, 7, 1"})
+    void attentionHasTheBitsOfTheVectorApi(int size, int heads, int kvHeads) {
+        ModelConfig config = new ModelConfig(
+                size * heads,
+                64,
+                2,
+                heads,
+                kvHeads,
+                size,
+                1,
+                1,
+                32,
+                512,
+                1e6,
+                1e-5,
+                0,
+                RopeLayout.HALVES,
+                1,
+                List.of(2));
+        int positions = 200;
+        try (KeyValueCache cache = new KeyValueCache(config, 16)) {
+            int[] blocks = {15, 2, 1, 3, 0, 8, 7, 6, 5, 4, 14, 13, 12, 9};
+            IntStream.of(blocks).forEach(cache::reserve);
+            Matrix keys = matrix(positions, kvHeads * size);
+            Matrix values = matrix(positions, kvHeads * size);
+            for (int position = 0; position < positions; position++) {
+                int slot = blocks[1 + position / KeyValueCache.BLOCK] * KeyValueCache.BLOCK
+                        + position % KeyValueCache.BLOCK;
+                cache.store(1, slot, keys, values, position);
+            }
+            int rows = Workspace.ATTENDING;
+            Matrix query = matrix(rows, heads * size);
+            Span[] spans = new Span[rows];
+            Random random = new Random(size);
+            for (int row = 0; row < rows; row++) {
+                int to = 1 + random.nextInt(positions);
+                spans[row] = new Span(blocks, 1, row % 3 == 0 ? random.nextInt(to) : 0, to);
+            }
+            for (int kvHead = 0; kvHead < kvHeads; kvHead++) {
+                Matrix expected = Matrix.zeros(rows, query.columns());
+                Matrix actual = Matrix.zeros(rows, query.columns());
+                Kernels vectors = new VectorKernels(Packing.FLOATS);
+                vectors.attend(expected, query, 0, rows, cache, 1, kvHead, spans, new Workspace(config, 1));
+                kernels().attend(actual, query, 0, rows, cache, 1, kvHead, spans, new Workspace(config, 1));
+                assertThat(actual.data()).isEqualTo(expected.data());
             }
         }
     }

@@ -34,11 +34,6 @@ final class Assembler {
         return Arrays.copyOf(code, size);
     }
 
-    /** Where the next instruction begins: what {@link #jumpIfNotZero} jumps to. */
-    int here() {
-        return size;
-    }
-
     // Vectors to and from memory.
 
     void loadFloats(int to, Memory from) {
@@ -160,6 +155,17 @@ final class Assembler {
         writeInt((int) (value >>> Integer.SIZE));
     }
 
+    void move(Gpr to, Gpr from) {
+        rex(true, from.number, to.number);
+        write(0x89, 0xC0 | (from.number & 7) << 3 | to.number & 7);
+    }
+
+    void loadLong(Gpr to, Memory from) {
+        rex(true, to.number, from.base().number);
+        write(0x8B);
+        operand(to.number, from, 1);
+    }
+
     void add(Gpr to, Gpr from) {
         rex(true, from.number, to.number);
         write(0x01, 0xC0 | (from.number & 7) << 3 | to.number & 7);
@@ -190,14 +196,22 @@ final class Assembler {
         }
     }
 
+    /** Writes a loop that runs as often as the counter says, which is not zero. The body leaves the counter alone. */
+    void loop(Gpr counter, Runnable body) {
+        int begin = size;
+        body.run();
+        decrement(counter);
+        jumpIfNotZero(begin);
+    }
+
     /** Subtracts one, and remembers for {@link #jumpIfNotZero} whether that left nothing. */
     void decrement(Gpr counter) {
         rex(true, 0, counter.number);
         write(0x83, 0xE8 | counter.number & 7, 1);
     }
 
-    /** @param target what {@link #here} was before */
-    void jumpIfNotZero(int target) {
+    /** @param target an earlier {@link #size} */
+    private void jumpIfNotZero(int target) {
         int near = target - (size + 2);
         if (near == (byte) near) {
             write(0x75, near & 0xFF);

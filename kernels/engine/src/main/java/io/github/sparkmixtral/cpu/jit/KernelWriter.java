@@ -182,10 +182,7 @@ final class KernelWriter {
         if (times > 0) {
             assembler.moveInt(counter, times);
         }
-        int begin = assembler.here();
-        body.run();
-        assembler.decrement(counter);
-        assembler.jumpIfNotZero(begin);
+        assembler.loop(counter, body);
     }
 
     private void block() {

@@ -1,12 +1,10 @@
 package io.github.sparkmixtral.cpu.jit;
 
+import io.github.sparkmixtral.memory.AnonymousMemory;
+import io.github.sparkmixtral.memory.AnonymousMemory.Access;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -20,10 +18,6 @@ public final class NativeCode {
     private static final List<String> FLAGS = List.of("avx512f", "avx512bw");
 
     private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
-    private static final int PROT_READ_WRITE = 1 | 2;
-    private static final int PROT_READ_EXECUTE = 1 | 4;
-    private static final int MAP_PRIVATE_ANONYMOUS = 2 | 0x20;
-    private static final long MAP_FAILED = -1;
 
     /** {@code ret} */
     private static final byte[] NOTHING = {(byte) 0xC3};
@@ -78,39 +72,11 @@ public final class NativeCode {
      * @throws IllegalCallerException without {@code --enable-native-access}, if the JVM insists on that
      */
     static MemorySegment executable(byte[] code) {
-        Linker linker = Linker.nativeLinker();
-        MethodHandle mmap = linker.downcallHandle(
-                linker.defaultLookup().findOrThrow("mmap"),
-                FunctionDescriptor.of(
-                        ValueLayout.ADDRESS,
-                        ValueLayout.ADDRESS,
-                        ValueLayout.JAVA_LONG,
-                        ValueLayout.JAVA_INT,
-                        ValueLayout.JAVA_INT,
-                        ValueLayout.JAVA_INT,
-                        ValueLayout.JAVA_LONG));
-        MethodHandle mprotect = linker.downcallHandle(
-                linker.defaultLookup().findOrThrow("mprotect"),
-                FunctionDescriptor.of(
-                        ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
-        long bytes = code.length;
-        try {
-            MemorySegment memory = (MemorySegment)
-                    mmap.invokeExact(MemorySegment.NULL, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0L);
-            if (memory.address() == MAP_FAILED) {
-                throw new IllegalStateException("the system maps no memory");
-            }
-            MemorySegment mapped = memory.reinterpret(bytes, Arena.global(), null);
-            mapped.copyFrom(MemorySegment.ofArray(code));
-            int refused = (int) mprotect.invokeExact(mapped, bytes, PROT_READ_EXECUTE);
-            if (refused != 0) {
-                throw new IllegalStateException("the system does not make memory executable");
-            }
-            return mapped;
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new IllegalStateException(e);
+        MemorySegment memory = AnonymousMemory.map(code.length, Arena.global());
+        memory.copyFrom(MemorySegment.ofArray(code));
+        if (!AnonymousMemory.protect(memory, Access.READ_AND_EXECUTE)) {
+            throw new IllegalStateException("the system does not make it executable");
         }
+        return memory;
     }
 }

@@ -86,7 +86,7 @@ class AssemblerTest {
                         vector(operands.get(1)),
                         vector(operands.get(2)));
             case "prefetcht0" -> assembler.prefetch(memory(operands.getFirst()));
-            case "mov" -> assembler.moveInt(general(operands.getFirst()), Integer.parseInt(operands.get(1)));
+            case "mov" -> move(assembler, operands.getFirst(), operands.get(1));
             case "movabs" -> assembler.moveLong(general(operands.getFirst()), Long.parseLong(operands.get(1)));
             case "sub" -> assembler.decrement(general(operands.getFirst()));
             case "add" -> {
@@ -110,6 +110,16 @@ class AssemblerTest {
             default -> throw new AssertionError("no method for " + instruction);
         }
         return assembler.code();
+    }
+
+    private static void move(Assembler assembler, String to, String from) {
+        if (isMemory(from)) {
+            assembler.loadLong(general(to), memory(from));
+        } else if (from.startsWith("r")) {
+            assembler.move(general(to), general(from));
+        } else {
+            assembler.moveInt(general(to), Integer.parseInt(from));
+        }
     }
 
     private static void threeVectors(Assembler assembler, String mnemonic, int to, int first, int second) {
@@ -151,13 +161,14 @@ class AssemblerTest {
     void loopsJumpBackNearOrFar() {
         for (int between : new int[] {0, 30, 31, 32, 300}) {
             Assembler assembler = new Assembler();
-            int begin = assembler.here();
-            for (int i = 0; i < between; i++) {
-                assembler.decrement(Gpr.RAX);
-            }
-            assembler.jumpIfNotZero(begin);
+            int moves = between;
+            assembler.loop(Gpr.RCX, () -> {
+                for (int i = 0; i < moves; i++) {
+                    assembler.add(Gpr.RAX, 1);
+                }
+            });
             byte[] code = assembler.code();
-            int at = 4 * between;
+            int at = 4 * (between + 1);
             String jump = HexFormat.of().formatHex(code, at, code.length);
             int back = -(at + 2);
             String expected = back >= -128
