@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.bench;
 
 import io.github.sparkmixtral.cpu.Kernels;
+import io.github.sparkmixtral.cpu.Kernels.Kind;
 import io.github.sparkmixtral.cpu.KeyValueCache;
 import io.github.sparkmixtral.cpu.Matrix;
 import io.github.sparkmixtral.cpu.PackedMatrix;
@@ -34,7 +35,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Each kernel on one thread, scalar beside vector and products in bfloat16, at the widths of a small Mixtral. Before it is timed, a kernel's result is held
+ * Each kernel on one thread, scalar beside vector, native code and products in bfloat16, at the widths of a small Mixtral. Before it is timed, a kernel's result is held
  * to the scalar one's; where it is wrong, the benchmark fails.
  */
 @BenchmarkMode(Mode.Throughput)
@@ -80,7 +81,7 @@ public class KernelBenchmark {
         @Param({"1", "8", "128"})
         public int rows;
 
-        @Param({"scalar", "vector", "bfloat16"})
+        @Param({"scalar", "vector", "native-code", "bfloat16"})
         public String kernels;
 
         private Model model;
@@ -103,15 +104,15 @@ public class KernelBenchmark {
             in = new Rows(gaussian(rows, HIDDEN), IntStream.range(0, rows).toArray(), 0, rows);
             out = Matrix.zeros(rows, INTERMEDIATE);
             Matrix expected = Matrix.zeros(rows, INTERMEDIATE);
-            for (int p : new int[] {0, weights.panelCount() - 1}) {
-                multiply(Kernels.of(Packing.NONE), expected, p);
+            for (int p : new int[] {0, weights.panelCount() - measured.panelsAtOnce(rows)}) {
+                multiply(Kernels.of(Kind.SCALAR), expected, p);
                 multiply(measured, out, p);
             }
             check("gemm", expected, out, packing == Packing.BFLOAT16 ? BFLOAT16_TOLERANCE : TOLERANCE);
         }
 
         void multiply(Kernels kernels, Matrix to, int panel) {
-            kernels.gemm(to, in, weights, panel, workspace);
+            kernels.gemm(to, in, weights, panel, panel + measured.panelsAtOnce(rows), workspace);
         }
 
         @TearDown(Level.Trial)
@@ -122,9 +123,10 @@ public class KernelBenchmark {
 
     @Benchmark
     public Matrix gemm(Product product, Work work) {
-        product.panel = (product.panel + 1) % product.weights.panelCount();
+        int panels = product.measured.panelsAtOnce(product.rows);
+        product.panel = (product.panel + panels) % (product.weights.panelCount() - panels + 1);
         product.multiply(product.measured, product.out, product.panel);
-        long elements = (long) product.weights.outputs(product.panel) * HIDDEN;
+        long elements = (long) panels * product.weights.outputs(product.panel) * HIDDEN;
         TensorType held = product.weights.packing() == Packing.BFLOAT16 ? TensorType.BF16 : product.type;
         work.add(2.0 * product.rows * elements, held.bytes(elements));
         return product.out;
@@ -162,13 +164,13 @@ public class KernelBenchmark {
             span = new Span(IntStream.range(0, blocks).toArray(), 0, 0, context);
             workspace = new Workspace(CONFIG, 1);
             Matrix expected = Matrix.zeros(1, query.columns());
-            attend(Kernels.of(Packing.NONE), expected);
+            attend(Kernels.of(Kind.SCALAR), expected);
             attend(measured, out);
             check("attend", expected, out, TOLERANCE);
         }
 
         void attend(Kernels kernels, Matrix to) {
-            kernels.attend(to, query, 0, cache, 0, 0, span, workspace);
+            kernels.attend(to, query, 0, 1, cache, 0, 0, new Span[] {span}, workspace);
         }
 
         @TearDown(Level.Trial)
@@ -206,14 +208,14 @@ public class KernelBenchmark {
             weight = new float[HIDDEN];
             Arrays.fill(weight, 0.5f);
             Matrix expected = Matrix.zeros(1, HIDDEN);
-            Kernels.of(Packing.NONE).rmsNorm(expected, 0, in, 0, weight, 1e-5);
+            Kernels.of(Kind.SCALAR).rmsNorm(expected, 0, in, 0, weight, 1e-5);
             measured.rmsNorm(normed, 0, in, 0, weight, 1e-5);
             check("rmsNorm", expected, normed, TOLERANCE);
 
             gate = gaussian(1, INTERMEDIATE);
             up = gaussian(1, INTERMEDIATE);
             Matrix activated = new Matrix(gate.data().clone(), gate.columns(), gate.stride());
-            Kernels.of(Packing.NONE).swiGlu(activated, up, 0, 0, INTERMEDIATE);
+            Kernels.of(Kind.SCALAR).swiGlu(activated, up, 0, 0, INTERMEDIATE);
             measured.swiGlu(gate, up, 0, 0, INTERMEDIATE);
             check("swiGlu", activated, gate, TOLERANCE);
         }
@@ -236,9 +238,10 @@ public class KernelBenchmark {
 
     private static Kernels named(String kernels) {
         return switch (kernels) {
-            case "scalar" -> Kernels.of(Packing.NONE);
-            case "vector" -> Kernels.of(Packing.FLOATS);
-            case "bfloat16" -> Kernels.of(Packing.BFLOAT16);
+            case "scalar" -> Kernels.of(Kind.SCALAR);
+            case "vector" -> Kernels.of(Kind.VECTOR);
+            case "native-code" -> Kernels.of(Kind.NATIVE_CODE);
+            case "bfloat16" -> Kernels.of(Kind.BFLOAT16);
             default -> throw new IllegalArgumentException("there are no kernels called " + kernels);
         };
     }

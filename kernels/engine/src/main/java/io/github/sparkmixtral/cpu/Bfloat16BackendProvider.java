@@ -59,7 +59,7 @@ public final class Bfloat16BackendProvider implements BackendProvider {
     public Backend open(Model model, BackendOptions options) {
         Kernels kernels;
         try {
-            kernels = new VectorKernels(Packing.BFLOAT16);
+            kernels = Kernels.of(Kernels.Kind.BFLOAT16);
         } catch (IllegalStateException e) {
             throw new ModelException("the backend " + name() + " cannot be used here: " + e.getMessage(), e);
         }

@@ -1,11 +1,8 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.memory.AnonymousMemory;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,9 +16,6 @@ public final class HugePages {
     private static final Logger LOG = LoggerFactory.getLogger(HugePages.class);
 
     private static final long PAGE = 2L << 20;
-    private static final int MADV_HUGEPAGE = 14;
-    private static final int PROT_READ_WRITE = 1 | 2;
-    private static final int MAP_PRIVATE_ANONYMOUS = 2 | 0x20;
 
     private HugePages() {}
 
@@ -44,47 +38,10 @@ public final class HugePages {
     }
 
     private static MemorySegment map(long bytes, Arena arena) {
-        Linker linker = Linker.nativeLinker();
-        MethodHandle mmap = linker.downcallHandle(
-                linker.defaultLookup().findOrThrow("mmap"),
-                FunctionDescriptor.of(
-                        ValueLayout.ADDRESS,
-                        ValueLayout.ADDRESS,
-                        ValueLayout.JAVA_LONG,
-                        ValueLayout.JAVA_INT,
-                        ValueLayout.JAVA_INT,
-                        ValueLayout.JAVA_INT,
-                        ValueLayout.JAVA_LONG));
-        MethodHandle munmap = linker.downcallHandle(
-                linker.defaultLookup().findOrThrow("munmap"),
-                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
-        MethodHandle madvise = linker.downcallHandle(
-                linker.defaultLookup().findOrThrow("madvise"),
-                FunctionDescriptor.of(
-                        ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
-        long mapped = bytes + PAGE;
-        try {
-            MemorySegment memory = (MemorySegment)
-                    mmap.invokeExact(MemorySegment.NULL, mapped, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0L);
-            if (memory.address() == -1) {
-                throw new OutOfMemoryError("no " + bytes + " bytes of memory for weights");
-            }
-            MemorySegment owned = memory.reinterpret(mapped, arena, segment -> {
-                try {
-                    int _ = (int) munmap.invokeExact(segment, mapped);
-                } catch (Throwable e) {
-                    throw new IllegalStateException(e);
-                }
-            });
-            int refused = (int) madvise.invokeExact(owned, mapped, MADV_HUGEPAGE);
-            if (refused != 0) {
-                LOG.debug("The system has no large pages");
-            }
-            return owned.asSlice(Math.ceilDiv(owned.address(), PAGE) * PAGE - owned.address(), bytes);
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new IllegalStateException(e);
+        MemorySegment memory = AnonymousMemory.map(bytes + PAGE, arena);
+        if (!AnonymousMemory.wishForLargePages(memory)) {
+            LOG.debug("The system has no large pages");
         }
+        return memory.asSlice(Math.ceilDiv(memory.address(), PAGE) * PAGE - memory.address(), bytes);
     }
 }

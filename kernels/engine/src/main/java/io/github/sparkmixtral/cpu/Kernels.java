@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.NativeCode;
+
 /**
  * The arithmetic of a decoder layer. Every method works on one thread, on the rows and columns it is told, so that callers
  * may split the work as they like.
@@ -11,15 +13,32 @@ package io.github.sparkmixtral.cpu;
  */
 public interface Kernels {
 
+    /** What does the arithmetic. */
+    enum Kind {
+        /** Plain Java: the oracle of all others. */
+        SCALAR,
+        /** The JDK's Vector API. */
+        VECTOR,
+        /** Machine code that this process writes, for all products; the Vector API for the rest. */
+        NATIVE_CODE,
+        /** A native library, for products with weights that are rounded to bfloat16; for the rest what there is of the others. */
+        BFLOAT16
+    }
+
     /**
-     * Those that want their weights so. All but the scalar ones, which is {@link Packing#NONE}, need {@code --add-modules jdk.incubator.vector}.
+     * Kernels of a kind. All but the scalar ones need {@code --add-modules jdk.incubator.vector}.
      *
-     * @throws IllegalStateException with the reason where there is no library for products in bfloat16 and they are asked for
+     * @throws IllegalStateException with the reason if this machine or process cannot run them
      */
-    static Kernels of(Packing packing) {
-        return switch (packing) {
-            case NONE -> new ScalarKernels();
-            case FLOATS, BFLOAT16 -> new VectorKernels(packing);
+    static Kernels of(Kind kind) {
+        return switch (kind) {
+            case SCALAR -> new ScalarKernels();
+            case VECTOR -> new VectorKernels(Packing.FLOATS);
+            case NATIVE_CODE -> new NativeKernels(Packing.FLOATS);
+            case BFLOAT16 ->
+                NativeCode.unavailable().isEmpty()
+                        ? new NativeKernels(Packing.BFLOAT16)
+                        : new VectorKernels(Packing.BFLOAT16);
         };
     }
 
@@ -38,27 +57,38 @@ public interface Kernels {
     Packing packing();
 
     /**
-     * {@code out[i, o] = sum over c of in.matrix()[in.indices()[i], c] * weights[o, c]}, for {@code i} in
-     * {@code [in.from(), in.to())} and the outputs {@code o} of one panel.
+     * How many neighbouring panels {@link #gemm} is best called for at once, for a number of rows: more than one only if that many rows
+     * do not keep the processor busy.
      */
-    void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace);
+    default int panelsAtOnce(int rows) {
+        return 1;
+    }
 
     /**
-     * Attention of one token's query heads that share a key/value head, over the positions of its span:
+     * {@code out[i, o] = sum over c of in.matrix()[in.indices()[i], c] * weights[o, c]}, for {@code i} in
+     * {@code [in.from(), in.to())} and the outputs {@code o} of the panels {@code [fromPanel, toPanel)}.
+     */
+    void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace);
+
+    /**
+     * Attention of some tokens' query heads that share a key/value head, over the positions of each token's span:
      * {@code out = sum over p of softmax(query . key[p] / sqrt(headDimension)) * value[p]}, as an online softmax over blocks in
-     * ascending order (Milakov and Gimelshein 2018).
+     * ascending order (Milakov and Gimelshein 2018). Keys and values that were read for one token serve the others, too.
      *
      * @param out {@code [rows, heads * headDimension]}
      * @param query {@code [rows, heads * headDimension]}, rotated
+     * @param fromRow first of the rows, at most {@link Workspace#ATTENDING} of them
+     * @param spans one per row of the matrices; those of these rows are of one sequence
      */
     void attend(
             Matrix out,
             Matrix query,
-            int row,
+            int fromRow,
+            int toRow,
             KeyValueCache cache,
             int layer,
             int kvHead,
-            Span span,
+            Span[] spans,
             Workspace workspace);
 
     /**

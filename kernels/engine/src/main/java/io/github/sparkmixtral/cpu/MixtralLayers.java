@@ -132,7 +132,7 @@ final class MixtralLayers {
         PackedWeights.Layer w = weights.layers().get(layer);
         eachRow(rows, row -> norm(normed, row, row, attentionNorms[layer]));
         Rows in = first(normed, rows);
-        multiply(new Product(key, in, w.key()), new Product(value, in, w.value()));
+        multiply(product(key, in, w.key()), product(value, in, w.value()));
         eachRow(rows, row -> {
             rotary.rotate(key, cosines, sines, row);
             cache.store(layer, batch.kvSlots()[from + row], key, value, row);
@@ -158,28 +158,44 @@ final class MixtralLayers {
 
     private void attention(int layer, int rows) {
         PackedWeights.Layer w = weights.layers().get(layer);
-        multiply(new Product(query, first(normed, rows), w.query()));
+        multiply(product(query, first(normed, rows), w.query()));
         eachRow(rows, row -> rotary.rotate(query, cosines, sines, row));
+        int[] starts = attending(rows);
         int kvHeads = config.kvHeads();
         pool.run(
-                rows * kvHeads,
+                (starts.length - 1) * kvHeads,
                 (worker, i) -> kernels.attend(
                         attended,
                         query,
-                        i / kvHeads,
+                        starts[i / kvHeads],
+                        starts[i / kvHeads + 1],
                         cache,
                         layer,
                         i % kvHeads,
-                        current[i / kvHeads],
+                        current,
                         workspaces[worker]));
-        multiply(new Product(delta, first(attended, rows), w.output()));
+        multiply(product(delta, first(attended, rows), w.output()));
         eachRow(rows, row -> kernels.accumulate(hidden, row, 1, delta, row));
+    }
+
+    /** Where runs of rows begin that go through attention together, and where the last one ends: rows of one sequence, not too many. */
+    private int[] attending(int rows) {
+        IntStream.Builder starts = IntStream.builder();
+        int first = 0;
+        for (int row = 0; row < rows; row++) {
+            boolean sameSequence = current[row].table() == current[first].table();
+            if (row == first || !sameSequence || row - first == Workspace.ATTENDING) {
+                starts.add(row);
+                first = row;
+            }
+        }
+        return starts.add(rows).build().toArray();
     }
 
     private void experts(int layer, int rows) {
         PackedWeights.Layer w = weights.layers().get(layer);
         eachRow(rows, row -> norm(normed, row, row, expertNorms[layer]));
-        multiply(new Product(routerLogits, first(normed, rows), w.router()));
+        multiply(product(routerLogits, first(normed, rows), w.router()));
         routing.route(routerLogits, rows);
 
         int[] active = IntStream.range(0, config.experts())
@@ -191,16 +207,20 @@ final class MixtralLayers {
             inputs[expert] = new Rows(normed, routing.tokens(), routing.start(expert), routing.end(expert));
             products[expert] = new Rows(gate, everyRow, routing.start(expert), routing.end(expert));
         }
-        int inner = w.experts().getFirst().gate().panelCount();
+        int entries = rows * config.expertsPerToken();
+        int atOnce = kernels.panelsAtOnce(Math.ceilDiv(entries, Math.max(1, active.length)));
+        int inner = Math.ceilDiv(w.experts().getFirst().gate().panelCount(), atOnce);
         pool.run(active.length * inner, (worker, i) -> {
             int expert = active[i / inner];
-            gateAndUp(inputs[expert], w.experts().get(expert), i % inner, workspaces[worker]);
+            gateAndUp(inputs[expert], w.experts().get(expert), i % inner * atOnce, atOnce, workspaces[worker]);
         });
-        int outer = w.experts().getFirst().down().panelCount();
+        int outer = Math.ceilDiv(w.experts().getFirst().down().panelCount(), atOnce);
         pool.run(active.length * outer, (worker, i) -> {
             int expert = active[i / outer];
             PackedMatrix projection = w.experts().get(expert).down();
-            kernels.gemm(down, products[expert], projection, i % outer, workspaces[worker]);
+            int from = i % outer * atOnce;
+            int to = Math.min(from + atOnce, projection.panelCount());
+            kernels.gemm(down, products[expert], projection, from, to, workspaces[worker]);
         });
         eachRow(rows, row -> {
             for (int choice = 0; choice < config.expertsPerToken(); choice++) {
@@ -209,12 +229,13 @@ final class MixtralLayers {
         });
     }
 
-    /** One panel of an expert's inner columns, for all of its tokens. */
-    private void gateAndUp(Rows in, PackedWeights.Expert weights, int panel, Workspace workspace) {
-        kernels.gemm(gate, in, weights.gate(), panel, workspace);
-        kernels.gemm(up, in, weights.up(), panel, workspace);
-        int first = weights.gate().firstOutput(panel);
-        int last = first + weights.gate().outputs(panel);
+    /** Some panels of an expert's inner columns, for all of its tokens. */
+    private void gateAndUp(Rows in, PackedWeights.Expert weights, int fromPanel, int panels, Workspace workspace) {
+        int toPanel = Math.min(fromPanel + panels, weights.gate().panelCount());
+        kernels.gemm(gate, in, weights.gate(), fromPanel, toPanel, workspace);
+        kernels.gemm(up, in, weights.up(), fromPanel, toPanel, workspace);
+        int first = weights.gate().firstOutput(fromPanel);
+        int last = weights.gate().firstOutput(toPanel - 1) + weights.gate().outputs(toPanel - 1);
         for (int row = in.from(); row < in.to(); row++) {
             kernels.swiGlu(gate, up, row, first, last);
         }
@@ -223,7 +244,7 @@ final class MixtralLayers {
     private void head(Matrix logits, int firstWanted, int wanted) {
         eachRow(wanted, row -> norm(normed, row, row, outputNorm));
         Rows in = new Rows(normed, IntStream.range(-firstWanted, wanted).toArray(), firstWanted, firstWanted + wanted);
-        multiply(new Product(logits, in, weights.head()));
+        multiply(product(logits, in, weights.head()));
     }
 
     private void norm(Matrix out, int outRow, int inRow, float[] weight) {
@@ -234,24 +255,36 @@ final class MixtralLayers {
         return new Rows(matrix, everyRow, 0, rows);
     }
 
-    /** {@code out = in * weights^T}. */
-    private record Product(Matrix out, Rows in, PackedMatrix weights) {}
+    /** {@code out = in * weights^T}, some panels at a time. */
+    private record Product(Matrix out, Rows in, PackedMatrix weights, int panelsAtOnce) {
+        int tasks() {
+            return Math.ceilDiv(weights.panelCount(), panelsAtOnce);
+        }
+
+        void run(int task, Kernels kernels, Workspace workspace) {
+            int from = task * panelsAtOnce;
+            kernels.gemm(out, in, weights, from, Math.min(from + panelsAtOnce, weights.panelCount()), workspace);
+        }
+    }
+
+    private Product product(Matrix out, Rows in, PackedMatrix weights) {
+        return new Product(out, in, weights, kernels.panelsAtOnce(in.count()));
+    }
 
     /** Several products of one step, their panels shared out together. */
     private void multiply(Product... products) {
         int total = 0;
         for (Product product : products) {
-            total += product.weights().panelCount();
+            total += product.tasks();
         }
         pool.run(total, (worker, i) -> {
-            int panel = i;
+            int task = i;
             int which = 0;
-            while (panel >= products[which].weights().panelCount()) {
-                panel -= products[which].weights().panelCount();
+            while (task >= products[which].tasks()) {
+                task -= products[which].tasks();
                 which++;
             }
-            Product product = products[which];
-            kernels.gemm(product.out(), product.in(), product.weights(), panel, workspaces[worker]);
+            products[which].run(task, kernels, workspaces[worker]);
         });
     }
 

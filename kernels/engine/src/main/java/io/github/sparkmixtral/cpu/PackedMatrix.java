@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.PanelLayout;
+import io.github.sparkmixtral.cpu.jit.PanelLayout.Elements;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.tensor.QuantizedRow;
 import io.github.sparkmixtral.tensor.RowReader;
@@ -160,6 +162,28 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     long quants(int column, int output) {
         int words = column * bits() / Integer.SIZE;
         return (long) (words * WIDTH + output) * Integer.BYTES;
+    }
+
+    /** The same for kernels in machine code, of panels that hold what a product in floats needs. */
+    PanelLayout layout() {
+        Elements elements = switch (type()) {
+            case F32 -> Elements.FLOATS;
+            case F16 -> Elements.HALVES;
+            case BF16 -> Elements.BFLOAT16;
+            default -> type().isTable() ? Elements.INDICES : Elements.QUANTS;
+        };
+        return new PanelLayout(
+                elements,
+                bits(),
+                columns(),
+                type().blockSize(),
+                type().scaleBlock(),
+                type().isAffine(),
+                zero(),
+                Math.toIntExact(minimumHalves()),
+                Math.toIntExact(factors()),
+                Math.toIntExact(minimumFactors()),
+                Math.toIntExact(quants()));
     }
 
     /** Inputs of a panel in bfloat16, zeros past the last one among them. */

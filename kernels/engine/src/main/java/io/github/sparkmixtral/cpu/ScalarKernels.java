@@ -33,12 +33,12 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
         Tensor tensor = weights.tensor();
         RowReader reader = new RowReader(tensor);
         float[] decoded = new float[tensor.columns()];
-        int first = weights.firstOutput(panel);
-        for (int output = first; output < first + weights.outputs(panel); output++) {
+        int end = weights.firstOutput(toPanel - 1) + weights.outputs(toPanel - 1);
+        for (int output = weights.firstOutput(fromPanel); output < end; output++) {
             tensor.type().decode(reader.row(output), 0, decoded, 0, decoded.length);
             for (int row = 0; row < in.count(); row++) {
                 int x = in.offset(row);
@@ -55,12 +55,20 @@ final class ScalarKernels implements Kernels {
     public void attend(
             Matrix out,
             Matrix query,
-            int row,
+            int fromRow,
+            int toRow,
             KeyValueCache cache,
             int layer,
             int kvHead,
-            Span span,
+            Span[] spans,
             Workspace workspace) {
+        for (int row = fromRow; row < toRow; row++) {
+            attend(out, query, row, cache, layer, kvHead, spans[row]);
+        }
+    }
+
+    private static void attend(
+            Matrix out, Matrix query, int row, KeyValueCache cache, int layer, int kvHead, Span span) {
         int size = cache.headDimension();
         int group = query.columns() / (cache.kvHeads() * size);
         for (int head = kvHead * group; head < (kvHead + 1) * group; head++) {

@@ -2,8 +2,6 @@ package io.github.sparkmixtral.cpu;
 
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -21,13 +19,10 @@ final class VectorKernels implements Kernels {
 
     private static final int STEP = FLOATS.length();
     private static final int LANES = Matrix.LANES;
-    private static final int BLOCK = KeyValueCache.BLOCK;
 
-    /** Positions whose scores are turned into weights together: the exponentials' overhead is per span, not per block. */
-    private static final int SPAN = Workspace.SPAN;
-
-    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int WIDTH = PackedMatrix.WIDTH;
+
+    private static final Attention.Products ATTENTION = new VectorAttention();
 
     private final Packing packing;
 
@@ -75,7 +70,13 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
+        for (int panel = fromPanel; panel < toPanel; panel++) {
+            gemm(out, in, weights, panel, workspace);
+        }
+    }
+
+    private static void gemm(Matrix out, Rows in, PackedMatrix weights, int panel, Workspace workspace) {
         if (weights.packing() == Packing.BFLOAT16) {
             workspace.bfloat16Products().multiply(out, in, weights, panel);
             return;
@@ -106,151 +107,14 @@ final class VectorKernels implements Kernels {
     public void attend(
             Matrix out,
             Matrix query,
-            int row,
+            int fromRow,
+            int toRow,
             KeyValueCache cache,
             int layer,
             int kvHead,
-            Span span,
+            Span[] spans,
             Workspace workspace) {
-        int size = cache.headDimension();
-        int stride = cache.valueStride();
-        int group = query.columns() / (cache.kvHeads() * size);
-        int firstQuery = query.offset(row) + kvHead * group * size;
-        float scale = (float) (1 / Math.sqrt(size));
-        Arrays.fill(workspace.maxima, Float.NEGATIVE_INFINITY);
-        Arrays.fill(workspace.sums, 0);
-        Arrays.fill(workspace.values, 0);
-        for (int first = span.from() / SPAN * SPAN; first < span.to(); first += SPAN) {
-            int from = Math.max(span.from() - first, 0);
-            int end = Math.min(span.to() - first, SPAN);
-            for (int at = from / BLOCK * BLOCK; at < end; at += BLOCK) {
-                int block = span.block((first + at) / BLOCK);
-                long keys = cache.keys(layer, block, kvHead);
-                for (int head = 0; head < group; head += 4) {
-                    scores(query.data(), firstQuery, size, scale, head, group, cache.slab(block), keys, at, workspace);
-                }
-            }
-            for (int head = 0; head < group; head++) {
-                soften(head, from, end, stride, workspace);
-            }
-            for (int at = from / BLOCK * BLOCK; at < end; at += BLOCK) {
-                int block = span.block((first + at) / BLOCK);
-                long values = cache.values(layer, block, kvHead);
-                int fromToken = Math.max(from - at, 0);
-                int toToken = Math.min(end - at, BLOCK);
-                for (int head = 0; head < group; head += 4) {
-                    addValues(head, group, at, fromToken, toToken, stride, cache.slab(block), values, workspace);
-                }
-            }
-        }
-        int to = out.offset(row) + kvHead * group * size;
-        for (int head = 0; head < group; head++) {
-            for (int d = 0; d < size; d++) {
-                out.data()[to + head * size + d] = workspace.values[head * stride + d] / workspace.sums[head];
-            }
-        }
-    }
-
-    /** Scores of a block's tokens for up to four heads of the group, at {@code at} of each one's {@code SPAN}. */
-    private static void scores(
-            float[] query,
-            int firstQuery,
-            int size,
-            float scale,
-            int head,
-            int group,
-            MemorySegment slab,
-            long keys,
-            int at,
-            Workspace workspace) {
-        float[] scores = workspace.scores;
-        int last = group - 1;
-        int h1 = Math.min(head + 1, last);
-        int h2 = Math.min(head + 2, last);
-        int h3 = Math.min(head + 3, last);
-        for (int part = 0; part < BLOCK; part += STEP) {
-            FloatVector s0 = FloatVector.zero(FLOATS);
-            FloatVector s1 = FloatVector.zero(FLOATS);
-            FloatVector s2 = FloatVector.zero(FLOATS);
-            FloatVector s3 = FloatVector.zero(FLOATS);
-            for (int d = 0; d < size; d++) {
-                FloatVector key = FloatVector.fromMemorySegment(
-                        FLOATS, slab, keys + ((long) d * BLOCK + part) * Float.BYTES, ORDER);
-                s0 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + head * size + d]), s0);
-                s1 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + h1 * size + d]), s1);
-                s2 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + h2 * size + d]), s2);
-                s3 = key.fma(FloatVector.broadcast(FLOATS, query[firstQuery + h3 * size + d]), s3);
-            }
-            s0.mul(scale).intoArray(scores, head * SPAN + at + part);
-            s1.mul(scale).intoArray(scores, h1 * SPAN + at + part);
-            s2.mul(scale).intoArray(scores, h2 * SPAN + at + part);
-            s3.mul(scale).intoArray(scores, h3 * SPAN + at + part);
-        }
-    }
-
-    /**
-     * Turns one head's scores into exponentials relative to the largest score so far, those outside of {@code [from, to)} into
-     * zeros, and scales what was summed before to that maximum.
-     */
-    private static void soften(int head, int from, int to, int stride, Workspace workspace) {
-        float[] scores = workspace.scores;
-        int at = head * SPAN;
-        int last = at + Math.ceilDiv(to, LANES) * LANES;
-        Arrays.fill(scores, at, at + from, Float.NEGATIVE_INFINITY);
-        Arrays.fill(scores, at + to, last, Float.NEGATIVE_INFINITY);
-        float before = workspace.maxima[head];
-        float maximum = Math.max(before, VectorMath.maximum(scores, at, last));
-        VectorMath.exp(scores, at, last, maximum);
-        Arrays.fill(scores, at, at + from, 0);
-        Arrays.fill(scores, at + to, last, 0);
-        float sum = VectorMath.sum(scores, at, last, workspace.lanes);
-        if (maximum != before) {
-            float rescale = VectorMath.exp(before - maximum);
-            workspace.sums[head] = Math.fma(workspace.sums[head], rescale, sum);
-            for (int d = head * stride; d < (head + 1) * stride; d += STEP) {
-                FloatVector.fromArray(FLOATS, workspace.values, d).mul(rescale).intoArray(workspace.values, d);
-            }
-        } else {
-            workspace.sums[head] += sum;
-        }
-        workspace.maxima[head] = maximum;
-    }
-
-    /** Adds the values of a block's tokens {@code [from, to)}, weighted, for up to four heads of the group. */
-    private static void addValues(
-            int head,
-            int group,
-            int at,
-            int from,
-            int to,
-            int stride,
-            MemorySegment slab,
-            long values,
-            Workspace workspace) {
-        float[] weights = workspace.scores;
-        float[] sums = workspace.values;
-        int last = group - 1;
-        int h1 = Math.min(head + 1, last);
-        int h2 = Math.min(head + 2, last);
-        int h3 = Math.min(head + 3, last);
-        for (int d = 0; d < stride; d += STEP) {
-            FloatVector s0 = FloatVector.fromArray(FLOATS, sums, head * stride + d);
-            FloatVector s1 = FloatVector.fromArray(FLOATS, sums, h1 * stride + d);
-            FloatVector s2 = FloatVector.fromArray(FLOATS, sums, h2 * stride + d);
-            FloatVector s3 = FloatVector.fromArray(FLOATS, sums, h3 * stride + d);
-            for (int token = from; token < to; token++) {
-                FloatVector value = FloatVector.fromMemorySegment(
-                        FLOATS, slab, values + ((long) token * stride + d) * Float.BYTES, ORDER);
-                s0 = value.fma(FloatVector.broadcast(FLOATS, weights[head * SPAN + at + token]), s0);
-                s1 = value.fma(FloatVector.broadcast(FLOATS, weights[h1 * SPAN + at + token]), s1);
-                s2 = value.fma(FloatVector.broadcast(FLOATS, weights[h2 * SPAN + at + token]), s2);
-                s3 = value.fma(FloatVector.broadcast(FLOATS, weights[h3 * SPAN + at + token]), s3);
-            }
-            s0.intoArray(sums, head * stride + d);
-            s1.intoArray(sums, h1 * stride + d);
-            s2.intoArray(sums, h2 * stride + d);
-            s3.intoArray(sums, h3 * stride + d);
-        }
+        Attention.attend(ATTENTION, out, query, fromRow, toRow, cache, layer, kvHead, spans, workspace);
     }
 
     @Override

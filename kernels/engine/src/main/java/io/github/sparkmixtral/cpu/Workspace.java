@@ -16,6 +16,9 @@ public final class Workspace {
     /** Positions whose scores are held at a time. */
     static final int SPAN = 4 * KeyValueCache.BLOCK;
 
+    /** Most rows that go through attention together. */
+    static final int ATTENDING = 16;
+
     /** {@code [COLUMNS, PackedMatrix.WIDTH]} decoded weights; off the heap, for there it can be made to begin at a cache line. */
     final MemorySegment panel = Arena.ofAuto().allocate((long) COLUMNS * PackedMatrix.WIDTH * Float.BYTES, 64);
 
@@ -34,28 +37,39 @@ public final class Workspace {
     /** Partial sums of one vector. */
     final float[] lanes = new float[Matrix.LANES];
 
-    /** {@code [heads per kv head, SPAN]} scores of some blocks of keys, then their exponentials. */
+    /** {@code [heads per kv head, SPAN]} one row's scores of some blocks of keys, then their exponentials. */
     final float[] scores;
 
-    /** {@code [heads per kv head, padded head dimension]} weighted values so far. */
+    /** {@code [ATTENDING, heads per kv head, padded head dimension]} weighted values so far. */
     final float[] values;
 
-    /** {@code [heads per kv head]} largest score so far. */
+    /** {@code [ATTENDING, heads per kv head]} largest score so far. */
     final float[] maxima;
 
-    /** {@code [heads per kv head]} sum of exponentials so far. */
+    /** {@code [ATTENDING, heads per kv head]} sum of exponentials so far. */
     final float[] sums;
 
+    /** {@link #scores} and {@link #values}, for calls of machine code. */
+    final MemorySegment scoresSegment;
+
+    final MemorySegment valuesSegment;
+
+    /** What such a call has to know of each block of a span: up to two numbers. */
+    final MemorySegment blocks = Arena.ofAuto().allocate(2L * SPAN / KeyValueCache.BLOCK * Long.BYTES, 64);
+
     private Bfloat16Products bfloat16Products;
+    private NativeProducts nativeProducts;
 
     /** @param rows of activations, at most, that go through a product together */
     public Workspace(ModelConfig config, int rows) {
         int group = config.heads() / config.kvHeads();
         products = new float[(rows + QuantizedTiles.SPARE_ROWS) * PackedMatrix.WIDTH];
         scores = new float[group * SPAN];
-        values = new float[group * Matrix.padded(config.headDimension())];
-        maxima = new float[group];
-        sums = new float[group];
+        values = new float[ATTENDING * group * Matrix.padded(config.headDimension())];
+        scoresSegment = MemorySegment.ofArray(scores);
+        valuesSegment = MemorySegment.ofArray(values);
+        maxima = new float[ATTENDING * group];
+        sums = new float[ATTENDING * group];
     }
 
     /** What products in bfloat16 need, made at the first of them. */
@@ -64,5 +78,13 @@ public final class Workspace {
             bfloat16Products = new Bfloat16Products();
         }
         return bfloat16Products;
+    }
+
+    /** What products by kernels in machine code need, made at the first of them. */
+    NativeProducts nativeProducts() {
+        if (nativeProducts == null) {
+            nativeProducts = new NativeProducts();
+        }
+        return nativeProducts;
     }
 }

@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -10,12 +12,18 @@ import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.testkit.Batches;
 import io.github.sparkmixtral.testkit.RandomModel;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class CpuBackendProviderTest {
 
@@ -47,6 +55,103 @@ class CpuBackendProviderTest {
                 .contains("scalar kernels")
                 .contains("131 logits")
                 .containsOnlyOnce("--add-modules jdk.incubator.vector");
+    }
+
+    /** The kernels that a JVM takes, by the log line of its backend. */
+    @ParameterizedTest
+    @CsvSource({
+        "scalar, CPU backend: scalar kernels",
+        "vector, CPU backend: vector",
+        "native-code, CPU backend: native code and vector",
+        "fast, -Dspark-mixtral.kernels=fast is none of native-code; scalar; vector"
+    })
+    @Timeout(120)
+    void aPropertyNamesTheKernels(String name, String expected) throws Exception {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "-Dspark-mixtral.kernels=" + name,
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutVectors.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(output).contains(expected.replace(';', ','));
+    }
+
+    @Test
+    @Timeout(120)
+    void withoutNativeAccessItRunsOnTheVectorApi() throws Exception {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "--illegal-native-access=deny",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutVectors.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output)
+                .contains("it needs the JVM option --enable-native-access=ALL-UNNAMED")
+                .contains("CPU backend: vector")
+                .contains("131 logits");
+    }
+
+    /** A hardened system lets no memory become executable: then the Vector API does the same. */
+    @Test
+    @Timeout(120)
+    void withoutExecutableMemoryItRunsOnTheVectorApi() throws Exception {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+        Process process = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        WithoutExecutableMemory.class.getName()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assumeThat(output).doesNotContain(WithoutExecutableMemory.UNKNOWN);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output)
+                .contains("not in native code: this process may not have memory for code")
+                .contains("CPU backend: vector")
+                .contains("131 logits");
+    }
+
+    /** Denies this process memory that becomes executable (prctl(2), PR_SET_MDWE, since Linux 6.3), then opens the backend. */
+    static final class WithoutExecutableMemory {
+
+        static final String UNKNOWN = "this kernel cannot deny it";
+
+        private static final int PR_SET_MDWE = 65;
+        private static final long PR_MDWE_REFUSE_EXEC_GAIN = 1;
+
+        private WithoutExecutableMemory() {}
+
+        public static void main(String[] arguments) throws Throwable {
+            Linker linker = Linker.nativeLinker();
+            MethodHandle prctl = linker.downcallHandle(
+                    linker.defaultLookup().findOrThrow("prctl"),
+                    FunctionDescriptor.of(
+                            ValueLayout.JAVA_INT,
+                            ValueLayout.JAVA_INT,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG));
+            if ((int) prctl.invokeExact(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0L, 0L, 0L) == 0) {
+                WithoutVectors.main(arguments);
+            } else {
+                System.out.println(UNKNOWN);
+            }
+        }
     }
 
     /** Opens the backend twice, as a job on a badly started JVM would. */

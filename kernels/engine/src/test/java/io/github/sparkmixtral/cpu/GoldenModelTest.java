@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.model.Model;
@@ -50,8 +51,11 @@ class GoldenModelTest {
     }
 
     private static Stream<Arguments> withEachKernels(String model) {
-        return Stream.of(new ScalarKernels(), new VectorKernels(Packing.FLOATS))
-                .map(kernels -> Arguments.of(model, kernels));
+        Stream<Kernels> kernels = Stream.of(new ScalarKernels(), new VectorKernels(Packing.FLOATS));
+        if (NativeCode.unavailable().isEmpty()) {
+            kernels = Stream.concat(kernels, Stream.of(new NativeKernels(Packing.FLOATS)));
+        }
+        return kernels.map(its -> Arguments.of(model, its));
     }
 
     @ParameterizedTest

@@ -241,8 +241,7 @@ abstract class KernelsContractTest {
             Matrix query = matrix(3, CONFIG.heads() * size);
             Matrix out = Matrix.zeros(3, CONFIG.heads() * size);
             for (int kvHead = 0; kvHead < CONFIG.kvHeads(); kvHead++) {
-                kernels.attend(
-                        out, query, 1, cache, 1, kvHead, new Span(blocks, 2, from, to), new Workspace(CONFIG, 1));
+                attend(out, query, 1, cache, kvHead, new Span(blocks, 2, from, to));
             }
             for (int head = 0; head < CONFIG.heads(); head++) {
                 double[] expected = attention(query, head, keys, values, head / group, from, to);
@@ -270,7 +269,7 @@ abstract class KernelsContractTest {
             Matrix before = Matrix.zeros(1, query.columns());
             Matrix after = Matrix.zeros(1, query.columns());
             Span span = new Span(blocks, 0, 5, 100);
-            kernels.attend(before, query, 0, cache, 1, 0, span, new Workspace(CONFIG, 1));
+            attend(before, query, 0, cache, 0, span);
             for (int position = 0; position < POSITIONS; position++) {
                 if (position < span.from() || position >= span.to()) {
                     Arrays.fill(keys.data(), keys.offset(position), keys.offset(position) + width, Float.NaN);
@@ -278,7 +277,7 @@ abstract class KernelsContractTest {
                 }
             }
             fill(cache, blocks, keys, values);
-            kernels.attend(after, query, 0, cache, 1, 0, span, new Workspace(CONFIG, 1));
+            attend(after, query, 0, cache, 0, span);
             assertThat(after.data()).isEqualTo(before.data());
             assertThat(before.data()[0]).isNotZero().isFinite();
         }
@@ -298,7 +297,7 @@ abstract class KernelsContractTest {
             Arrays.fill(keys.data(), keys.offset(80), keys.offset(80) + width, 30);
             fill(cache, blocks, keys, values);
             Matrix out = Matrix.zeros(1, query.columns());
-            kernels.attend(out, query, 0, cache, 1, 0, new Span(blocks, 0, 0, 144), new Workspace(CONFIG, 1));
+            attend(out, query, 0, cache, 0, new Span(blocks, 0, 0, 144));
             assertThat(at(out, 0, 0)).isEqualTo(at(values, 80, 0));
         }
     }
@@ -339,12 +338,52 @@ abstract class KernelsContractTest {
     }
 
     private void gemm(Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
+        gemm(kernels, out, in, inRows, fromRow, toRow, weights);
+    }
+
+    static void gemm(Kernels kernels, Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
         try (Arena arena = Arena.ofConfined()) {
             PackedMatrix packed = PackedMatrix.of(weights, kernels.packing(), arena);
             Rows rows = new Rows(in, inRows, fromRow, toRow);
             Workspace workspace = new Workspace(CONFIG, rows.count());
-            for (int panel = 0; panel < packed.panelCount(); panel++) {
-                kernels.gemm(out, rows, packed, panel, workspace);
+            // By one panel, two, and so on: however they are split, results are the same.
+            for (int from = 0, panels = 1; from < packed.panelCount(); from += panels, panels++) {
+                kernels.gemm(out, rows, packed, from, Math.min(from + panels, packed.panelCount()), workspace);
+            }
+        }
+    }
+
+    /** Attention of one row in layer 1. */
+    private void attend(Matrix out, Matrix query, int row, KeyValueCache cache, int kvHead, Span span) {
+        Span[] spans = new Span[row + 1];
+        spans[row] = span;
+        kernels.attend(out, query, row, row + 1, cache, 1, kvHead, spans, new Workspace(CONFIG, 1));
+    }
+
+    /** Spans of every kind beside each other: short ones, long ones, and those of a sliding window. */
+    @Test
+    void attentionOfOneRowIsTheSameInAnyCompany() {
+        try (KeyValueCache cache = new KeyValueCache(CONFIG, 9)) {
+            int[] blocks = {2, 1, 3, 0, 8, 7, 6, 5, 4};
+            IntStream.of(blocks).forEach(cache::reserve);
+            Matrix keys = matrix(POSITIONS, CONFIG.kvHeads() * CONFIG.headDimension());
+            fill(cache, blocks, keys, matrix(POSITIONS, keys.columns()));
+            int rows = Workspace.ATTENDING;
+            Matrix query = matrix(rows, CONFIG.heads() * CONFIG.headDimension());
+            Span[] spans = new Span[rows];
+            for (int row = 0; row < rows; row++) {
+                int to = 1 + random.nextInt(POSITIONS);
+                spans[row] = new Span(blocks, 0, row % 2 == 0 ? 0 : random.nextInt(to), to);
+            }
+            for (int from = 0; from < rows; from += 3) {
+                Matrix together = Matrix.zeros(rows, query.columns());
+                kernels.attend(together, query, from, rows, cache, 1, 1, spans, new Workspace(CONFIG, 1));
+                for (int row = from; row < rows; row++) {
+                    Matrix alone = Matrix.zeros(rows, query.columns());
+                    attend(alone, query, row, cache, 1, spans[row]);
+                    assertThat(row(together, row)).isEqualTo(row(alone, row));
+                    assertThat(row(alone, row)).isNotEqualTo(new float[query.columns()]);
+                }
             }
         }
     }
@@ -380,7 +419,7 @@ abstract class KernelsContractTest {
         }
     }
 
-    private Matrix matrix(int rows, int columns) {
+    Matrix matrix(int rows, int columns) {
         Matrix matrix = Matrix.zeros(rows, columns);
         for (int row = 0; row < rows; row++) {
             System.arraycopy(floats(columns), 0, matrix.data(), matrix.offset(row), columns);
@@ -397,7 +436,7 @@ abstract class KernelsContractTest {
     }
 
     /** Random bytes are valid weights of every format, once the exponents of its floats are kept moderate. */
-    private Tensor random(Arena arena, TensorType type, int rows, int columns) {
+    Tensor random(Arena arena, TensorType type, int rows, int columns) {
         MemorySegment data =
                 arena.allocate(type.bytes((long) rows * columns) + 1, 1).asSlice(1);
         for (long at = 0; at < data.byteSize(); at++) {
@@ -456,7 +495,7 @@ abstract class KernelsContractTest {
         return matrix.data()[matrix.offset(row) + column];
     }
 
-    private static float[] row(Matrix matrix, int row) {
+    static float[] row(Matrix matrix, int row) {
         return Arrays.copyOfRange(matrix.data(), matrix.offset(row), matrix.offset(row) + matrix.columns());
     }
 

@@ -50,7 +50,7 @@ class VectorKernelsTest extends KernelsContractTest {
             weights.pack(0);
             Matrix out = Matrix.zeros(1, 1);
             Workspace workspace = new Workspace(RandomModel.config(0, RopeLayout.HALVES), 1);
-            kernels().gemm(out, new Rows(in, new int[1], 0, 1), weights, 0, workspace);
+            kernels().gemm(out, new Rows(in, new int[1], 0, 1), weights, 0, 1, workspace);
             assertThat(out.data()[0]).isEqualTo(expected);
         }
     }
@@ -105,7 +105,7 @@ class VectorKernelsTest extends KernelsContractTest {
                 long before = threads.getCurrentThreadAllocatedBytes();
                 for (int i = 0; i < 10; i++) {
                     for (int j = 0; j < ROWS.length; j++) {
-                        kernels.gemm(out, inputs.get(j), weights, 0, workspace);
+                        kernels.gemm(out, inputs.get(j), weights, 0, 1, workspace);
                     }
                     kernels.swiGlu(in, in, i % 7, 0, 1024);
                 }

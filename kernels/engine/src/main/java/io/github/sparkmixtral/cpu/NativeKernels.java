@@ -1,0 +1,74 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.cpu.jit.NativeCode;
+import io.github.sparkmixtral.cpu.jit.PanelKernel;
+
+/**
+ * Kernels whose products, with weights and of attention, are machine code that this process writes: the compiler of the JVM does not keep that many
+ * vectors in registers. Bits are those of {@link VectorKernels}, which does the rest.
+ */
+final class NativeKernels implements Kernels {
+
+    private static final Attention.Products ATTENTION = new NativeAttention();
+
+    private final VectorKernels vectors;
+
+    /**
+     * @param packing of weights, the router's apart; not {@link Packing#NONE}
+     * @throws IllegalStateException with the reason if there can be no such code here, or no library for products in bfloat16
+     */
+    NativeKernels(Packing packing) {
+        vectors = new VectorKernels(packing);
+        NativeCode.unavailable().ifPresent(reason -> {
+            throw new IllegalStateException(reason);
+        });
+    }
+
+    @Override
+    public String name() {
+        return "native code and " + vectors.name();
+    }
+
+    @Override
+    public Packing packing() {
+        return vectors.packing();
+    }
+
+    @Override
+    public int panelsAtOnce(int rows) {
+        return packing() == Packing.BFLOAT16 ? 1 : PanelKernel.panels(rows);
+    }
+
+    @Override
+    public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
+        if (weights.packing() == Packing.BFLOAT16) {
+            vectors.gemm(out, in, weights, fromPanel, toPanel, workspace);
+        } else {
+            workspace.nativeProducts().multiply(out, in, weights, fromPanel, toPanel);
+        }
+    }
+
+    @Override
+    public void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon) {
+        vectors.rmsNorm(out, outRow, in, inRow, weight, epsilon);
+    }
+
+    @Override
+    public void attend(
+            Matrix out,
+            Matrix query,
+            int fromRow,
+            int toRow,
+            KeyValueCache cache,
+            int layer,
+            int kvHead,
+            Span[] spans,
+            Workspace workspace) {
+        Attention.attend(ATTENTION, out, query, fromRow, toRow, cache, layer, kvHead, spans, workspace);
+    }
+
+    @Override
+    public void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn) {
+        vectors.swiGlu(gate, up, row, fromColumn, toColumn);
+    }
+}

@@ -1,0 +1,123 @@
+package io.github.sparkmixtral.cpu;
+
+import io.github.sparkmixtral.cpu.jit.PanelKernel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** One worker's products of rows with panels of weights, by kernels in machine code. */
+final class NativeProducts {
+
+    /** Most rows for which weights are decoded in registers, for each tile of rows anew. */
+    private static final int FEW_ROWS = 24;
+
+    /** Inputs whose weights are decoded at a time for all rows, so that they stay in the cache of a core. A multiple of every format's block. */
+    private static final int COLUMNS = 256;
+
+    /** Bytes of one row of products. */
+    private static final long WIDTH = PackedMatrix.WIDTH * Float.BYTES;
+
+    /** {@code [COLUMNS, WIDTH]} decoded weights. */
+    private final MemorySegment decoded = allocate(COLUMNS * WIDTH);
+
+    /** Whose elements {@link #inputs} holds. */
+    private Rows rows;
+
+    /** {@code [rows, columns]} floats. */
+    private MemorySegment inputs = MemorySegment.NULL;
+
+    /** {@code [panels at once, rows, WIDTH]} floats. */
+    private MemorySegment products = MemorySegment.NULL;
+
+    private static MemorySegment allocate(long bytes) {
+        return Arena.ofAuto().allocate(bytes, 64);
+    }
+
+    /** See {@link Kernels#gemm}. */
+    void multiply(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel) {
+        NativePanels kernels = NativePanels.of(weights);
+        if (in != rows) {
+            copy(in, kernels.rowBytes());
+        }
+        int atOnce = PanelKernel.panels(in.count());
+        for (int panel = fromPanel; panel < toPanel; panel += atOnce) {
+            int panels = Math.min(atOnce, toPanel - panel);
+            long address = weights.panels().address() + panel * weights.panelBytes();
+            if (in.count() <= FEW_ROWS) {
+                multiply(kernels, address, panels, weights.columns());
+            } else {
+                decodeAndMultiply(kernels, address, weights.columns());
+            }
+            for (int i = 0; i < panels; i++) {
+                write(out, weights, panel + i, i * in.count() * WIDTH);
+            }
+        }
+    }
+
+    private void write(Matrix out, PackedMatrix weights, int panel, long from) {
+        int outputs = weights.outputs(panel);
+        for (int row = 0; row < rows.count(); row++) {
+            int to = out.offset(rows.from() + row) + weights.firstOutput(panel);
+            MemorySegment.copy(products, ValueLayout.JAVA_FLOAT, from + row * WIDTH, out.data(), to, outputs);
+        }
+    }
+
+    private void copy(Rows in, int rowBytes) {
+        long bytes = (long) in.count() * rowBytes;
+        if (inputs.byteSize() < bytes) {
+            inputs = allocate(bytes);
+        }
+        long sums = PanelKernel.panels(in.count()) * in.count() * WIDTH;
+        if (products.byteSize() < sums) {
+            products = allocate(sums);
+        }
+        for (int row = 0; row < in.count(); row++) {
+            Matrix matrix = in.matrix();
+            MemorySegment.copy(
+                    matrix.data(),
+                    in.offset(row),
+                    inputs,
+                    ValueLayout.JAVA_FLOAT,
+                    (long) row * rowBytes,
+                    matrix.columns());
+        }
+        rows = in;
+    }
+
+    /** Several panels at once only go with rows that make one tile. */
+    private void multiply(NativePanels kernels, long panel, int panels, int columns) {
+        int tiles = Math.ceilDiv(rows.count(), kernels.mostRows());
+        for (int tile = 0; tile < tiles; tile++) {
+            int from = first(tile, tiles);
+            int count = first(tile + 1, tiles) - from;
+            long in = inputs.address() + (long) from * kernels.rowBytes();
+            kernels.products(panels, count)
+                    .run(panel, in, products.address() + from * WIDTH, 0, columns / kernels.group());
+        }
+    }
+
+    private void decodeAndMultiply(NativePanels kernels, long panel, int columns) {
+        products.asSlice(0, rows.count() * WIDTH).fill((byte) 0);
+        int tiles = Math.ceilDiv(rows.count(), NativePanels.DECODED_ROWS);
+        for (int column = 0; column < columns; column += COLUMNS) {
+            int count = Math.min(COLUMNS, columns - column);
+            kernels.decoder().run(panel, 0, decoded.address(), column / kernels.group(), count / kernels.group());
+            for (int tile = 0; tile < tiles; tile++) {
+                int from = first(tile, tiles);
+                long in = inputs.address() + (long) from * kernels.rowBytes() + (long) column * Float.BYTES;
+                kernels.sums(first(tile + 1, tiles) - from)
+                        .run(
+                                decoded.address(),
+                                in,
+                                products.address() + from * WIDTH,
+                                0,
+                                count / kernels.decodedGroup());
+            }
+        }
+    }
+
+    /** Where one of so many tiles begins, which differ by one row at most. */
+    private int first(int tile, int tiles) {
+        return (int) ((long) rows.count() * tile / tiles);
+    }
+}

@@ -1,0 +1,72 @@
+package io.github.sparkmixtral.cpu.jit;
+
+/**
+ * How a panel of weights lies in memory: for each input, what belongs to {@value #WIDTH} outputs side by side. See the matrix' own
+ * documentation for what its parts mean; offsets are in bytes from the panel's beginning.
+ *
+ * @param elements what an element is
+ * @param bits of an element
+ * @param columns inputs
+ * @param blockSize inputs that share a number of half precision
+ * @param scaleBlock inputs that share a factor, or {@code blockSize} if there are none
+ * @param affine whether a block has a minimum, too
+ * @param zero what was added to quants so that they are not negative
+ * @param minimumHalves where the minima's numbers of half precision begin
+ * @param factors where the factors of scales begin
+ * @param minimumFactors where the factors of minima begin
+ * @param quants where the elements begin
+ */
+public record PanelLayout(
+        Elements elements,
+        int bits,
+        int columns,
+        int blockSize,
+        int scaleBlock,
+        boolean affine,
+        int zero,
+        int minimumHalves,
+        int factors,
+        int minimumFactors,
+        int quants) {
+
+    /** Outputs of a panel. */
+    public static final int WIDTH = 32;
+
+    /** What the elements of a panel are. */
+    public enum Elements {
+        FLOATS,
+        /** Of half precision. */
+        HALVES,
+        BFLOAT16,
+        /** Integers, those of neighbouring inputs in one int, which is turned to the left until the first lies at the top of a float's fraction. */
+        QUANTS,
+        /** As {@link #QUANTS}, each of them an index of a table. */
+        INDICES
+    }
+
+    /** Elements that need no scales. */
+    public static PanelLayout plain(Elements elements, int columns) {
+        return new PanelLayout(elements, elements == Elements.FLOATS ? 32 : 16, columns, 1, 1, false, 0, 0, 0, 0, 0);
+    }
+
+    boolean isQuantized() {
+        return elements == Elements.QUANTS || elements == Elements.INDICES;
+    }
+
+    boolean factored() {
+        return blockSize > scaleBlock;
+    }
+
+    /** Inputs that one turn of a kernel's outer loop takes: kernels begin and end at multiples of this. */
+    public int group() {
+        if (isQuantized()) {
+            return blockSize;
+        }
+        return columns % 8 == 0 ? 8 : 1;
+    }
+
+    /** Bytes of the elements of some inputs. */
+    int bytes(int inputs) {
+        return inputs * bits / Byte.SIZE * WIDTH;
+    }
+}

@@ -1,0 +1,173 @@
+package io.github.sparkmixtral.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import io.github.sparkmixtral.cpu.jit.NativeCode;
+import io.github.sparkmixtral.cpu.jit.PanelKernel;
+import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class NativeKernelsTest extends KernelsContractTest {
+
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    @BeforeAll
+    static void codeCanBeWritten() {
+        assumeThat(NativeCode.unavailable()).isEmpty();
+    }
+
+    @Override
+    Kernels kernels() {
+        return new NativeKernels(Packing.FLOATS);
+    }
+
+    /** All numbers of rows that make tiles of another height, and one that decodes weights first; inputs for several parts of that. */
+    @ParameterizedTest
+    @EnumSource(TensorType.class)
+    void productsHaveTheBitsOfTheVectorApi(TensorType type) {
+        Kernels vectors = new VectorKernels(Packing.FLOATS);
+        int[] columnCounts = type.isQuantized() ? new int[] {256, 5 * 256} : new int[] {1, 7, 8, 1061, 1280};
+        for (int columns : columnCounts) {
+            try (Arena arena = Arena.ofConfined()) {
+                Tensor weights = random(arena, type, 263, columns);
+                Matrix in = matrix(70, columns);
+                int[] reversed = IntStream.range(0, 70).map(i -> 69 - i).toArray();
+                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 24, 25, 26, 35, 37, 61, 69}) {
+                    Matrix expected = Matrix.zeros(70, 263);
+                    Matrix actual = Matrix.zeros(70, 263);
+                    Arrays.fill(actual.data(), Float.NaN);
+                    gemm(vectors, expected, in, reversed, 1, rows + 1, weights);
+                    gemm(kernels(), actual, in, reversed, 1, rows + 1, weights);
+                    for (int row = 1; row <= rows; row++) {
+                        assertThat(row(actual, row))
+                                .as("%s, %d rows", type, rows)
+                                .isEqualTo(row(expected, row));
+                    }
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64, 4, 1", "64, 32, 8", "128, 6, 1", "128, 48, 8", "16, 8, 4", "14, 5, 1", "80, 7, 1"})
+    void attentionHasTheBitsOfTheVectorApi(int size, int heads, int kvHeads) {
+        ModelConfig config = new ModelConfig(
+                size * heads,
+                64,
+                2,
+                heads,
+                kvHeads,
+                size,
+                1,
+                1,
+                32,
+                512,
+                1e6,
+                1e-5,
+                0,
+                RopeLayout.HALVES,
+                1,
+                List.of(2));
+        int positions = 200;
+        try (KeyValueCache cache = new KeyValueCache(config, 16)) {
+            int[] blocks = {15, 2, 1, 3, 0, 8, 7, 6, 5, 4, 14, 13, 12, 9};
+            IntStream.of(blocks).forEach(cache::reserve);
+            Matrix keys = matrix(positions, kvHeads * size);
+            Matrix values = matrix(positions, kvHeads * size);
+            for (int position = 0; position < positions; position++) {
+                int slot = blocks[1 + position / KeyValueCache.BLOCK] * KeyValueCache.BLOCK
+                        + position % KeyValueCache.BLOCK;
+                cache.store(1, slot, keys, values, position);
+            }
+            int rows = Workspace.ATTENDING;
+            Matrix query = matrix(rows, heads * size);
+            Span[] spans = new Span[rows];
+            Random random = new Random(size);
+            for (int row = 0; row < rows; row++) {
+                int to = 1 + random.nextInt(positions);
+                spans[row] = new Span(blocks, 1, row % 3 == 0 ? random.nextInt(to) : 0, to);
+            }
+            for (int kvHead = 0; kvHead < kvHeads; kvHead++) {
+                Matrix expected = Matrix.zeros(rows, query.columns());
+                Matrix actual = Matrix.zeros(rows, query.columns());
+                Kernels vectors = new VectorKernels(Packing.FLOATS);
+                vectors.attend(expected, query, 0, rows, cache, 1, kvHead, spans, new Workspace(config, 1));
+                kernels().attend(actual, query, 0, rows, cache, 1, kvHead, spans, new Workspace(config, 1));
+                assertThat(actual.data()).isEqualTo(expected.data());
+            }
+        }
+    }
+
+    /** Operands between pages that may not be touched: a kernel that leaves them ends the JVM. */
+    @ParameterizedTest
+    @EnumSource(TensorType.class)
+    void kernelsStayWithinTheirOperands(TensorType type) {
+        int columns = type.isQuantized() ? 512 : 41;
+        int most = PackedMatrix.WIDTH;
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor tensor = random(arena, type, 2 * most, columns);
+            long bytes = PackedMatrix.bytes(tensor, Packing.FLOATS);
+            Matrix in = matrix(PanelKernel.PLAIN_ROWS, columns);
+            Matrix expected = Matrix.zeros(PanelKernel.PLAIN_ROWS, 2 * most);
+            int[] all = IntStream.range(0, PanelKernel.PLAIN_ROWS).toArray();
+            gemm(new VectorKernels(Packing.FLOATS), expected, in, all, 0, all.length, tensor);
+            for (boolean atEnd : new boolean[] {false, true}) {
+                MemorySegment panels = GuardedMemory.allocate(bytes, atEnd, arena);
+                PackedMatrix weights = new PackedMatrix(tensor, Packing.FLOATS, panels);
+                weights.pack(0);
+                weights.pack(1);
+                long last = panels.address() + weights.panelBytes();
+                NativePanels kernels = NativePanels.of(weights);
+                int groups = columns / kernels.group();
+                MemorySegment decoded = GuardedMemory.allocate(weights.columns() * 128L, atEnd, arena);
+                kernels.decoder().run(last, 0, decoded.address(), 0, groups);
+                for (int rows = 1; rows <= PanelKernel.PLAIN_ROWS; rows++) {
+                    MemorySegment inputs =
+                            GuardedMemory.allocate((rows - 1L) * kernels.rowBytes() + columns * 4L, atEnd, arena);
+                    for (int row = 0; row < rows; row++) {
+                        MemorySegment.copy(
+                                in.data(), in.offset(row), inputs, FLOAT, (long) row * kernels.rowBytes(), columns);
+                    }
+                    MemorySegment out = GuardedMemory.allocate(rows * 128L, atEnd, arena);
+                    if (rows <= kernels.mostRows()) {
+                        kernels.products(1, rows).run(last, inputs.address(), out.address(), 0, groups);
+                        assertThat(out.toArray(FLOAT)).isEqualTo(second(expected, rows));
+                    }
+                    out.fill((byte) 0);
+                    kernels.sums(rows)
+                            .run(
+                                    decoded.address(),
+                                    inputs.address(),
+                                    out.address(),
+                                    0,
+                                    columns / kernels.decodedGroup());
+                    assertThat(out.toArray(FLOAT)).isEqualTo(second(expected, rows));
+                }
+            }
+        }
+    }
+
+    /** What the first rows have of the second panel's outputs. */
+    private static float[] second(Matrix products, int rows) {
+        float[] second = new float[rows * PackedMatrix.WIDTH];
+        for (int row = 0; row < rows; row++) {
+            int from = products.offset(row) + PackedMatrix.WIDTH;
+            System.arraycopy(products.data(), from, second, row * PackedMatrix.WIDTH, PackedMatrix.WIDTH);
+        }
+        return second;
+    }
+}
