@@ -32,6 +32,10 @@ import org.junit.jupiter.api.io.TempDir;
 class Soak {
     private static final int ROWS = 3000;
     private static final int KILLS = 15;
+
+    /** Fewer than by default: a job that is killed every 40 seconds would hardly ever end a chunk that takes 20. */
+    private static final int CHUNK_ROWS = 64;
+
     private static final int SCALED_ROWS = 512;
     private static final Pattern BEGINS = Pattern.compile("The chunk \\S+ begins");
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -172,16 +176,18 @@ class Soak {
     }
 
     private Process submit(StandaloneCluster cluster, S3Server s3, String name) throws IOException {
+        List<String> arguments = new ArrayList<>(arguments(
+                S3Server.uri("models/model.gguf"),
+                S3Server.uri("in/prompts.jsonl"),
+                S3Server.uri("out/" + name),
+                directory.resolve("cache"),
+                Integer.getInteger("soak.max-tokens", 96)));
+        arguments.addAll(List.of("--chunk-rows", Integer.toString(CHUNK_ROWS)));
         return cluster.submit(
                 directory.resolve(name + ".log"),
                 Map.of("AWS_ACCESS_KEY_ID", "test", "AWS_SECRET_ACCESS_KEY", "test"),
                 S3Server.properties(s3.endpoint()),
-                arguments(
-                        S3Server.uri("models/model.gguf"),
-                        S3Server.uri("in/prompts.jsonl"),
-                        S3Server.uri("out/" + name),
-                        directory.resolve("cache"),
-                        Integer.getInteger("soak.max-tokens", 96)));
+                arguments);
     }
 
     private String log(String name) throws IOException {
