@@ -49,7 +49,7 @@ public interface Kernels {
      * Root mean square normalization (Zhang and Sennrich 2019) of one row:
      * {@code out = in / sqrt(mean(in^2) + epsilon) * weight}.
      *
-     * @param weight {@code [in.stride()]}, zero past the columns
+     * @param weight one per column, and zeros up to a multiple of {@link Matrix#LANES}
      */
     void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon);
 

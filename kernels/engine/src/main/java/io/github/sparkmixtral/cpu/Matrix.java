@@ -11,8 +11,16 @@ public record Matrix(float[] data, int columns, int stride) {
 
     /** Zeros {@code [rows, columns]}. */
     public static Matrix zeros(int rows, int columns) {
-        int stride = padded(columns);
+        int stride = stride(columns);
         return new Matrix(new float[Math.multiplyExact(rows, stride)], columns, stride);
+    }
+
+    /**
+     * Floats from one row of {@link #zeros} to the next: some more than the columns take, so that the same column of many rows does not
+     * fall into the same set of a cache, as it would with columns that are a power of two.
+     */
+    static int stride(int columns) {
+        return padded(columns) + LANES;
     }
 
     static int padded(int columns) {

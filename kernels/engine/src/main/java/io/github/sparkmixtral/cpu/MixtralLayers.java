@@ -43,6 +43,7 @@ final class MixtralLayers {
     private final Matrix cosines;
     private final Matrix sines;
     private final Matrix routerLogits;
+    private final Matrix dispatched;
     private final Matrix gate;
     private final Matrix up;
     private final Matrix down;
@@ -87,6 +88,7 @@ final class MixtralLayers {
         cosines = Matrix.zeros(maxTokens, config.headDimension() / 2);
         sines = Matrix.zeros(maxTokens, config.headDimension() / 2);
         routerLogits = Matrix.zeros(maxTokens, config.experts());
+        dispatched = Matrix.zeros(entries, config.hiddenSize());
         gate = Matrix.zeros(entries, config.intermediateSize());
         up = Matrix.zeros(entries, config.intermediateSize());
         down = Matrix.zeros(entries, config.hiddenSize());
@@ -198,16 +200,21 @@ final class MixtralLayers {
         multiply(product(routerLogits, first(normed, rows), w.router()));
         routing.route(routerLogits, rows);
 
+        // Each expert's inputs side by side, once for all workers.
+        int entries = rows * config.expertsPerToken();
+        eachRow(entries, entry -> {
+            int from = normed.offset(routing.tokens()[entry]);
+            System.arraycopy(normed.data(), from, dispatched.data(), dispatched.offset(entry), normed.columns());
+        });
         int[] active = IntStream.range(0, config.experts())
                 .filter(expert -> routing.start(expert) < routing.end(expert))
                 .toArray();
         Rows[] inputs = new Rows[config.experts()];
         Rows[] products = new Rows[config.experts()];
         for (int expert : active) {
-            inputs[expert] = new Rows(normed, routing.tokens(), routing.start(expert), routing.end(expert));
+            inputs[expert] = new Rows(dispatched, everyRow, routing.start(expert), routing.end(expert));
             products[expert] = new Rows(gate, everyRow, routing.start(expert), routing.end(expert));
         }
-        int entries = rows * config.expertsPerToken();
         int atOnce = kernels.panelsAtOnce(Math.ceilDiv(entries, Math.max(1, active.length)));
         int inner = Math.ceilDiv(w.experts().getFirst().gate().panelCount(), atOnce);
         pool.run(active.length * inner, (worker, i) -> {

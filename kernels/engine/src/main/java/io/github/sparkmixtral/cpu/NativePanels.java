@@ -20,9 +20,6 @@ final class NativePanels {
 
     private static final int MOST_PANELS = PanelKernel.panels(1);
 
-    /** Floats between rows, so that the same input of many rows does not fall into the same set of a cache. */
-    private static final int APART = 16;
-
     /** The levels of {@link TensorType#NF4}, divided by the power of two that multipliers have in them. */
     private static final MemorySegment LEVELS = levels();
 
@@ -42,7 +39,7 @@ final class NativePanels {
     private NativePanels(PackedMatrix weights) {
         layout = weights.layout();
         decoded = PanelLayout.plain(Elements.FLOATS, weights.columns());
-        rowBytes = (Matrix.padded(weights.columns()) + APART) * Float.BYTES;
+        rowBytes = Matrix.stride(weights.columns()) * Float.BYTES;
         mostRows = weights.type().isQuantized() ? PanelKernel.QUANTIZED_ROWS : PanelKernel.PLAIN_ROWS;
         panelBytes = Math.toIntExact(weights.panelBytes());
         products = new AtomicReferenceArray<>(MOST_PANELS * (mostRows + 1));

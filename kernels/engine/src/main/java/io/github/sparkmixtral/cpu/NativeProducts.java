@@ -20,11 +20,13 @@ final class NativeProducts {
     /** {@code [COLUMNS, WIDTH]} decoded weights. */
     private final MemorySegment decoded = allocate(COLUMNS * WIDTH);
 
-    /** Whose elements {@link #inputs} holds. */
+    /** What {@link #inputs} were taken from. */
     private Rows rows;
 
-    /** {@code [rows, columns]} floats. */
-    private MemorySegment inputs = MemorySegment.NULL;
+    /** {@code [rows, columns]}, and those of the rows that are multiplied, one behind the other from {@link #firstInput} on. */
+    private MemorySegment inputs;
+
+    private int firstInput;
 
     /** {@code [panels at once, rows, WIDTH]} floats. */
     private MemorySegment products = MemorySegment.NULL;
@@ -37,7 +39,7 @@ final class NativeProducts {
     void multiply(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel) {
         NativePanels kernels = NativePanels.of(weights);
         if (in != rows) {
-            copy(in, kernels.rowBytes());
+            take(in);
         }
         int atOnce = PanelKernel.panels(in.count());
         for (int panel = fromPanel; panel < toPanel; panel += atOnce) {
@@ -54,6 +56,29 @@ final class NativeProducts {
         }
     }
 
+    private void take(Rows in) {
+        long sums = PanelKernel.panels(in.count()) * in.count() * WIDTH;
+        if (products.byteSize() < sums) {
+            products = allocate(sums);
+        }
+        Matrix matrix = in.matrix();
+        firstInput = in.offset(0);
+        if (!in.areNeighbours()) {
+            matrix = Matrix.zeros(in.count(), matrix.columns());
+            for (int row = 0; row < in.count(); row++) {
+                System.arraycopy(
+                        in.matrix().data(), in.offset(row), matrix.data(), matrix.offset(row), matrix.columns());
+            }
+            firstInput = 0;
+        }
+        if (matrix.stride() != Matrix.stride(matrix.columns())) {
+            throw new IllegalArgumentException(
+                    "rows of " + matrix.columns() + " inputs are " + matrix.stride() + " apart");
+        }
+        inputs = MemorySegment.ofArray(matrix.data());
+        rows = in;
+    }
+
     private void write(Matrix out, PackedMatrix weights, int panel, long from) {
         int outputs = weights.outputs(panel);
         for (int row = 0; row < rows.count(); row++) {
@@ -62,37 +87,20 @@ final class NativeProducts {
         }
     }
 
-    private void copy(Rows in, int rowBytes) {
-        long bytes = (long) in.count() * rowBytes;
-        if (inputs.byteSize() < bytes) {
-            inputs = allocate(bytes);
-        }
-        long sums = PanelKernel.panels(in.count()) * in.count() * WIDTH;
-        if (products.byteSize() < sums) {
-            products = allocate(sums);
-        }
-        for (int row = 0; row < in.count(); row++) {
-            Matrix matrix = in.matrix();
-            MemorySegment.copy(
-                    matrix.data(),
-                    in.offset(row),
-                    inputs,
-                    ValueLayout.JAVA_FLOAT,
-                    (long) row * rowBytes,
-                    matrix.columns());
-        }
-        rows = in;
-    }
-
     /** Several panels at once only go with rows that make one tile. */
     private void multiply(NativePanels kernels, long panel, int panels, int columns) {
         int tiles = Math.ceilDiv(rows.count(), kernels.mostRows());
         for (int tile = 0; tile < tiles; tile++) {
             int from = first(tile, tiles);
             int count = first(tile + 1, tiles) - from;
-            long in = inputs.address() + (long) from * kernels.rowBytes();
             kernels.products(panels, count)
-                    .run(panel, in, products.address() + from * WIDTH, 0, columns / kernels.group());
+                    .run(
+                            panel,
+                            inputs,
+                            input(kernels, from, 0),
+                            products.address() + from * WIDTH,
+                            0,
+                            columns / kernels.group());
         }
     }
 
@@ -101,19 +109,31 @@ final class NativeProducts {
         int tiles = Math.ceilDiv(rows.count(), NativePanels.DECODED_ROWS);
         for (int column = 0; column < columns; column += COLUMNS) {
             int count = Math.min(COLUMNS, columns - column);
-            kernels.decoder().run(panel, 0, decoded.address(), column / kernels.group(), count / kernels.group());
+            kernels.decoder()
+                    .run(
+                            panel,
+                            MemorySegment.NULL,
+                            0,
+                            decoded.address(),
+                            column / kernels.group(),
+                            count / kernels.group());
             for (int tile = 0; tile < tiles; tile++) {
                 int from = first(tile, tiles);
-                long in = inputs.address() + (long) from * kernels.rowBytes() + (long) column * Float.BYTES;
                 kernels.sums(first(tile + 1, tiles) - from)
                         .run(
                                 decoded.address(),
-                                in,
+                                inputs,
+                                input(kernels, from, column),
                                 products.address() + from * WIDTH,
                                 0,
                                 count / kernels.decodedGroup());
             }
         }
+    }
+
+    /** Byte in {@link #inputs} of an input of one of the rows. */
+    private long input(NativePanels kernels, int row, int column) {
+        return (long) (firstInput + column) * Float.BYTES + (long) row * kernels.rowBytes();
     }
 
     /** Where one of so many tiles begins, which differ by one row at most. */

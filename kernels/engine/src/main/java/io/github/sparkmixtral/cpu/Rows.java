@@ -12,6 +12,16 @@ public record Rows(Matrix matrix, int[] indices, int from, int to) {
         return to - from;
     }
 
+    /** Whether they lie one behind the other in the matrix. */
+    boolean areNeighbours() {
+        for (int i = from + 1; i < to; i++) {
+            if (indices[i] != indices[i - 1] + 1) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Index in the matrix' {@link Matrix#data} of the first element of one of the rows, {@code i} of {@link #count}. */
     int offset(int i) {
         return matrix.offset(indices[from + i]);

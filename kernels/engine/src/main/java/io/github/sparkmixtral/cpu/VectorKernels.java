@@ -47,10 +47,11 @@ final class VectorKernels implements Kernels {
     public void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon) {
         float[] x = in.data();
         int from = in.offset(inRow);
+        int width = Matrix.padded(in.columns());
         float[] lanes = new float[LANES];
         for (int part = 0; part < LANES; part += STEP) {
             FloatVector squares = FloatVector.zero(FLOATS);
-            for (int c = part; c < in.stride(); c += LANES) {
+            for (int c = part; c < width; c += LANES) {
                 FloatVector v = FloatVector.fromArray(FLOATS, x, from + c);
                 squares = v.fma(v, squares);
             }
@@ -58,7 +59,7 @@ final class VectorKernels implements Kernels {
         }
         float scale = (float) (1 / Math.sqrt(VectorMath.sum(lanes, 0) / (double) in.columns() + epsilon));
         int to = out.offset(outRow);
-        for (int c = 0; c < in.stride(); c += STEP) {
+        for (int c = 0; c < width; c += STEP) {
             FloatVector v = FloatVector.fromArray(FLOATS, x, from + c).mul(scale);
             v.mul(FloatVector.fromArray(FLOATS, weight, c)).intoArray(out.data(), to + c);
         }

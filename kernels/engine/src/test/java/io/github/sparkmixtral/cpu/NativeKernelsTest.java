@@ -134,7 +134,7 @@ class NativeKernelsTest extends KernelsContractTest {
                 NativePanels kernels = NativePanels.of(weights);
                 int groups = columns / kernels.group();
                 MemorySegment decoded = GuardedMemory.allocate(weights.columns() * 128L, atEnd, arena);
-                kernels.decoder().run(last, 0, decoded.address(), 0, groups);
+                kernels.decoder().run(last, MemorySegment.NULL, 0, decoded.address(), 0, groups);
                 for (int rows = 1; rows <= PanelKernel.PLAIN_ROWS; rows++) {
                     MemorySegment inputs =
                             GuardedMemory.allocate((rows - 1L) * kernels.rowBytes() + columns * 4L, atEnd, arena);
@@ -144,17 +144,12 @@ class NativeKernelsTest extends KernelsContractTest {
                     }
                     MemorySegment out = GuardedMemory.allocate(rows * 128L, atEnd, arena);
                     if (rows <= kernels.mostRows()) {
-                        kernels.products(1, rows).run(last, inputs.address(), out.address(), 0, groups);
+                        kernels.products(1, rows).run(last, inputs, 0, out.address(), 0, groups);
                         assertThat(out.toArray(FLOAT)).isEqualTo(second(expected, rows));
                     }
                     out.fill((byte) 0);
                     kernels.sums(rows)
-                            .run(
-                                    decoded.address(),
-                                    inputs.address(),
-                                    out.address(),
-                                    0,
-                                    columns / kernels.decodedGroup());
+                            .run(decoded.address(), inputs, 0, out.address(), 0, columns / kernels.decodedGroup());
                     assertThat(out.toArray(FLOAT)).isEqualTo(second(expected, rows));
                 }
             }

@@ -9,7 +9,7 @@ import io.github.sparkmixtral.cpu.jit.PanelLayout.Elements;
  * <p>Each weight is decoded with the operations of the kernels on the Vector API, in their order, and inputs are summed up in ascending
  * order with fused multiply-adds: so the bits of a result are theirs.
  *
- * <p>A kernel is {@code void(panel, in, out, firstGroup, groups)}, and reads and writes what {@link PanelKernel} says.
+ * <p>A kernel is {@code void(panel, in, input, out, firstGroup, groups)}, and reads and writes what {@link PanelKernel} says.
  */
 final class KernelWriter {
 
@@ -36,7 +36,7 @@ final class KernelWriter {
 
     private static final int LINE = 64;
 
-    // Where arguments arrive, and what the same registers hold later.
+    // What registers hold once arguments have been put in their places.
     private static final Gpr HALVES = Gpr.RDI;
     private static final Gpr IN = Gpr.RSI;
     private static final Gpr OUT = Gpr.RDX;
@@ -128,8 +128,12 @@ final class KernelWriter {
         }
     }
 
-    /** From the panel's address and the first group's number to where that group's parts lie. */
+    /** From the arguments, the panel's address and the first group's number among them, to where that group's parts lie. */
     private void addresses() {
+        assembler.add(IN, Gpr.RDX);
+        assembler.move(OUT, Gpr.RCX);
+        assembler.move(FIRST, Gpr.R8);
+        assembler.move(GROUPS, Gpr.R9);
         assembler.multiply(QUANTS, FIRST, layout.bytes(layout.group()));
         assembler.add(QUANTS, HALVES);
         assembler.add(QUANTS, layout.quants());

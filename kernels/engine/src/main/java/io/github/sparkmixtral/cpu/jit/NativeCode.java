@@ -14,8 +14,8 @@ import java.util.Optional;
 /** Whether this process may write machine code here, and the memory for it, which is never writable and executable at once. */
 public final class NativeCode {
 
-    /** What kernels need of a processor, by the names of {@code /proc/cpuinfo}: there only if the system saves the registers, too. */
-    private static final List<String> FLAGS = List.of("avx512f", "avx512bw");
+    /** What kernels need of a processor, by its name in {@code /proc/cpuinfo}: there only if the system saves the registers, too. */
+    private static final String FLAG = "avx512f";
 
     private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
 
@@ -37,11 +37,8 @@ public final class NativeCode {
             if (!system.equals("Linux amd64")) {
                 return Optional.of("it needs Linux on x86-64, not " + system);
             }
-            List<String> flags = flags();
-            for (String flag : FLAGS) {
-                if (!flags.contains(flag)) {
-                    return Optional.of("it needs a processor with " + flag);
-                }
+            if (!flags().contains(FLAG)) {
+                return Optional.of("it needs a processor with " + FLAG);
             }
             try {
                 executable(NOTHING);

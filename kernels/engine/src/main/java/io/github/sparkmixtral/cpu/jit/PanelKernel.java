@@ -10,23 +10,27 @@ import java.lang.invoke.MethodHandle;
 
 /**
  * A kernel over panels of weights, in machine code. It reads and writes memory by addresses that nobody checks. Any number of threads may
- * run it at once.
+ * run it at once. A call takes some dozens of microseconds at most, so that it may read arrays of the heap, which the garbage collector does
+ * not move meanwhile.
  */
 public final class PanelKernel {
 
     /** Most rows of inputs that a kernel takes with weights that need scales. */
-    public static final int QUANTIZED_ROWS = 8;
+    public static final int QUANTIZED_ROWS = 12;
 
     /** Most rows of inputs that a kernel takes with other weights. */
     public static final int PLAIN_ROWS = 12;
 
     private static final MethodHandle CALL = Linker.nativeLinker()
-            .downcallHandle(FunctionDescriptor.ofVoid(
-                    ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG));
+            .downcallHandle(
+                    FunctionDescriptor.ofVoid(
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.ADDRESS,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG,
+                            ValueLayout.JAVA_LONG),
+                    Linker.Option.critical(true));
 
     private final MemorySegment code;
 
@@ -68,13 +72,14 @@ public final class PanelKernel {
      * Runs the kernel over the inputs {@code [firstGroup * group, (firstGroup + groups) * group)} of its panels.
      *
      * @param panel address of the first panel
-     * @param in address of the first row's first of these inputs, as floats
+     * @param in rows of inputs, on the heap or off it
+     * @param input byte in {@code in} of the first row's first of these inputs, as floats
      * @param out address of floats: {@code [panels, rows, WIDTH]}, or {@code [groups * group, WIDTH]} for decoded weights
      * @param groups at least one
      */
-    public void run(long panel, long in, long out, long firstGroup, long groups) {
+    public void run(long panel, MemorySegment in, long input, long out, long firstGroup, long groups) {
         try {
-            CALL.invokeExact(code, panel, in, out, firstGroup, groups);
+            CALL.invokeExact(code, panel, in, input, out, firstGroup, groups);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
