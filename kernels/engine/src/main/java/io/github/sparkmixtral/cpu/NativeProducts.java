@@ -37,6 +37,9 @@ final class NativeProducts {
 
     /** See {@link Kernels#gemm}. */
     void multiply(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel) {
+        if (in.count() == 0) {
+            return;
+        }
         NativePanels kernels = NativePanels.of(weights);
         if (in != rows) {
             take(in);
