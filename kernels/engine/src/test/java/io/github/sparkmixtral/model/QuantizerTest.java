@@ -160,7 +160,7 @@ class QuantizerTest {
             assertThatThrownBy(() -> quantizer.quantize("m", source, limit, arena, progress::add))
                     .isInstanceOf(ModelException.class)
                     .hasMessage("needs " + needed);
-            assertThat(progress).isEmpty();
+            assertThat(progress).noneMatch(line -> line.startsWith("quantizing"));
         }
     }
 
