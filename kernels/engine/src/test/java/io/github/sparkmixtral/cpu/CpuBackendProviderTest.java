@@ -18,6 +18,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
@@ -39,19 +40,25 @@ class CpuBackendProviderTest {
         assertThat(provider.unavailable()).isEmpty();
     }
 
+    /** What a JVM of its own has printed, and how it has ended. */
+    private record Ended(int code, String output) {}
+
+    private static Ended run(Class<?> main, String... flags) throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(flags));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Ended(process.waitFor(), output);
+    }
+
     @Test
     @Timeout(120)
     void withoutTheVectorModuleItWarnsOnceAndRunsOnScalarKernels() throws Exception {
-        Process process = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        WithoutVectors.class.getName()))
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(output).isZero();
-        assertThat(output)
+        Ended process = run(WithoutVectors.class);
+        assertThat(process.code()).as(process.output()).isZero();
+        assertThat(process.output())
                 .contains("scalar kernels")
                 .contains("131 logits")
                 .containsOnlyOnce("--add-modules jdk.incubator.vector");
@@ -68,35 +75,17 @@ class CpuBackendProviderTest {
     @Timeout(120)
     void aPropertyNamesTheKernels(String name, String expected) throws Exception {
         assumeThat(NativeCode.unavailable()).isEmpty();
-        Process process = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--add-modules=jdk.incubator.vector",
-                        "-Dspark-mixtral.kernels=" + name,
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        WithoutVectors.class.getName()))
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(output).contains(expected.replace(';', ','));
+        Ended process = run(WithoutVectors.class, "--add-modules=jdk.incubator.vector", "-Dspark-mixtral.kernels=" + name);
+        assertThat(process.output()).contains(expected.replace(';', ','));
     }
 
     @Test
     @Timeout(120)
     void withoutNativeAccessItRunsOnTheVectorApi() throws Exception {
         assumeThat(NativeCode.unavailable()).isEmpty();
-        Process process = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--add-modules=jdk.incubator.vector",
-                        "--illegal-native-access=deny",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        WithoutVectors.class.getName()))
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(output).isZero();
-        assertThat(output)
+        Ended process = run(WithoutVectors.class, "--add-modules=jdk.incubator.vector", "--illegal-native-access=deny");
+        assertThat(process.code()).as(process.output()).isZero();
+        assertThat(process.output())
                 .contains("it needs the JVM option --enable-native-access=ALL-UNNAMED")
                 .contains("CPU backend: vector")
                 .contains("131 logits");
@@ -107,19 +96,10 @@ class CpuBackendProviderTest {
     @Timeout(120)
     void withoutExecutableMemoryItRunsOnTheVectorApi() throws Exception {
         assumeThat(NativeCode.unavailable()).isEmpty();
-        Process process = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--add-modules=jdk.incubator.vector",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        WithoutExecutableMemory.class.getName()))
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assumeThat(output).doesNotContain(WithoutExecutableMemory.UNKNOWN);
-        assertThat(process.waitFor()).as(output).isZero();
-        assertThat(output)
+        Ended process = run(WithoutExecutableMemory.class, "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED");
+        assumeThat(process.output()).doesNotContain(WithoutExecutableMemory.UNKNOWN);
+        assertThat(process.code()).as(process.output()).isZero();
+        assertThat(process.output())
                 .contains("not in native code: this process may not have memory for code")
                 .contains("CPU backend: vector")
                 .contains("131 logits");
