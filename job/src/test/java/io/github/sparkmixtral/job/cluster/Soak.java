@@ -38,6 +38,9 @@ class Soak {
 
     private static final int SCALED_ROWS = 512;
     private static final Pattern BEGINS = Pattern.compile("The chunk \\S+ begins");
+    /** Where the manifest says how long a run has taken. */
+    private static final String SECONDS = "/time/seconds";
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** What is killed. */
@@ -294,15 +297,18 @@ class Soak {
         try (StandaloneCluster cluster =
                 new StandaloneCluster(Files.createDirectory(directory.resolve("cluster")), Map.of(), Map.of())) {
             Map<Integer, List<Double>> seconds = new TreeMap<>();
-            for (int round = 0; round < 3; round++) {
+            for (int round = 0; round < Integer.getInteger("soak.rounds", 3); round++) {
                 for (int executors = 1; executors <= 2; executors++) {
                     String name = executors + "-" + round;
                     Path output = directory.resolve(name);
+                    List<String> arguments = new ArrayList<>(arguments(
+                            model, input.toString(), output.toString(), directory.resolve("c"), maxTokens));
+                    arguments.addAll(List.of("--num-threads", "1"));
                     Process driver = cluster.submit(
                             directory.resolve(name + ".log"),
                             Map.of(),
                             List.of("spark.cores.max=" + executors),
-                            arguments(model, input.toString(), output.toString(), directory.resolve("c"), maxTokens));
+                            arguments);
                     Memory memory = new Memory(model);
                     while (driver.isAlive()) {
                         memory.read(cluster.executors());
@@ -312,7 +318,8 @@ class Soak {
                     JsonNode manifest =
                             JSON.readTree(output.resolve("_manifest.json").toFile());
                     assertThat(manifest.at("/executors").size()).isEqualTo(executors);
-                    double run = manifest.path("seconds").asDouble();
+                    assertThat(manifest.at(SECONDS).isNumber()).isTrue();
+                    double run = manifest.at(SECONDS).asDouble();
                     seconds.computeIfAbsent(executors, _ -> new ArrayList<>()).add(run);
                     tell("%d executors: %.1f s; %s", executors, run, memory);
                 }
@@ -356,8 +363,8 @@ class Soak {
                             "--order %s --kv-cache-memory %s: %.1f %% of the prompts' tokens were in the cache, %.1f s",
                             order,
                             memory,
-                            100 * manifest.path("cache_hit_rate").asDouble(),
-                            manifest.path("seconds").asDouble());
+                            100 * manifest.at("/tokens/cache_hit_rate").asDouble(),
+                            manifest.at(SECONDS).asDouble());
                     answers.add(
                             SparkFixture.rows(output).stream().map(Soak::text).toList());
                 }
