@@ -301,8 +301,8 @@ class Soak {
                 for (int executors = 1; executors <= 2; executors++) {
                     String name = executors + "-" + round;
                     Path output = directory.resolve(name);
-                    List<String> arguments = new ArrayList<>(arguments(
-                            model, input.toString(), output.toString(), directory.resolve("c"), maxTokens));
+                    List<String> arguments = new ArrayList<>(
+                            arguments(model, input.toString(), output.toString(), directory.resolve("c"), maxTokens));
                     arguments.addAll(List.of("--num-threads", "1"));
                     Process driver = cluster.submit(
                             directory.resolve(name + ".log"),

@@ -75,7 +75,8 @@ class CpuBackendProviderTest {
     @Timeout(120)
     void aPropertyNamesTheKernels(String name, String expected) throws Exception {
         assumeThat(NativeCode.unavailable()).isEmpty();
-        Ended process = run(WithoutVectors.class, "--add-modules=jdk.incubator.vector", "-Dspark-mixtral.kernels=" + name);
+        Ended process =
+                run(WithoutVectors.class, "--add-modules=jdk.incubator.vector", "-Dspark-mixtral.kernels=" + name);
         assertThat(process.output()).contains(expected.replace(';', ','));
     }
 
@@ -96,7 +97,10 @@ class CpuBackendProviderTest {
     @Timeout(120)
     void withoutExecutableMemoryItRunsOnTheVectorApi() throws Exception {
         assumeThat(NativeCode.unavailable()).isEmpty();
-        Ended process = run(WithoutExecutableMemory.class, "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED");
+        Ended process = run(
+                WithoutExecutableMemory.class,
+                "--add-modules=jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED");
         assumeThat(process.output()).doesNotContain(WithoutExecutableMemory.UNKNOWN);
         assertThat(process.code()).as(process.output()).isZero();
         assertThat(process.output())
