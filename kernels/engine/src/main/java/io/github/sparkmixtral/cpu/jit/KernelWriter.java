@@ -30,7 +30,7 @@ final class KernelWriter {
     private static final int FRACTION = 23;
 
     /**
-     * How far ahead weights are asked for: about what arrives while that much is worked on. The processor's own prefetching ends at each page's end. Measured.
+     * How far ahead weights are asked for: about what arrives while that much is worked on. The processor's own prefetching ends at each page's end.
      */
     private static final int AHEAD = 2048;
 
