@@ -40,13 +40,22 @@ def forms():
         yield f"vfmadd231ps {vector()}, {vector()}, {memory('DWORD')}{{1to16}}"
         yield f"vprord {vector()}, {memory('ZMMWORD')}, {random.randrange(32)}"
         yield f"prefetcht0 {memory('BYTE')}"
+        yield f"vpbroadcastd {vector()}, {memory('DWORD')}"
+        yield f"{{evex}} vmovss {memory('DWORD')}, {vector().replace('z', 'x')}"
+        yield f"vpmovdb {memory('XMMWORD')}, {vector()}"
+        yield f"vpdpbusd {vector()}, {vector()}, {memory('DWORD')}{{1to16}}"
+        yield f"vmulps {vector()}, {vector()}, {memory('DWORD')}{{1to16}}"
     for _ in range(30):
-        for two in ["vcvtdq2ps"]:
+        for two in ["vcvtdq2ps", "vcvtps2dq"]:
             yield f"{two} {vector()}, {vector()}"
-        for three in ["vpxord", "vaddps", "vsubps", "vmulps", "vfmadd231ps", "vfmadd213ps", "vpermps"]:
+        for three in ["vpxord", "vaddps", "vsubps", "vmulps", "vfmadd231ps", "vfmadd213ps", "vpermps",
+                      "vdivps", "vpaddd", "vpsubd", "vpmaxsd", "vpandd"]:
             yield f"{three} {vector()}, {vector()}, {vector()}"
         yield f"vprord {vector()}, {vector()}, {random.randrange(32)}"
         yield f"vpslld {vector()}, {vector()}, {random.randrange(32)}"
+        yield f"vpsrad {vector()}, {vector()}, {random.randrange(32)}"
+        turned = vector()
+        yield f"valignd {vector()}, {turned}, {turned}, {random.randrange(16)}"
         yield f"vpternlogd {vector()}, {vector()}, {vector()}, 0xea"
     for base in BASES:
         short = {"rax": "eax", "rcx": "ecx", "rdx": "edx", "rsi": "esi", "rdi": "edi"}.get(base, base + "d")
@@ -71,7 +80,7 @@ def assemble(instructions):
         source = Path(directory, "forms.s")
         source.write_text(".intel_syntax noprefix\n" + "\n".join(instructions) + "\n")
         listing = subprocess.run(
-            ["as", "-aln", "--listing-lhs-width=4", "-o", Path(directory, "forms.o"), source],
+            ["as", "-mevexlig=512", "-aln", "--listing-lhs-width=4", "-o", Path(directory, "forms.o"), source],
             check=True, capture_output=True, text=True).stdout
     found = []
     for line in listing.splitlines():

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.memory.MemoryLimit;
@@ -25,6 +26,7 @@ public record EngineIdentity(
         String modelCache,
         Quantization quantization,
         String backend,
+        Activations activations,
         int maxNumSeqs,
         int maxNumBatchedTokens,
         long kvCacheMemory,
@@ -49,6 +51,7 @@ public record EngineIdentity(
                 modelCache,
                 quantization,
                 backend,
+                activations,
                 maxNumSeqs,
                 maxNumBatchedTokens,
                 kvCacheMemory,
@@ -64,7 +67,8 @@ public record EngineIdentity(
 
     /** With the device that this executor was given, and the memory that it may take. */
     public BackendOptions backendOptions(int device, MemoryLimit memoryLimit) {
-        return new BackendOptions(maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device, memoryLimit);
+        return new BackendOptions(
+                maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device, activations, memoryLimit);
     }
 
     /** As many requests wait as run, so that the engine never starves between two reads of a task. */

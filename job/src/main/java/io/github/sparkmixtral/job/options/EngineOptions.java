@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.engine.Activations;
 import picocli.CommandLine.Option;
 
 /** The sizes of an engine: options as they are written. */
@@ -10,6 +11,15 @@ public final class EngineOptions {
             defaultValue = "auto",
             description = "auto takes the best that is available; cpu runs anywhere.")
     String backend;
+
+    @Option(
+            names = "--activations",
+            paramLabel = "auto|f32|int16",
+            defaultValue = "auto",
+            description =
+                    "What the cpu backend multiplies quantized weights by: floats, or integers of 16 bits with a scale for"
+                            + " every 32, which is faster; auto takes int16 if the processor has instructions for it (AVX-512 VNNI).")
+    Activations activations;
 
     @Option(
             names = "--max-num-seqs",

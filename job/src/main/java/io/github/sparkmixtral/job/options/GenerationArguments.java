@@ -174,6 +174,7 @@ public final class GenerationArguments {
                 cache.toAbsolutePath().toString(),
                 model.quantization,
                 engine.backend,
+                engine.activations,
                 engine.maxNumSeqs,
                 engine.maxNumBatchedTokens,
                 engine.kvCacheMemory,

@@ -53,6 +53,9 @@ public class KernelBenchmark {
     /** Inputs and results deviate by about 1, and no sum has more than 8192 terms. */
     private static final double TOLERANCE = 1e-4;
 
+    /** As many products, each input off by 1 / 32512 of the largest beside it. */
+    private static final double INTEGER_TOLERANCE = 5e-3;
+
     /** As many products, each off by 2^-8 at most. */
     private static final double BFLOAT16_TOLERANCE = 2e-2;
 
@@ -101,14 +104,32 @@ public class KernelBenchmark {
                     model.weights().layers().getFirst().experts().getFirst().gate();
             weights = PackedMatrix.of(gate, packing, model.arena());
             workspace = new Workspace(CONFIG, rows);
-            in = new Rows(gaussian(rows, HIDDEN), IntStream.range(0, rows).toArray(), 0, rows);
+            in = new Rows(inputs(), IntStream.range(0, rows).toArray(), 0, rows);
             out = Matrix.zeros(rows, INTERMEDIATE);
             Matrix expected = Matrix.zeros(rows, INTERMEDIATE);
             for (int p : new int[] {0, weights.panelCount() - measured.panelsAtOnce(rows)}) {
                 multiply(Kernels.of(Kind.SCALAR), expected, p);
                 multiply(measured, out, p);
             }
-            check("gemm", expected, out, packing == Packing.BFLOAT16 ? BFLOAT16_TOLERANCE : TOLERANCE);
+            check("gemm", expected, out, tolerance(packing));
+        }
+
+        private static double tolerance(Packing packing) {
+            return switch (packing) {
+                case NONE, FLOATS -> TOLERANCE;
+                case INTEGERS -> INTEGER_TOLERANCE;
+                case BFLOAT16 -> BFLOAT16_TOLERANCE;
+            };
+        }
+
+        private Matrix inputs() {
+            Matrix gaussian = gaussian(rows, HIDDEN);
+            Matrix inputs = measured.inputs(rows, HIDDEN);
+            System.arraycopy(gaussian.data(), 0, inputs.data(), 0, gaussian.data().length);
+            for (int row = 0; row < rows; row++) {
+                measured.prepare(inputs, row, 0, HIDDEN);
+            }
+            return inputs;
         }
 
         void multiply(Kernels kernels, Matrix to, int panel) {
@@ -240,7 +261,9 @@ public class KernelBenchmark {
         return switch (kernels) {
             case "scalar" -> Kernels.of(Kind.SCALAR);
             case "vector" -> Kernels.of(Kind.VECTOR);
+            case "vector-int16" -> Kernels.of(Kind.VECTOR_INT16);
             case "native-code" -> Kernels.of(Kind.NATIVE_CODE);
+            case "native-code-int16" -> Kernels.of(Kind.NATIVE_CODE_INT16);
             case "bfloat16" -> Kernels.of(Kind.BFLOAT16);
             default -> throw new IllegalArgumentException("there are no kernels called " + kernels);
         };

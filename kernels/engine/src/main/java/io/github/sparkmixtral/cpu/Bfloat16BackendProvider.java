@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -57,6 +58,7 @@ public final class Bfloat16BackendProvider implements BackendProvider {
 
     @Override
     public Backend open(Model model, BackendOptions options) {
+        options.activations().requireOneOf(name(), Activations.AUTO);
         Kernels kernels;
         try {
             kernels = Kernels.of(Kernels.Kind.BFLOAT16);

@@ -25,6 +25,7 @@ final class CpuBackend implements Backend {
     private static final Logger LOG = LoggerFactory.getLogger(CpuBackend.class);
 
     private final String name;
+    private final String kernels;
     private final ModelConfig config;
     private final BackendOptions options;
     private final KeyValueCache cache;
@@ -43,16 +44,18 @@ final class CpuBackend implements Backend {
             throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
         }
         this.name = name;
+        this.kernels = kernels.name();
         this.config = model.config();
         this.options = options;
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-        long packed = PackedWeights.bytes(model.weights(), kernels.packing());
-        long cacheBytes = options.kvCacheBytes();
-        long allowed =
-                options.memoryLimit().leftBeside(model.weights().bytesOffHeap() + packed + cacheBytes) + cacheBytes;
-        long left = Math.min(allowed, leftBeside(packed, new AvailableMemory().bytes(), kernels.packing()));
         int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
+        long packed = PackedWeights.bytes(model.weights(), kernels.packing());
+        long inputs = kernels.packing() == Packing.INTEGERS ? MixtralLayers.integerBytes(config, chunk) : 0;
+        long cacheBytes = options.kvCacheBytes();
+        long allowed = options.memoryLimit().leftBeside(model.weights().bytesOffHeap() + packed + inputs + cacheBytes)
+                + cacheBytes;
+        long left = Math.min(allowed, leftBeside(packed + inputs, new AvailableMemory().bytes(), kernels.packing()));
         this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
         String what =
@@ -73,7 +76,7 @@ final class CpuBackend implements Backend {
         }
         LOG.info(
                 "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
-                kernels.name(),
+                this.kernels,
                 threads,
                 cache.blocks(),
                 KeyValueCache.BLOCK);
@@ -97,6 +100,11 @@ final class CpuBackend implements Backend {
     @Override
     public String name() {
         return name;
+    }
+
+    /** What its kernels are called. */
+    String kernels() {
+        return kernels;
     }
 
     @Override

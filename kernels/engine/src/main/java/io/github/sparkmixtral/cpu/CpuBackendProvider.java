@@ -2,6 +2,7 @@ package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.cpu.Kernels.Kind;
 import io.github.sparkmixtral.cpu.jit.NativeCode;
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -27,6 +28,8 @@ public final class CpuBackendProvider implements BackendProvider {
     /** System property that names the kernels to take. */
     private static final String PROPERTY = "spark-mixtral.kernels";
 
+    private static final String MODULE = "--add-modules jdk.incubator.vector";
+
     private static final SortedMap<String, Kind> CHOICES =
             new TreeMap<>(Map.of("scalar", Kind.SCALAR, "vector", Kind.VECTOR, "native-code", Kind.NATIVE_CODE));
 
@@ -47,27 +50,26 @@ public final class CpuBackendProvider implements BackendProvider {
 
     @Override
     public Backend open(Model model, BackendOptions options) {
-        return new CpuBackend(name(), model, options, kernels());
-    }
-
-    private static Kernels kernels() {
         String wanted = System.getProperty(PROPERTY);
-        return wanted == null ? fastest() : named(wanted);
+        Kernels kernels = wanted == null ? fastest(options.activations()) : named(wanted, options.activations());
+        return new CpuBackend(name(), model, options, kernels);
     }
 
     /** Those that the user asks for, to compare or because others are in doubt. */
-    private static Kernels named(String name) {
+    private static Kernels named(String name, Activations activations) {
         Kind kind = CHOICES.get(name);
         if (kind == null) {
             throw new ModelException(
                     "-D" + PROPERTY + "=" + name + " is none of " + String.join(", ", CHOICES.keySet()));
         }
-        if (kind != Kind.SCALAR && !hasVectors()) {
-            throw new ModelException(
-                    "-D" + PROPERTY + "=" + name + " needs the JVM option --add-modules jdk.incubator.vector");
+        if (kind == Kind.SCALAR) {
+            return scalar(activations);
+        }
+        if (!hasVectors()) {
+            throw new ModelException("-D" + PROPERTY + "=" + name + " needs the JVM option " + MODULE);
         }
         try {
-            return Kernels.of(kind);
+            return Kernels.of(with(kind, activations));
         } catch (IllegalStateException e) {
             throw new ModelException(
                     "-D" + PROPERTY + "=" + name + " cannot be used here: " + e.getMessage() + "; leave the option out",
@@ -76,20 +78,41 @@ public final class CpuBackendProvider implements BackendProvider {
     }
 
     /** Names {@link VectorKernels} only if its module is there: without it, loading the class would fail. */
-    private static Kernels fastest() {
+    private static Kernels fastest(Activations activations) {
         if (!hasVectors()) {
             if (WARNED.compareAndSet(false, true)) {
                 LOG.warn("The CPU backend runs on scalar kernels, many times slower than on vector kernels: "
-                        + "start the JVM with --add-modules jdk.incubator.vector");
+                        + "start the JVM with " + MODULE);
             }
-            return Kernels.of(Kind.SCALAR);
+            return scalar(activations);
         }
-        Optional<String> reason = NativeCode.unavailable();
+        Optional<String> reason = NativeCode.unavailable(activations == Activations.INT16);
         if (reason.isPresent()) {
             LOG.info("Products with weights run on the Vector API and not in native code: {}", reason.get());
-            return Kernels.of(Kind.VECTOR);
+            return Kernels.of(with(Kind.VECTOR, activations));
         }
-        return Kernels.of(Kind.NATIVE_CODE);
+        return Kernels.of(with(Kind.NATIVE_CODE, activations));
+    }
+
+    private static Kernels scalar(Activations activations) {
+        if (activations == Activations.INT16) {
+            throw new ModelException(
+                    "--activations int16 is not for scalar kernels; leave it out, or start the JVM with " + MODULE
+                            + " and without -D" + PROPERTY);
+        }
+        return Kernels.of(Kind.SCALAR);
+    }
+
+    /** Integers only by themselves if the processor has instructions for them. */
+    private static Kind with(Kind kind, Activations activations) {
+        boolean integers = activations == Activations.INT16
+                || activations == Activations.AUTO
+                        && kind == Kind.NATIVE_CODE
+                        && NativeCode.unavailable(true).isEmpty();
+        if (kind == Kind.NATIVE_CODE) {
+            return integers ? Kind.NATIVE_CODE_INT16 : kind;
+        }
+        return integers ? Kind.VECTOR_INT16 : kind;
     }
 
     private static boolean hasVectors() {

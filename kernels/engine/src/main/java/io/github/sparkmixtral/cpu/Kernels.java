@@ -19,8 +19,12 @@ public interface Kernels {
         SCALAR,
         /** The JDK's Vector API. */
         VECTOR,
+        /** As {@link #VECTOR}, but products with quants take integers of 16 bits, in plain Java. */
+        VECTOR_INT16,
         /** Machine code that this process writes, for all products; the Vector API for the rest. */
         NATIVE_CODE,
+        /** As {@link #NATIVE_CODE}, but products with quants take integers of 16 bits. */
+        NATIVE_CODE_INT16,
         /** A native library, for products with weights that are rounded to bfloat16; for the rest what there is of the others. */
         BFLOAT16
     }
@@ -34,9 +38,11 @@ public interface Kernels {
         return switch (kind) {
             case SCALAR -> new ScalarKernels();
             case VECTOR -> new VectorKernels(Packing.FLOATS);
+            case VECTOR_INT16 -> new VectorKernels(Packing.INTEGERS);
             case NATIVE_CODE -> new NativeKernels(Packing.FLOATS);
+            case NATIVE_CODE_INT16 -> new NativeKernels(Packing.INTEGERS);
             case BFLOAT16 ->
-                NativeCode.unavailable().isEmpty()
+                NativeCode.unavailable(false).isEmpty()
                         ? new NativeKernels(Packing.BFLOAT16)
                         : new VectorKernels(Packing.BFLOAT16);
         };
@@ -56,6 +62,19 @@ public interface Kernels {
     /** How {@link #gemm} wants its weights. */
     Packing packing();
 
+    /** Zeros {@code [rows, columns]} for inputs of {@link #gemm}. */
+    default Matrix inputs(int rows, int columns) {
+        return Matrix.zeros(rows, columns);
+    }
+
+    /**
+     * Gets a part of a row of {@link #inputs} ready for {@link #gemm}, whenever it has been written to.
+     *
+     * @param fromColumn multiple of {@link PackedMatrix#WIDTH}
+     * @param toColumn multiple of that, or the end of the row
+     */
+    default void prepare(Matrix in, int row, int fromColumn, int toColumn) {}
+
     /**
      * How many neighbouring panels {@link #gemm} is best called for at once, for a number of rows: more than one only if that many rows
      * do not keep the processor busy.
@@ -66,7 +85,8 @@ public interface Kernels {
 
     /**
      * {@code out[i, o] = sum over c of in.matrix()[in.indices()[i], c] * weights[o, c]}, for {@code i} in
-     * {@code [in.from(), in.to())} and the outputs {@code o} of the panels {@code [fromPanel, toPanel)}.
+     * {@code [in.from(), in.to())} and the outputs {@code o} of the panels {@code [fromPanel, toPanel)}. The rows have been
+     * {@linkplain #prepare prepared}.
      */
     void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace);
 

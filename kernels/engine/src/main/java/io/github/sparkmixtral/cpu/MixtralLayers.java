@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Weights;
@@ -79,19 +80,27 @@ final class MixtralLayers {
         int entries = maxTokens * config.expertsPerToken();
         everyRow = IntStream.range(0, entries).toArray();
         hidden = Matrix.zeros(maxTokens, config.hiddenSize());
-        normed = Matrix.zeros(maxTokens, config.hiddenSize());
+        normed = kernels.inputs(maxTokens, config.hiddenSize());
         query = Matrix.zeros(maxTokens, config.heads() * config.headDimension());
         key = Matrix.zeros(maxTokens, config.kvHeads() * config.headDimension());
         value = Matrix.zeros(maxTokens, config.kvHeads() * config.headDimension());
-        attended = Matrix.zeros(maxTokens, config.heads() * config.headDimension());
+        attended = kernels.inputs(maxTokens, config.heads() * config.headDimension());
         delta = Matrix.zeros(maxTokens, config.hiddenSize());
         cosines = Matrix.zeros(maxTokens, config.headDimension() / 2);
         sines = Matrix.zeros(maxTokens, config.headDimension() / 2);
         routerLogits = Matrix.zeros(maxTokens, config.experts());
-        dispatched = Matrix.zeros(entries, config.hiddenSize());
-        gate = Matrix.zeros(entries, config.intermediateSize());
+        dispatched = kernels.inputs(entries, config.hiddenSize());
+        gate = kernels.inputs(entries, config.intermediateSize());
         up = Matrix.zeros(entries, config.intermediateSize());
         down = Matrix.zeros(entries, config.hiddenSize());
+    }
+
+    /** Bytes off the heap of all inputs' integers, if kernels take these. */
+    static long integerBytes(ModelConfig config, int maxTokens) {
+        long token = IntegerLayout.rowBytes(config.hiddenSize())
+                + IntegerLayout.rowBytes(config.heads() * config.headDimension());
+        long entry = IntegerLayout.rowBytes(config.hiddenSize()) + IntegerLayout.rowBytes(config.intermediateSize());
+        return maxTokens * (token + config.expertsPerToken() * entry);
     }
 
     private static float[] vector(Tensor tensor) {
@@ -151,7 +160,7 @@ final class MixtralLayers {
             int row = logitRows[i] - from;
             int to = i - firstWanted;
             for (Matrix matrix : List.of(hidden, normed, cosines, sines)) {
-                System.arraycopy(matrix.data(), matrix.offset(row), matrix.data(), matrix.offset(to), matrix.columns());
+                matrix.copyRow(to, matrix, row);
             }
             current[to] = current[row];
         }
@@ -176,6 +185,7 @@ final class MixtralLayers {
                         i % kvHeads,
                         current,
                         workspaces[worker]));
+        eachRow(rows, row -> kernels.prepare(attended, row, 0, attended.columns()));
         multiply(product(delta, first(attended, rows), w.output()));
         eachRow(rows, row -> kernels.accumulate(hidden, row, 1, delta, row));
     }
@@ -202,10 +212,7 @@ final class MixtralLayers {
 
         // Each expert's inputs side by side, once for all workers.
         int entries = rows * config.expertsPerToken();
-        eachRow(entries, entry -> {
-            int from = normed.offset(routing.tokens()[entry]);
-            System.arraycopy(normed.data(), from, dispatched.data(), dispatched.offset(entry), normed.columns());
-        });
+        eachRow(entries, entry -> dispatched.copyRow(entry, normed, routing.tokens()[entry]));
         int[] active = IntStream.range(0, config.experts())
                 .filter(expert -> routing.start(expert) < routing.end(expert))
                 .toArray();
@@ -245,6 +252,7 @@ final class MixtralLayers {
         int last = weights.gate().firstOutput(toPanel - 1) + weights.gate().outputs(toPanel - 1);
         for (int row = in.from(); row < in.to(); row++) {
             kernels.swiGlu(gate, up, row, first, last);
+            kernels.prepare(gate, row, first, last);
         }
     }
 
@@ -256,6 +264,7 @@ final class MixtralLayers {
 
     private void norm(Matrix out, int outRow, int inRow, float[] weight) {
         kernels.rmsNorm(out, outRow, hidden, inRow, weight, config.rmsNormEpsilon());
+        kernels.prepare(out, outRow, 0, out.columns());
     }
 
     private Rows first(Matrix matrix, int rows) {

@@ -1,7 +1,9 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
+import java.lang.foreign.MemorySegment;
 
 /**
  * Kernels whose products, with weights and of attention, are machine code that this process writes: the compiler of the JVM does not keep that many
@@ -11,6 +13,11 @@ final class NativeKernels implements Kernels {
 
     private static final Attention.Products ATTENTION = new NativeAttention();
 
+    /** Written at the first use. */
+    private static final class IntegerRow {
+        static final PanelKernel KERNEL = PanelKernel.integerRow();
+    }
+
     private final VectorKernels vectors;
 
     /**
@@ -19,7 +26,7 @@ final class NativeKernels implements Kernels {
      */
     NativeKernels(Packing packing) {
         vectors = new VectorKernels(packing);
-        NativeCode.unavailable().ifPresent(reason -> {
+        NativeCode.unavailable(packing == Packing.INTEGERS).ifPresent(reason -> {
             throw new IllegalStateException(reason);
         });
     }
@@ -32,6 +39,26 @@ final class NativeKernels implements Kernels {
     @Override
     public Packing packing() {
         return vectors.packing();
+    }
+
+    @Override
+    public Matrix inputs(int rows, int columns) {
+        return vectors.inputs(rows, columns);
+    }
+
+    @Override
+    public void prepare(Matrix in, int row, int fromColumn, int toColumn) {
+        if (in.hasIntegers()) {
+            IntegerRow.KERNEL.run(
+                    0,
+                    MemorySegment.ofArray(in.data()),
+                    (long) (in.offset(row) + fromColumn) * Float.BYTES,
+                    in.integers().address()
+                            + in.integersOffset(row)
+                            + (long) fromColumn / IntegerLayout.BLOCK * IntegerLayout.BYTES,
+                    0,
+                    (toColumn - fromColumn) / IntegerLayout.BLOCK);
+        }
     }
 
     @Override

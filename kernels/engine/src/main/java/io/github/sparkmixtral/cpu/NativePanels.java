@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
 import io.github.sparkmixtral.cpu.jit.PanelLayout;
 import io.github.sparkmixtral.cpu.jit.PanelLayout.Elements;
@@ -12,7 +13,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Supplier;
 
-/** The kernels in machine code for weights of one type with one number of inputs. Each is written when it is first asked for. */
+/**
+ * The kernels in machine code for weights of one type with one number of inputs, as floats or as integers. Each is written when it is first asked
+ * for.
+ */
 final class NativePanels {
 
     /** Most rows that {@link #sums} takes. */
@@ -25,8 +29,9 @@ final class NativePanels {
 
     private static final Map<Shape, NativePanels> ALL = new ConcurrentHashMap<>();
 
-    private record Shape(TensorType type, int columns) {}
+    private record Shape(TensorType type, int columns, boolean integers) {}
 
+    private final boolean integers;
     private final PanelLayout layout;
     private final PanelLayout decoded;
     private final int rowBytes;
@@ -37,16 +42,23 @@ final class NativePanels {
     private final AtomicReferenceArray<PanelKernel> decoder = new AtomicReferenceArray<>(1);
 
     private NativePanels(PackedMatrix weights) {
+        integers = weights.takesIntegers();
         layout = weights.layout();
         decoded = PanelLayout.plain(Elements.FLOATS, weights.columns());
-        rowBytes = Matrix.stride(weights.columns()) * Float.BYTES;
-        mostRows = weights.type().isQuantized() ? PanelKernel.QUANTIZED_ROWS : PanelKernel.PLAIN_ROWS;
+        rowBytes =
+                integers ? IntegerLayout.rowBytes(weights.columns()) : Matrix.stride(weights.columns()) * Float.BYTES;
+        if (integers) {
+            mostRows = PanelKernel.INTEGER_ROWS;
+        } else {
+            mostRows = weights.type().isQuantized() ? PanelKernel.QUANTIZED_ROWS : PanelKernel.PLAIN_ROWS;
+        }
         panelBytes = Math.toIntExact(weights.panelBytes());
         products = new AtomicReferenceArray<>(MOST_PANELS * (mostRows + 1));
     }
 
     static NativePanels of(PackedMatrix weights) {
-        return ALL.computeIfAbsent(new Shape(weights.type(), weights.columns()), _ -> new NativePanels(weights));
+        Shape shape = new Shape(weights.type(), weights.columns(), weights.takesIntegers());
+        return ALL.computeIfAbsent(shape, _ -> new NativePanels(weights));
     }
 
     private static MemorySegment levels() {
@@ -55,6 +67,11 @@ final class NativePanels {
             levels.setAtIndex(ValueLayout.JAVA_FLOAT, i, TensorType.NF4.level(i) / 16);
         }
         return levels;
+    }
+
+    /** Whether rows are integers. */
+    boolean integers() {
+        return integers;
     }
 
     /** Bytes from one row of inputs to the next. */
@@ -82,7 +99,9 @@ final class NativePanels {
         return get(
                 products,
                 (panels - 1) * (mostRows + 1) + rows,
-                () -> PanelKernel.products(layout, panels, rows, panelBytes, rowBytes, LEVELS.address()));
+                () -> integers
+                        ? PanelKernel.integerProducts(layout, panels, rows, panelBytes, rowBytes)
+                        : PanelKernel.products(layout, panels, rows, panelBytes, rowBytes, LEVELS.address()));
     }
 
     /** Adds the products of some rows with weights that {@link #decoder} wrote. */

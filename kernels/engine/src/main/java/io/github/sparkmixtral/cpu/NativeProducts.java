@@ -23,10 +23,13 @@ final class NativeProducts {
     /** What {@link #inputs} were taken from. */
     private Rows rows;
 
-    /** {@code [rows, columns]}, and those of the rows that are multiplied, one behind the other from {@link #firstInput} on. */
+    /** Whether they are integers. */
+    private boolean integers;
+
+    /** What is multiplied, one row behind the other from the byte {@link #firstInput} on. */
     private MemorySegment inputs;
 
-    private int firstInput;
+    private long firstInput;
 
     /** {@code [panels at once, rows, WIDTH]} floats. */
     private MemorySegment products = MemorySegment.NULL;
@@ -41,14 +44,14 @@ final class NativeProducts {
             return;
         }
         NativePanels kernels = NativePanels.of(weights);
-        if (in != rows) {
-            take(in);
+        if (in != rows || kernels.integers() != integers) {
+            take(in, kernels.integers());
         }
         int atOnce = PanelKernel.panels(in.count());
         for (int panel = fromPanel; panel < toPanel; panel += atOnce) {
             int panels = Math.min(atOnce, toPanel - panel);
             long address = weights.panels().address() + panel * weights.panelBytes();
-            if (in.count() <= FEW_ROWS) {
+            if (integers || in.count() <= FEW_ROWS) {
                 multiply(kernels, address, panels, weights.columns());
             } else {
                 decodeAndMultiply(kernels, address, weights.columns());
@@ -59,26 +62,34 @@ final class NativeProducts {
         }
     }
 
-    private void take(Rows in) {
+    private void take(Rows in, boolean integers) {
         long sums = PanelKernel.panels(in.count()) * in.count() * WIDTH;
         if (products.byteSize() < sums) {
             products = allocate(sums);
         }
         Matrix matrix = in.matrix();
-        firstInput = in.offset(0);
+        int first = in.indices()[in.from()];
         if (!in.areNeighbours()) {
-            matrix = Matrix.zeros(in.count(), matrix.columns());
+            matrix = integers
+                    ? Matrix.withIntegers(in.count(), matrix.columns())
+                    : Matrix.zeros(in.count(), matrix.columns());
             for (int row = 0; row < in.count(); row++) {
-                System.arraycopy(
-                        in.matrix().data(), in.offset(row), matrix.data(), matrix.offset(row), matrix.columns());
+                matrix.copyRow(row, in.matrix(), in.indices()[in.from() + row]);
             }
-            firstInput = 0;
+            first = 0;
         }
-        if (matrix.stride() != Matrix.stride(matrix.columns())) {
-            throw new IllegalArgumentException(
-                    "rows of " + matrix.columns() + " inputs are " + matrix.stride() + " apart");
+        if (integers) {
+            inputs = matrix.integers();
+            firstInput = matrix.integersOffset(first);
+        } else {
+            inputs = MemorySegment.ofArray(matrix.data());
+            firstInput = (long) matrix.offset(first) * Float.BYTES;
         }
-        inputs = MemorySegment.ofArray(matrix.data());
+        if (inputs.byteSize() == 0 || matrix.stride() != Matrix.stride(matrix.columns())) {
+            throw new IllegalArgumentException("these are no prepared inputs of products: rows of " + matrix.columns()
+                    + " are " + matrix.stride() + " apart, their integers take " + inputs.byteSize() + " bytes");
+        }
+        this.integers = integers;
         rows = in;
     }
 
@@ -134,9 +145,9 @@ final class NativeProducts {
         }
     }
 
-    /** Byte in {@link #inputs} of an input of one of the rows. */
+    /** Byte in {@link #inputs} of an input of one of the rows; if they are integers, of the first one only. */
     private long input(NativePanels kernels, int row, int column) {
-        return (long) (firstInput + column) * Float.BYTES + (long) row * kernels.rowBytes();
+        return firstInput + (long) column * Float.BYTES + (long) row * kernels.rowBytes();
     }
 
     /** Where one of so many tiles begins, which differ by one row at most. */

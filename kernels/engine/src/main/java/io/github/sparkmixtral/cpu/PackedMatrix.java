@@ -20,8 +20,8 @@ import java.util.Arrays;
  * <p>A panel of a quantized type holds one after another, each {@code [.., WIDTH]}: for each block of the type a number in half
  * precision; the same for the minima of an affine type; where the parts of a block have factors of their own, these as bytes, and
  * those of the minima; and last the quants, as non-negative integers of 4 or 8 bits, those of {@code 32 / bits} neighbouring inputs
- * in an int. The first of them has the int's lowest bits, and then the int is turned to the left until they lie at the top of a
- * float's fraction. Types of fewer bits take 4; those of 5 and 6, and
+ * in an int. Its four bytes belong to four neighbours in a row; if the quants take 4 bits, the bytes' lower halves to the first four
+ * and the upper ones to the others. Then the int is turned to the left until the first quant lies at the top of a float's fraction. Types of fewer bits take 4; those of 5 and 6, and
  * those whose 4 bits are indices of larger integers, take 8.
  *
  * <p>Other types are held as they are, {@code [columns, WIDTH]}.
@@ -45,6 +45,9 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
 
     /** What {@link #bfloat16Columns} is a multiple of. */
     static final int BFLOAT16_COLUMNS = 32;
+
+    /** The middle of a quant's range, if its bits are the upper ones of a byte: zero of a type without minima. */
+    static final int MIDDLE = 128;
 
     /** Half of the last place of a bfloat16, among the bits of a float: what rounding to the nearest one adds. */
     static final int BFLOAT16_HALF = 1 << 15;
@@ -118,6 +121,11 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
 
     TensorType type() {
         return tensor.type();
+    }
+
+    /** Whether products take the {@linkplain Matrix#integers integers} of their inputs. */
+    boolean takesIntegers() {
+        return packing == Packing.INTEGERS && type().isQuantized() && !type().isTable();
     }
 
     /** Whether the parts of a block have factors. */
@@ -207,7 +215,7 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     void pack(int panel) {
         switch (packing) {
             case NONE -> {}
-            case FLOATS -> {
+            case FLOATS, INTEGERS -> {
                 if (type().isQuantized()) {
                     packQuants(panel);
                 } else {
@@ -234,7 +242,7 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
             for (int i = 0, at = output; i < quants.length; i += perWord, at += WIDTH) {
                 int word = 0;
                 for (int j = 0; j < perWord; j++) {
-                    word |= quants[i + j] + zero << bits * j;
+                    word |= quants[i + j] + zero << PanelLayout.turn(j, bits);
                 }
                 words[at] = Integer.rotateLeft(word, FRACTION - bits);
             }

@@ -6,6 +6,8 @@ public enum Packing {
     NONE,
     /** In panels, with all that a product in floats needs. */
     FLOATS,
+    /** In the same panels, whose quants are multiplied by integers; other types as floats. */
+    INTEGERS,
     /** In panels of bfloat16, whatever the tensor's type. */
     BFLOAT16
 }

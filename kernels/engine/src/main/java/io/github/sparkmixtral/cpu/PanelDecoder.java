@@ -3,6 +3,7 @@ package io.github.sparkmixtral.cpu;
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 import static io.github.sparkmixtral.cpu.VectorMath.INTS;
 
+import io.github.sparkmixtral.cpu.jit.PanelLayout;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -107,13 +108,31 @@ final class PanelDecoder {
 
     /** Writes what the quants of these inputs are multiplied by, and what is added then, to the workspace. */
     static void scales(PackedMatrix weights, int panel, int column, int columns, Workspace workspace) {
+        float power = 1 << weights.bits();
+        scales(weights, panel, column, columns, power, -(power + weights.zero()) / power, workspace);
+    }
+
+    /** The same of quants that are the upper bits of a byte, from which {@link PackedMatrix#MIDDLE} was taken. */
+    static void integerScales(PackedMatrix weights, int panel, int column, int columns, Workspace workspace) {
+        float power = 1f / (1 << Byte.SIZE - weights.bits());
+        scales(weights, panel, column, columns, power, PackedMatrix.MIDDLE, workspace);
+    }
+
+    /** @param multiple of the multipliers, which are to be added to the minima */
+    private static void scales(
+            PackedMatrix weights,
+            int panel,
+            int column,
+            int columns,
+            float power,
+            float multiple,
+            Workspace workspace) {
         TensorType type = weights.type();
         int block = column / type.scaleBlock();
         int end = block + columns / type.scaleBlock();
         int group = type.blockSize() / type.scaleBlock();
         long at = panel * weights.panelBytes();
         MemorySegment data = weights.panels();
-        float power = 1 << weights.bits();
         float[] multipliers = workspace.multipliers;
         float[] offsets = workspace.offsets;
         products(data, at, at + weights.factors(), block, end, group, power, multipliers);
@@ -129,9 +148,8 @@ final class PanelDecoder {
                     sign,
                     offsets);
         }
-        float shift = -(power + weights.zero()) / power;
         for (int i = 0; i < (end - block) * WIDTH; i += STEP) {
-            FloatVector offset = FloatVector.fromArray(FLOATS, multipliers, i).mul(shift);
+            FloatVector offset = FloatVector.fromArray(FLOATS, multipliers, i).mul(multiple);
             if (type.isAffine()) {
                 offset = offset.add(FloatVector.fromArray(FLOATS, offsets, i));
             }
@@ -171,7 +189,7 @@ final class PanelDecoder {
             long word = at + (long) (c >> 3) * WIDTH * Integer.BYTES;
             long to = ((long) c * WIDTH + lane) * Float.BYTES;
             int scale = (c >> shift) * WIDTH + lane;
-            int turn = PackedMatrix.FRACTION - 4 + 4 * (c & 7);
+            int turn = PackedMatrix.FRACTION - 4 + PanelLayout.turn(c, 4);
             if (STEP < 8) {
                 for (int i = 0; i < STEP; i++) {
                     int quants = Integer.rotateRight(data.get(INT, word + (long) i * Integer.BYTES), turn);
@@ -201,15 +219,15 @@ final class PanelDecoder {
             FloatVector multiplier = FloatVector.fromArray(FLOATS, workspace.multipliers, scale);
             FloatVector offset = FloatVector.fromArray(FLOATS, workspace.offsets, scale);
             long word = at + (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
-            IntVector quants =
-                    IntVector.fromMemorySegment(INTS, data, word, ORDER).lanewise(VectorOperators.ROR, c * bits);
+            IntVector quants = IntVector.fromMemorySegment(INTS, data, word, ORDER)
+                    .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits));
             for (int i = 0; i < 4; i++) {
                 quants.and(mask)
                         .or(one)
                         .reinterpretAsFloats()
                         .fma(multiplier, offset)
                         .intoMemorySegment(panel, ((long) (c + i) * WIDTH + lane) * Float.BYTES, ORDER);
-                quants = quants.lanewise(VectorOperators.ROR, bits);
+                quants = quants.lanewise(VectorOperators.ROR, Byte.SIZE);
             }
         }
     }

@@ -3,6 +3,7 @@ package io.github.sparkmixtral.cpu;
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 import static io.github.sparkmixtral.cpu.VectorMath.INTS;
 
+import io.github.sparkmixtral.cpu.jit.PanelLayout;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
@@ -142,13 +143,13 @@ final class QuantizedTiles {
             for (int c = first; c < first + block; c++) {
                 long word = (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
                 FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
+                        .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits))
                         .and(mask)
                         .or(one)
                         .reinterpretAsFloats()
                         .fma(multiplierV, offsetV);
                 FloatVector w = IntVector.fromMemorySegment(INTS, data, atW + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
+                        .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits))
                         .and(mask)
                         .or(one)
                         .reinterpretAsFloats()
@@ -234,13 +235,13 @@ final class QuantizedTiles {
             for (int c = first; c < first + block; c++) {
                 long word = (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
                 FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
+                        .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits))
                         .and(mask)
                         .or(one)
                         .reinterpretAsFloats()
                         .fma(multiplierV, offsetV);
                 FloatVector w = IntVector.fromMemorySegment(INTS, data, atW + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
+                        .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits))
                         .and(mask)
                         .or(one)
                         .reinterpretAsFloats()
@@ -300,13 +301,13 @@ final class QuantizedTiles {
             for (int c = first; c < first + block; c++) {
                 long word = (long) (c * bits >> 5) * WIDTH * Integer.BYTES;
                 FloatVector v = IntVector.fromMemorySegment(INTS, data, atV + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
+                        .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits))
                         .and(mask)
                         .or(one)
                         .reinterpretAsFloats()
                         .fma(multiplierV, offsetV);
                 FloatVector w = IntVector.fromMemorySegment(INTS, data, atW + word, ORDER)
-                        .lanewise(VectorOperators.ROR, c * bits)
+                        .lanewise(VectorOperators.ROR, PanelLayout.turn(c, bits))
                         .and(mask)
                         .or(one)
                         .reinterpretAsFloats()
@@ -370,34 +371,34 @@ final class QuantizedTiles {
                             .reinterpretAsFloats();
                     b = w.fma(multiplierW, offsetW).fma(u, b);
                     u = FloatVector.broadcast(FLOATS, x[x0 + c + 1]);
-                    v = quantsV.lanewise(VectorOperators.ROR, bits)
+                    v = quantsV.lanewise(VectorOperators.ROR, Byte.SIZE)
                             .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
                             .reinterpretAsFloats();
                     a = v.fma(multiplierV, offsetV).fma(u, a);
-                    w = quantsW.lanewise(VectorOperators.ROR, bits)
+                    w = quantsW.lanewise(VectorOperators.ROR, Byte.SIZE)
                             .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
                             .reinterpretAsFloats();
                     b = w.fma(multiplierW, offsetW).fma(u, b);
                     u = FloatVector.broadcast(FLOATS, x[x0 + c + 2]);
-                    v = quantsV.lanewise(VectorOperators.ROR, 2 * bits)
+                    v = quantsV.lanewise(VectorOperators.ROR, 2 * Byte.SIZE)
                             .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
                             .reinterpretAsFloats();
                     a = v.fma(multiplierV, offsetV).fma(u, a);
-                    w = quantsW.lanewise(VectorOperators.ROR, 2 * bits)
+                    w = quantsW.lanewise(VectorOperators.ROR, 2 * Byte.SIZE)
                             .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
                             .reinterpretAsFloats();
                     b = w.fma(multiplierW, offsetW).fma(u, b);
                     u = FloatVector.broadcast(FLOATS, x[x0 + c + 3]);
-                    v = quantsV.lanewise(VectorOperators.ROR, 3 * bits)
+                    v = quantsV.lanewise(VectorOperators.ROR, 3 * Byte.SIZE)
                             .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
                             .reinterpretAsFloats();
                     a = v.fma(multiplierV, offsetV).fma(u, a);
-                    w = quantsW.lanewise(VectorOperators.ROR, 3 * bits)
+                    w = quantsW.lanewise(VectorOperators.ROR, 3 * Byte.SIZE)
                             .lanewise(VectorOperators.BITWISE_BLEND, one, rest)
                             .reinterpretAsFloats();
                     b = w.fma(multiplierW, offsetW).fma(u, b);
-                    quantsV = quantsV.lanewise(VectorOperators.ROR, Integer.SIZE / 2);
-                    quantsW = quantsW.lanewise(VectorOperators.ROR, Integer.SIZE / 2);
+                    quantsV = quantsV.lanewise(VectorOperators.ROR, Byte.SIZE / 2);
+                    quantsW = quantsW.lanewise(VectorOperators.ROR, Byte.SIZE / 2);
                 }
             }
         }

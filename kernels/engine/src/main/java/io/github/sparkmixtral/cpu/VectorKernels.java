@@ -2,6 +2,7 @@ package io.github.sparkmixtral.cpu;
 
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 
+import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -40,7 +41,11 @@ final class VectorKernels implements Kernels {
     @Override
     public String name() {
         String name = "vector " + FLOATS.vectorBitSize();
-        return packing == Packing.BFLOAT16 ? name + ", bfloat16 products" : name;
+        return switch (packing) {
+            case INTEGERS -> name + ", int16 activations";
+            case BFLOAT16 -> name + ", bfloat16 products";
+            case NONE, FLOATS -> name;
+        };
     }
 
     @Override
@@ -71,7 +76,24 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public Matrix inputs(int rows, int columns) {
+        boolean integers = packing == Packing.INTEGERS && columns % IntegerLayout.BLOCK == 0;
+        return integers ? Matrix.withIntegers(rows, columns) : Matrix.zeros(rows, columns);
+    }
+
+    @Override
+    public void prepare(Matrix in, int row, int fromColumn, int toColumn) {
+        if (in.hasIntegers()) {
+            IntegerRows.make(in, row, fromColumn, toColumn);
+        }
+    }
+
+    @Override
     public void gemm(Matrix out, Rows in, PackedMatrix weights, int fromPanel, int toPanel, Workspace workspace) {
+        if (weights.takesIntegers()) {
+            IntegerRows.multiply(out, in, weights, fromPanel, toPanel, workspace);
+            return;
+        }
         for (int panel = fromPanel; panel < toPanel; panel++) {
             gemm(out, in, weights, panel, workspace);
         }

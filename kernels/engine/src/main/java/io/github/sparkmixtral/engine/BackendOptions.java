@@ -10,10 +10,17 @@ import io.github.sparkmixtral.memory.MemoryLimit;
  * @param kvCacheBytes memory for keys and values ({@code --kv-cache-memory}); 0 lets the backend choose
  * @param threads worker threads; 0 lets the backend choose
  * @param device index of the GPU to use, as the system's tools count them; {@link #ANY_DEVICE} lets the backend choose
+ * @param activations what products take their inputs as
  * @param memoryLimit on what it takes off the heap
  */
 public record BackendOptions(
-        int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads, int device, MemoryLimit memoryLimit) {
+        int maxSequences,
+        int maxBatchTokens,
+        long kvCacheBytes,
+        int threads,
+        int device,
+        Activations activations,
+        MemoryLimit memoryLimit) {
 
     /** The backend chooses the device. */
     public static final int ANY_DEVICE = -1;
@@ -24,9 +31,9 @@ public record BackendOptions(
     /** Tokens per sequence that a cache is sized for where no size is given; longer sequences share with shorter ones. */
     private static final int TOKENS_PER_SEQUENCE = 4096;
 
-    /** On whichever device the backend chooses. */
+    /** On whichever device and with whichever activations the backend chooses. */
     public BackendOptions(int maxSequences, int maxBatchTokens, long kvCacheBytes, int threads) {
-        this(maxSequences, maxBatchTokens, kvCacheBytes, threads, ANY_DEVICE, MemoryLimit.NONE);
+        this(maxSequences, maxBatchTokens, kvCacheBytes, threads, ANY_DEVICE, Activations.AUTO, MemoryLimit.NONE);
     }
 
     /** Blocks of a cache for which no size is given, where that many fit: {@code maxSequences} of usual length. */

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.cpu.jit.NativeCode;
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
@@ -74,7 +76,7 @@ class CpuBackendProviderTest {
     })
     @Timeout(120)
     void aPropertyNamesTheKernels(String name, String expected) throws Exception {
-        assumeThat(NativeCode.unavailable()).isEmpty();
+        assumeThat(NativeCode.unavailable(false)).isEmpty();
         Ended process =
                 run(WithoutVectors.class, "--add-modules=jdk.incubator.vector", "-Dspark-mixtral.kernels=" + name);
         assertThat(process.output()).contains(expected.replace(';', ','));
@@ -83,7 +85,7 @@ class CpuBackendProviderTest {
     @Test
     @Timeout(120)
     void withoutNativeAccessItRunsOnTheVectorApi() throws Exception {
-        assumeThat(NativeCode.unavailable()).isEmpty();
+        assumeThat(NativeCode.unavailable(false)).isEmpty();
         Ended process = run(WithoutVectors.class, "--add-modules=jdk.incubator.vector", "--illegal-native-access=deny");
         assertThat(process.code()).as(process.output()).isZero();
         assertThat(process.output())
@@ -92,11 +94,29 @@ class CpuBackendProviderTest {
                 .contains("131 logits");
     }
 
+    @Test
+    void integersAreTakenWhenAskedForAndByThemselvesWhereTheProcessorHasInstructionsForThem() {
+        try (Model model = RandomModel.of(RandomModel.config(0, RopeLayout.HALVES), TensorType.BF16, 1)) {
+            for (Activations activations : Activations.values()) {
+                BackendOptions options =
+                        new BackendOptions(1, 16, 1 << 20, 2, BackendOptions.ANY_DEVICE, activations, MemoryLimit.NONE);
+                boolean integers = activations == Activations.INT16
+                        || activations == Activations.AUTO
+                                && NativeCode.unavailable(true).isEmpty();
+                try (CpuBackend backend = (CpuBackend) new CpuBackendProvider().open(model, options)) {
+                    assertThat(backend.kernels().contains("int16"))
+                            .as(activations.name())
+                            .isEqualTo(integers);
+                }
+            }
+        }
+    }
+
     /** A hardened system lets no memory become executable: then the Vector API does the same. */
     @Test
     @Timeout(120)
     void withoutExecutableMemoryItRunsOnTheVectorApi() throws Exception {
-        assumeThat(NativeCode.unavailable()).isEmpty();
+        assumeThat(NativeCode.unavailable(false)).isEmpty();
         Ended process = run(
                 WithoutExecutableMemory.class,
                 "--add-modules=jdk.incubator.vector",

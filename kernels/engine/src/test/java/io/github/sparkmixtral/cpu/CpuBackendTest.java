@@ -3,6 +3,7 @@ package io.github.sparkmixtral.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.memory.MemoryLimit;
@@ -49,7 +50,8 @@ class CpuBackendTest {
     }
 
     private static CpuBackend open(Model model, MemoryLimit limit) {
-        BackendOptions options = new BackendOptions(1, 16, CACHE_BYTES, 1, BackendOptions.ANY_DEVICE, limit);
+        BackendOptions options =
+                new BackendOptions(1, 16, CACHE_BYTES, 1, BackendOptions.ANY_DEVICE, Activations.AUTO, limit);
         return new CpuBackend("cpu", model, options, new ScalarKernels());
     }
 

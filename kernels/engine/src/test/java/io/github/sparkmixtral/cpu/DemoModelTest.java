@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.chat.Conversation;
+import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Completion;
@@ -24,19 +25,29 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.Test;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** The demo's model answers the demo's prompts as Hugging Face transformers does; {@code evaluate.py} made the golden file. */
 class DemoModelTest {
     private static final Path DEMO = Path.of("../../conf/demo");
     private static final Path GOLDEN = Path.of("src/test/resources/golden/demo/texts.jsonl");
 
-    @Test
-    void everyPromptGetsTheTextOfTransformers() throws IOException {
+    static Stream<Kernels> kernels() {
+        Stream<Kernels> kernels = Stream.of(new VectorKernels(Packing.FLOATS));
+        return NativeCode.unavailable(true).isEmpty()
+                ? Stream.concat(kernels, Stream.of(new NativeKernels(Packing.INTEGERS)))
+                : kernels;
+    }
+
+    @ParameterizedTest
+    @MethodSource("kernels")
+    void everyPromptGetsTheTextOfTransformers(Kernels kernels) throws IOException {
         List<JsonNode> prompts = read(DEMO.resolve("prompts.jsonl"));
         List<JsonNode> golden = read(GOLDEN);
 
-        Map<String, String> answers = answers(prompts);
+        Map<String, String> answers = answers(prompts, kernels);
 
         assertThat(answers).hasSameSizeAs(prompts).hasSameSizeAs(golden);
         golden.forEach(line -> assertThat(answers.get(id(line)))
@@ -45,10 +56,9 @@ class DemoModelTest {
     }
 
     /** All prompts at once, so that prompts and answers share their steps. */
-    private static Map<String, String> answers(List<JsonNode> prompts) {
+    private static Map<String, String> answers(List<JsonNode> prompts, Kernels kernels) {
         try (Model model = ModelLoader.load(DEMO.resolve("model.gguf"), Quantization.NONE, line -> {});
-                Backend backend = new CpuBackend(
-                        "cpu", model, new BackendOptions(32, 512, 64 << 20, 2), new VectorKernels(Packing.FLOATS))) {
+                Backend backend = new CpuBackend("cpu", model, new BackendOptions(32, 512, 64 << 20, 2), kernels)) {
             Engine engine =
                     new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), 0);
             prompts.forEach(prompt -> engine.add(request(prompt, model.tokenizer())));

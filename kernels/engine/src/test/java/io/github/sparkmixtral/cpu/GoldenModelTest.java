@@ -52,7 +52,7 @@ class GoldenModelTest {
 
     private static Stream<Arguments> withEachKernels(String model) {
         Stream<Kernels> kernels = Stream.of(new ScalarKernels(), new VectorKernels(Packing.FLOATS));
-        if (NativeCode.unavailable().isEmpty()) {
+        if (NativeCode.unavailable(false).isEmpty()) {
             kernels = Stream.concat(kernels, Stream.of(new NativeKernels(Packing.FLOATS)));
         }
         return kernels.map(its -> Arguments.of(model, its));
@@ -152,6 +152,25 @@ class GoldenModelTest {
                 Backend backend = open(model, new VectorKernels(Packing.BFLOAT16))) {
             double cosine = medianCosine(golden.logits(backend), golden.logits(), backend.vocabularySize());
             assertThat(cosine).isGreaterThan(0.9999);
+        }
+    }
+
+    /** By integers of 16 bits, with the machine's own instructions and in plain Java: the same bits, and hardly others than by floats. */
+    @ParameterizedTest
+    @CsvSource({"gguf-q8_0", "gguf-q4_0", "gguf-q4_1", "gguf-q5_0", "gguf-q5_1", "gguf-q4_k_m", "gguf-q5_k_m"})
+    void productsOfIntegersStayCloseToTransformers(String name) {
+        GoldenModel golden = GoldenModel.of(name);
+        try (Model model = ModelLoader.load(golden.path(), Quantization.NONE, line -> {});
+                Backend plain = open(model, new VectorKernels(Packing.INTEGERS))) {
+            float[] logits = golden.logits(plain);
+            double cosine = medianCosine(logits, golden.logits(), plain.vocabularySize());
+            assertThat(cosine).isGreaterThan(0.999999);
+            if (NativeCode.unavailable(true).isEmpty()) {
+                try (Backend backend = open(model, new NativeKernels(Packing.INTEGERS))) {
+                    assertThat(golden.logits(backend)).isEqualTo(logits);
+                    assertThat(golden.greedy(backend)).isEqualTo(golden.greedy(plain));
+                }
+            }
         }
     }
 

@@ -124,13 +124,18 @@ abstract class KernelsContractTest {
                 Matrix expected = Matrix.zeros(rows, 37);
                 gemm(out, in, IntStream.range(0, rows).toArray(), 0, rows, weights);
                 gemm(expected, in, IntStream.range(0, rows).toArray(), 0, rows, plain);
-                if (type.isAffine()) {
-                    assertAffine(out, expected, in, weights);
-                } else {
-                    // The same values in another format are the same product, bit for bit.
-                    assertThat(out.data()).isEqualTo(expected.data());
-                }
+                assertProducts(out, expected, in, weights);
             }
+        }
+    }
+
+    /** Compares products with those of the same weights as floats. */
+    void assertProducts(Matrix out, Matrix expected, Matrix in, Tensor weights) {
+        if (weights.type().isAffine()) {
+            assertAffine(out, expected, in, weights);
+        } else {
+            // The same values in another format are the same product, bit for bit.
+            assertThat(out.data()).isEqualTo(expected.data());
         }
     }
 
@@ -344,13 +349,24 @@ abstract class KernelsContractTest {
     static void gemm(Kernels kernels, Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
         try (Arena arena = Arena.ofConfined()) {
             PackedMatrix packed = PackedMatrix.of(weights, kernels.packing(), arena);
-            Rows rows = new Rows(in, inRows, fromRow, toRow);
+            Rows rows = new Rows(prepared(kernels, in), inRows, fromRow, toRow);
             Workspace workspace = new Workspace(CONFIG, rows.count());
             // By one panel, two, and so on: however they are split, results are the same.
             for (int from = 0, panels = 1; from < packed.panelCount(); from += panels, panels++) {
                 kernels.gemm(out, rows, packed, from, Math.min(from + panels, packed.panelCount()), workspace);
             }
         }
+    }
+
+    /** The same rows as inputs of products. */
+    static Matrix prepared(Kernels kernels, Matrix rows) {
+        int count = rows.data().length / rows.stride();
+        Matrix inputs = kernels.inputs(count, rows.columns());
+        System.arraycopy(rows.data(), 0, inputs.data(), 0, rows.data().length);
+        for (int row = 0; row < count; row++) {
+            kernels.prepare(inputs, row, 0, rows.columns());
+        }
+        return inputs;
     }
 
     /** Attention of one row in layer 1. */
@@ -480,7 +496,7 @@ abstract class KernelsContractTest {
         data.set(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), at, bits);
     }
 
-    private static float[] decoded(Tensor tensor) {
+    static float[] decoded(Tensor tensor) {
         float[] floats = new float[tensor.rows() * tensor.columns()];
         tensor.type().decode(tensor.data(), 0, floats, 0, floats.length);
         return floats;
@@ -491,7 +507,7 @@ abstract class KernelsContractTest {
         return new Tensor("plain", TensorType.F32, tensor.rows(), tensor.columns(), data);
     }
 
-    private static float at(Matrix matrix, int row, int column) {
+    static float at(Matrix matrix, int row, int column) {
         return matrix.data()[matrix.offset(row) + column];
     }
 

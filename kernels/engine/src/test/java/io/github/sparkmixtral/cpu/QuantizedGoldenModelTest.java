@@ -30,6 +30,9 @@ import org.junit.jupiter.params.provider.CsvFileSource;
  */
 class QuantizedGoldenModelTest {
 
+    /** By how much logits differ, at most, if products take inputs as integers of 16 bits. */
+    private static final double INTEGERS = 4e-3;
+
     @ParameterizedTest
     @CsvFileSource(resources = "/golden/quantized.csv", numLinesToSkip = 1)
     void weightsAreThoseOfTheFormula(String name, String format, double weightError, double logitError) {
@@ -62,6 +65,10 @@ class QuantizedGoldenModelTest {
                             .as(kernels.name())
                             .isLessThanOrEqualTo(logitError);
                 }
+            }
+            try (Backend backend = open(model, new VectorKernels(Packing.INTEGERS))) {
+                assertThat(largestDifference(golden.logits(backend), golden.logits()))
+                        .isLessThanOrEqualTo(logitError + INTEGERS);
             }
         }
     }

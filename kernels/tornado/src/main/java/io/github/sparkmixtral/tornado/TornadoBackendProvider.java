@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.tornado;
 
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -42,6 +43,7 @@ public final class TornadoBackendProvider implements BackendProvider {
 
     @Override
     public Backend open(Model model, BackendOptions options) {
+        options.activations().requireOneOf(name(), Activations.AUTO, Activations.F32);
         return Devices.withSystemLoader(() -> new TornadoBackend(model, options, Devices.chosen(options)));
     }
 }

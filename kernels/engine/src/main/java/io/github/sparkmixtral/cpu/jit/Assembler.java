@@ -15,6 +15,7 @@ final class Assembler {
 
     private static final int NO_PREFIX = 0;
     private static final int PREFIX_66 = 1;
+    private static final int PREFIX_F3 = 2;
     private static final int MAP_0F = 1;
     private static final int MAP_0F38 = 2;
     private static final int MAP_0F3A = 3;
@@ -54,6 +55,21 @@ final class Assembler {
         evex(PREFIX_66, MAP_0F38, 0x7C, to, 0, from.number);
     }
 
+    /** One int in all lanes. */
+    void broadcastInt(int to, Memory from) {
+        evex(PREFIX_66, MAP_0F38, 0x58, to, 0, from, ELEMENT, false);
+    }
+
+    /** The first lane alone. */
+    void storeFloat(Memory to, int from) {
+        evex(PREFIX_F3, MAP_0F, 0x11, from, 0, to, ELEMENT, false);
+    }
+
+    /** The lowest byte of each int. */
+    void storeAsBytes(Memory to, int from) {
+        evex(PREFIX_F3, MAP_0F38, 0x31, from, 0, to, QUARTER, false);
+    }
+
     /** 16 numbers of half precision, as floats. */
     void convertHalvesToFloats(int to, Memory from) {
         evex(PREFIX_66, MAP_0F38, 0x13, to, 0, from, HALF, false);
@@ -75,6 +91,36 @@ final class Assembler {
         evex(NO_PREFIX, MAP_0F, 0x5B, to, 0, from);
     }
 
+    /** To the nearest, the even one of two. */
+    void roundToInts(int to, int from) {
+        evex(PREFIX_66, MAP_0F, 0x5B, to, 0, from);
+    }
+
+    void addInts(int to, int first, int second) {
+        evex(PREFIX_66, MAP_0F, 0xFE, to, first, second);
+    }
+
+    /** {@code first - second} */
+    void subtractInts(int to, int first, int second) {
+        evex(PREFIX_66, MAP_0F, 0xFA, to, first, second);
+    }
+
+    void maximumInts(int to, int first, int second) {
+        evex(PREFIX_66, MAP_0F38, 0x3D, to, first, second);
+    }
+
+    /**
+     * Adds four products of bytes to each int: the first operand's bytes have no sign, those of an int of memory, the same for all lanes, do
+     * (AVX-512 VNNI).
+     */
+    void multiplyAddBytes(int sum, int first, Memory second) {
+        evex(PREFIX_66, MAP_0F38, 0x50, sum, first, second, ELEMENT, true);
+    }
+
+    void and(int to, int first, int second) {
+        evex(PREFIX_66, MAP_0F, 0xDB, to, first, second);
+    }
+
     void xor(int to, int first, int second) {
         evex(PREFIX_66, MAP_0F, 0xEF, to, first, second);
     }
@@ -90,6 +136,16 @@ final class Assembler {
 
     void multiply(int to, int first, int second) {
         evex(NO_PREFIX, MAP_0F, 0x59, to, first, second);
+    }
+
+    /** With one float of memory for all lanes. */
+    void multiplyBroadcast(int to, int first, Memory second) {
+        evex(NO_PREFIX, MAP_0F, 0x59, to, first, second, ELEMENT, true);
+    }
+
+    /** {@code first / second} */
+    void divide(int to, int first, int second) {
+        evex(NO_PREFIX, MAP_0F, 0x5E, to, first, second);
     }
 
     /** {@code sum += first * second}, fused. */
@@ -120,6 +176,18 @@ final class Assembler {
     void shiftIntsLeft(int to, int from, int bits) {
         evex(PREFIX_66, MAP_0F, 0x72, 6, to, from);
         immediate(bits);
+    }
+
+    /** With the sign. */
+    void shiftIntsRight(int to, int from, int bits) {
+        evex(PREFIX_66, MAP_0F, 0x72, 4, to, from);
+        immediate(bits);
+    }
+
+    /** {@code to[i] = from[(i + lanes) mod 16]} */
+    void turnLanes(int to, int from, int lanes) {
+        evex(PREFIX_66, MAP_0F3A, 0x03, to, from, from);
+        immediate(lanes);
     }
 
     /** {@code to = to & and | or} */

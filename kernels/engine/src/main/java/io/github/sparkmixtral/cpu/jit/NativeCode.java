@@ -17,6 +17,9 @@ public final class NativeCode {
     /** What kernels need of a processor, by its name in {@code /proc/cpuinfo}: there only if the system saves the registers, too. */
     private static final String FLAG = "avx512f";
 
+    /** What products of integers need besides. */
+    private static final String INTEGER_FLAG = "avx512_vnni";
+
     private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
 
     /** {@code ret} */
@@ -24,12 +27,20 @@ public final class NativeCode {
 
     private NativeCode() {}
 
-    /** The reason why there can be no native code, found once. */
-    public static Optional<String> unavailable() {
+    /**
+     * The reason why there can be no native code, found once.
+     *
+     * @param integers whether products of integers are wanted, too
+     */
+    public static Optional<String> unavailable(boolean integers) {
+        if (integers && Availability.REASON.isEmpty() && !Availability.INTEGERS) {
+            return Optional.of("it needs a processor with " + INTEGER_FLAG);
+        }
         return Availability.REASON;
     }
 
     private static final class Availability {
+        static final boolean INTEGERS = flags().contains(INTEGER_FLAG);
         static final Optional<String> REASON = find();
 
         private static Optional<String> find() {

@@ -1,7 +1,7 @@
 package io.github.sparkmixtral.cpu.jit;
 
-import io.github.sparkmixtral.cpu.jit.KernelWriter.Tile;
-import io.github.sparkmixtral.cpu.jit.KernelWriter.Use;
+import io.github.sparkmixtral.cpu.jit.FloatKernelWriter.Tile;
+import io.github.sparkmixtral.cpu.jit.FloatKernelWriter.Use;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -20,6 +20,9 @@ public final class PanelKernel {
 
     /** Most rows of inputs that a kernel takes with other weights. */
     public static final int PLAIN_ROWS = 12;
+
+    /** Most rows of integers that a kernel takes. */
+    public static final int INTEGER_ROWS = 8;
 
     private static final MethodHandle CALL = Linker.nativeLinker()
             .downcallHandle(
@@ -50,17 +53,32 @@ public final class PanelKernel {
     public static PanelKernel products(
             PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes, long table) {
         return new PanelKernel(
-                KernelWriter.write(layout, Use.MULTIPLY, new Tile(panels, rows, panelBytes, rowBytes), table));
+                FloatKernelWriter.write(layout, Use.MULTIPLY, new Tile(panels, rows, panelBytes, rowBytes), table));
     }
 
     /** As {@link #products} of one panel, but adds to what is in {@code out}. */
     public static PanelKernel sums(PanelLayout layout, int rows, int rowBytes, long table) {
-        return new PanelKernel(KernelWriter.write(layout, Use.MULTIPLY_ADD, new Tile(1, rows, 0, rowBytes), table));
+        return new PanelKernel(
+                FloatKernelWriter.write(layout, Use.MULTIPLY_ADD, new Tile(1, rows, 0, rowBytes), table));
+    }
+
+    /**
+     * As {@link #products}, but of rows of {@linkplain IntegerLayout integers}.
+     *
+     * @param rows at most {@link #INTEGER_ROWS}
+     */
+    public static PanelKernel integerProducts(PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes) {
+        return new PanelKernel(IntegerKernelWriter.write(layout, panels, rows, panelBytes, rowBytes));
+    }
+
+    /** Makes {@linkplain IntegerLayout integers} of a row of floats. Neither has panels; its groups are blocks. */
+    public static PanelKernel integerRow() {
+        return new PanelKernel(IntegerRowWriter.write());
     }
 
     /** Writes the weights of one panel as floats {@code [inputs, WIDTH]}. */
     public static PanelKernel decoder(PanelLayout layout, long table) {
-        return new PanelKernel(KernelWriter.write(layout, Use.DECODE, new Tile(1, 0, 0, 0), table));
+        return new PanelKernel(FloatKernelWriter.write(layout, Use.DECODE, new Tile(1, 0, 0, 0), table));
     }
 
     /** How many panels are best worked on at once, so that enough sums are under way while each waits for its last addition. */

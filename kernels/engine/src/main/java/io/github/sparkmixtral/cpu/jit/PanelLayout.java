@@ -38,7 +38,10 @@ public record PanelLayout(
         /** Of half precision. */
         HALVES,
         BFLOAT16,
-        /** Integers, those of neighbouring inputs in one int, which is turned to the left until the first lies at the top of a float's fraction. */
+        /**
+         * Integers, those of neighbouring inputs in one int, in the order of {@link #turn}, which is turned to the left until the first lies
+         * at the top of a float's fraction.
+         */
         QUANTS,
         /** As {@link #QUANTS}, each of them an index of a table. */
         INDICES
@@ -63,6 +66,16 @@ public record PanelLayout(
             return blockSize;
         }
         return columns % 8 == 0 ? 8 : 1;
+    }
+
+    /**
+     * How far an int of quants is to be turned to the right until an input's quant is where the int's first one was, mod 32: the
+     * bytes belong to neighbours in a row, and of bytes with two quants, the lower halves come first.
+     *
+     * @param bits of a quant, 4 or 8
+     */
+    public static int turn(int input, int bits) {
+        return (input * Byte.SIZE + (input & Byte.SIZE - bits)) % Integer.SIZE;
     }
 
     /** Bytes of the elements of some inputs. */

@@ -3,15 +3,13 @@ package io.github.sparkmixtral.cpu.jit;
 import io.github.sparkmixtral.cpu.jit.PanelLayout.Elements;
 
 /**
- * Writes kernels over panels of weights. All have the same loops: over blocks, over the parts of a block that have a scale of
+ * Writes kernels over panels of weights that decode them to floats. All have the same loops: over blocks, over the parts of a block that have a scale of
  * their own, and over ints of quants. An input's weights become two vectors of floats, and then go where the kernel's {@link Use} says.
  *
  * <p>Each weight is decoded with the operations of the kernels on the Vector API, in their order, and inputs are summed up in ascending
  * order with fused multiply-adds: so the bits of a result are theirs.
- *
- * <p>A kernel is {@code void(panel, in, input, out, firstGroup, groups)}, and reads and writes what {@link PanelKernel} says.
  */
-final class KernelWriter {
+final class FloatKernelWriter extends PanelWriter {
 
     /** What becomes of the decoded weights. */
     enum Use {
@@ -23,40 +21,13 @@ final class KernelWriter {
         DECODE
     }
 
-    private static final int VECTOR = 64;
-    private static final int ROW = PanelLayout.WIDTH * Float.BYTES;
-
-    /** Bits below a float's exponent. */
-    private static final int FRACTION = 23;
-
-    /**
-     * How far ahead weights are asked for: about what arrives while that much is worked on. The processor's own prefetching ends at each page's end.
-     */
-    private static final int AHEAD = 2048;
-
-    private static final int LINE = 64;
-
-    // What registers hold once arguments have been put in their places.
-    private static final Gpr HALVES = Gpr.RDI;
-    private static final Gpr IN = Gpr.RSI;
-    private static final Gpr OUT = Gpr.RDX;
-    private static final Gpr FIRST = Gpr.RCX;
-    private static final Gpr GROUPS = Gpr.R8;
-    private static final Gpr FACTORS = Gpr.R9;
-    private static final Gpr QUANTS = Gpr.R10;
-    private static final Gpr PARTS = Gpr.R11;
-    private static final Gpr WORDS = Gpr.RAX;
-    private static final Gpr CONSTANT = Gpr.RCX;
-
-    private final Assembler assembler = new Assembler();
-    private final PanelLayout layout;
     private final Use use;
     private final Tile tile;
     private final long table;
-    private int registers;
-    private final int[] weights = new int[2];
-    private final int[] multipliers;
-    private final int[] offsets;
+    private final int[] sums;
+    private final int[] weights;
+    private int[] multipliers;
+    private int[] offsets;
     private int mask = -1;
     private int one = -1;
     private int input = -1;
@@ -71,13 +42,24 @@ final class KernelWriter {
      */
     record Tile(int panels, int rows, int panelBytes, int rowBytes) {}
 
-    private KernelWriter(PanelLayout layout, Use use, Tile tile, long table) {
-        this.layout = layout;
+    private FloatKernelWriter(PanelLayout layout, Use use, Tile tile, long table) {
+        super(layout, tile.panels, tile.panelBytes);
         this.use = use;
         this.tile = tile;
         this.table = table;
-        multipliers = new int[2 * tile.panels];
-        offsets = new int[2 * tile.panels];
+        sums = take(use == Use.DECODE ? 0 : 2 * tile.panels * tile.rows);
+        weights = take(2);
+        if (layout.isQuantized()) {
+            multipliers = take(2 * tile.panels);
+            mask = take(1)[0];
+            if (layout.elements() == Elements.QUANTS) {
+                offsets = take(2 * tile.panels);
+                one = take(1)[0];
+            }
+        }
+        if (use != Use.DECODE && left() > 0) {
+            input = take(1)[0];
+        }
     }
 
     /**
@@ -85,11 +67,10 @@ final class KernelWriter {
      * @throws IllegalArgumentException if there are not enough registers for so many panels and rows
      */
     static byte[] write(PanelLayout layout, Use use, Tile tile, long table) {
-        return new KernelWriter(layout, use, tile, table).write();
+        return new FloatKernelWriter(layout, use, tile, table).write();
     }
 
     private byte[] write() {
-        assignRegisters();
         addresses();
         sums(true);
         if (layout.isQuantized()) {
@@ -103,54 +84,9 @@ final class KernelWriter {
         return assembler.code();
     }
 
-    private void assignRegisters() {
-        registers = use == Use.DECODE ? 0 : 2 * tile.panels * tile.rows;
-        assign(weights);
-        if (layout.isQuantized()) {
-            assign(multipliers);
-            mask = registers++;
-            if (layout.elements() == Elements.QUANTS) {
-                assign(offsets);
-                one = registers++;
-            }
-        }
-        if (use != Use.DECODE && registers < 32) {
-            input = registers++;
-        }
-        if (registers > 32) {
-            throw new IllegalArgumentException("no registers for " + tile + " of " + layout);
-        }
-    }
-
-    private void assign(int[] vectors) {
-        for (int i = 0; i < vectors.length; i++) {
-            vectors[i] = registers++;
-        }
-    }
-
-    /** From the arguments, the panel's address and the first group's number among them, to where that group's parts lie. */
-    private void addresses() {
-        assembler.add(IN, Gpr.RDX);
-        assembler.move(OUT, Gpr.RCX);
-        assembler.move(FIRST, Gpr.R8);
-        assembler.move(GROUPS, Gpr.R9);
-        assembler.multiply(QUANTS, FIRST, layout.bytes(layout.group()));
-        assembler.add(QUANTS, HALVES);
-        assembler.add(QUANTS, layout.quants());
-        if (layout.factored()) {
-            assembler.multiply(FACTORS, FIRST, layout.blockSize() / layout.scaleBlock() * PanelLayout.WIDTH);
-            assembler.add(FACTORS, HALVES);
-            assembler.add(FACTORS, layout.factors());
-        }
-        if (layout.isQuantized()) {
-            assembler.multiply(FIRST, FIRST, VECTOR);
-            assembler.add(HALVES, FIRST);
-        }
-    }
-
     /** Begins the sums, or ends them. */
     private void sums(boolean begin) {
-        for (int sum = 0; use != Use.DECODE && sum < 2 * tile.panels * tile.rows; sum++) {
+        for (int sum : sums) {
             Memory memory = new Memory(OUT, sum * VECTOR);
             if (!begin) {
                 assembler.storeFloats(memory, sum);
@@ -169,24 +105,7 @@ final class KernelWriter {
             return;
         }
         constant(mask, (1 << layout.bits()) - 1 << FRACTION - layout.bits());
-        constant(one, Float.floatToRawIntBits(1));
-    }
-
-    private void constant(int register, int bits) {
-        assembler.moveInt(CONSTANT, bits);
-        assembler.broadcastInt(register, CONSTANT);
-    }
-
-    /** @param times fixed number of turns, or 0 if the counter holds it */
-    private void loop(Gpr counter, int times, Runnable body) {
-        if (times == 1) {
-            body.run();
-            return;
-        }
-        if (times > 0) {
-            assembler.moveInt(counter, times);
-        }
-        assembler.loop(counter, body);
+        constant(one, 1f);
     }
 
     private void block() {
@@ -205,52 +124,21 @@ final class KernelWriter {
     /** What quants are multiplied by, and what is added then. The weights' registers are free meanwhile. */
     private void scales() {
         float power = 1 << layout.bits();
-        int temporary = weights[1];
-        constant(weights[0], Float.floatToRawIntBits(power));
+        constant(weights[0], power);
         for (int i = 0; i < multipliers.length; i++) {
-            int multiplier = multipliers[i];
-            assembler.convertHalvesToFloats(multiplier, at(HALVES, i, VECTOR / 2, 0));
-            assembler.multiply(multiplier, multiplier, weights[0]);
-            if (layout.factored()) {
-                factor(temporary, at(FACTORS, i, VECTOR / 4, 0));
-                assembler.multiply(multiplier, multiplier, temporary);
-            }
+            multiplier(multipliers[i], i, weights[0], weights[1]);
         }
         if (layout.elements() == Elements.INDICES) {
             return;
         }
-        constant(weights[0], Float.floatToRawIntBits(-(power + layout.zero()) / power));
+        constant(weights[0], -(power + layout.zero()) / power);
         for (int i = 0; i < offsets.length; i++) {
             if (layout.affine()) {
-                minimum(i, temporary);
+                minimum(offsets[i], i, multipliers[i], weights[0], weights[1]);
             } else {
                 assembler.multiply(offsets[i], multipliers[i], weights[0]);
             }
         }
-    }
-
-    private void minimum(int i, int temporary) {
-        int offset = offsets[i];
-        assembler.convertHalvesToFloats(offset, at(HALVES, i, VECTOR / 2, layout.minimumHalves()));
-        if (layout.factored()) {
-            factor(temporary, at(FACTORS, i, VECTOR / 4, layout.minimumFactors() - layout.factors()));
-            assembler.multiply(offset, offset, temporary);
-            assembler.multiply(temporary, multipliers[i], weights[0]);
-            assembler.subtract(offset, temporary, offset);
-        } else {
-            assembler.multiply(temporary, multipliers[i], weights[0]);
-            assembler.add(offset, temporary, offset);
-        }
-    }
-
-    /** What belongs to 16 outputs, the {@code i}-th such of the panels, some bytes past a pointer into the first one. */
-    private Memory at(Gpr pointer, int i, int bytes, int past) {
-        return new Memory(pointer, i / 2 * tile.panelBytes + past + i % 2 * bytes);
-    }
-
-    private void factor(int to, Memory from) {
-        assembler.extendBytesToInts(to, from);
-        assembler.convertIntsToFloats(to, to);
     }
 
     /** The inputs whose quants share ints. */
@@ -275,7 +163,7 @@ final class KernelWriter {
         Memory word = at(QUANTS, which, VECTOR, 0);
         int weight = weights[which % 2];
         if (layout.elements() == Elements.INDICES) {
-            int turn = FRACTION - layout.bits() + i * layout.bits();
+            int turn = FRACTION - layout.bits() + PanelLayout.turn(i, layout.bits());
             assembler.rotateIntsRight(weight, word, turn % Integer.SIZE);
             assembler.lookUp(weight, weight, mask);
             assembler.multiply(weight, weight, multipliers[which]);
@@ -284,7 +172,7 @@ final class KernelWriter {
         if (i == 0) {
             assembler.loadFloats(weight, word);
         } else {
-            assembler.rotateIntsRight(weight, word, i * layout.bits());
+            assembler.rotateIntsRight(weight, word, PanelLayout.turn(i, layout.bits()));
         }
         assembler.andOr(weight, mask, one);
         assembler.multiplyInto(weight, multipliers[which], offsets[which]);
@@ -318,13 +206,6 @@ final class KernelWriter {
                 assembler.shiftIntsLeft(weight, weight, Short.SIZE);
             }
             case QUANTS, INDICES -> throw new IllegalStateException("these need scales: " + layout);
-        }
-    }
-
-    /** Asks for the two lines of each panel that follow so many bytes after the present ones. */
-    private void prefetch(int past) {
-        for (int i = 0; i < 2 * tile.panels; i++) {
-            assembler.prefetch(at(QUANTS, i, LINE, AHEAD + past));
         }
     }
 

@@ -1,0 +1,102 @@
+package io.github.sparkmixtral.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.sparkmixtral.tensor.Tensor;
+import io.github.sparkmixtral.tensor.TensorType;
+import java.lang.foreign.Arena;
+import java.util.stream.IntStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Products of integers of 16 bits, in plain Java. */
+class IntegerKernelsTest extends KernelsContractTest {
+
+    /** Inputs that share a scale, and what the largest of them becomes: said once more, as the documentation has it. */
+    private static final int BLOCK = 32;
+
+    private static final double LARGEST = 32512;
+
+    @Override
+    Kernels kernels() {
+        return new VectorKernels(Packing.INTEGERS);
+    }
+
+    /** An input is off by a unit of its block's scale at most, integers being even; floats are summed up once a block. */
+    @Override
+    void assertProducts(Matrix out, Matrix expected, Matrix in, Tensor weights) {
+        if (!weights.type().isQuantized() || weights.type().isTable()) {
+            super.assertProducts(out, expected, in, weights);
+            return;
+        }
+        float[] w = decoded(weights);
+        int columns = weights.columns();
+        for (int row = 0; row < in.data().length / in.stride(); row++) {
+            for (int o = 0; o < weights.rows(); o++) {
+                double bound = 0;
+                double magnitude = 0;
+                for (int from = 0; from < columns; from += BLOCK) {
+                    double largest = 0;
+                    double sum = 0;
+                    for (int c = from; c < from + BLOCK; c++) {
+                        largest = Math.max(largest, Math.abs(at(in, row, c)));
+                        sum += Math.abs(w[o * columns + c]);
+                    }
+                    bound += largest / LARGEST * sum;
+                    magnitude += largest * sum;
+                }
+                // What a type adds to its quants may cancel most of a sum: Q4_K's minima are up to 15 times its scales.
+                double rounding = 0x1p-24 * magnitude * (weights.type().isAffine() ? 512 : 64);
+                assertThat((double) at(out, row, o)).isCloseTo(at(expected, row, o), within(bound + rounding));
+            }
+        }
+    }
+
+    /** What cannot be multiplied must not come out as a number. */
+    @ParameterizedTest
+    @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+    void anInputThatIsNotFiniteSpoilsItsRow(float input) {
+        try (Arena arena = Arena.ofConfined()) {
+            for (TensorType type : new TensorType[] {TensorType.Q8_0, TensorType.Q4_1, TensorType.Q6_K}) {
+                Tensor weights = random(arena, type, 40, 256);
+                for (int column : new int[] {0, 13, 31, 100, 255}) {
+                    Matrix in = matrix(3, 256);
+                    in.data()[in.offset(1) + column] = input;
+                    Matrix out = Matrix.zeros(3, 40);
+                    gemm(kernels(), out, in, IntStream.range(0, 3).toArray(), 0, 3, weights);
+                    for (int o = 0; o < 40; o++) {
+                        assertThat(Float.isFinite(at(out, 1, o))).isFalse();
+                        assertThat(at(out, 0, o)).isFinite();
+                        assertThat(at(out, 2, o)).isFinite();
+                    }
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(floats = {0, Float.MIN_VALUE, 1e-38f, 1e-30f, 1e-20f, 1e20f, 1e30f})
+    void inputsOfAnySizeAreMultiplied(float size) {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor weights = random(arena, TensorType.Q8_0, 33, 64);
+            Matrix in = matrix(1, 64);
+            for (int c = 0; c < 64; c++) {
+                in.data()[c] *= size;
+            }
+            Matrix out = Matrix.zeros(1, 33);
+            gemm(kernels(), out, in, new int[1], 0, 1, weights);
+            float[] w = decoded(weights);
+            for (int o = 0; o < 33; o++) {
+                double expected = 0;
+                double magnitude = 0;
+                for (int c = 0; c < 64; c++) {
+                    expected += (double) at(in, 0, c) * w[o * 64 + c];
+                    magnitude += Math.abs(w[o * 64 + c]);
+                }
+                assertThat((double) at(out, 0, o))
+                        .isCloseTo(expected, within(magnitude * Math.max(4 * size / LARGEST, 1e-30 / LARGEST)));
+            }
+        }
+    }
+}
