@@ -3,11 +3,13 @@ package io.github.sparkmixtral.bench;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.sparkmixtral.bench.Limits.Limit;
 import io.github.sparkmixtral.bench.Measurement.What;
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.testkit.ModelWriter;
@@ -49,6 +51,12 @@ public final class EngineBench implements Callable<Integer> {
             defaultValue = Backends.AUTO,
             description = "The backend to measure (default: ${DEFAULT-VALUE}).")
     private String backend;
+
+    @Option(
+            names = "--activations",
+            defaultValue = "auto",
+            description = "auto, f32 or int16: what quantized weights are multiplied by (default: ${DEFAULT-VALUE}).")
+    private Activations activations;
 
     @Mixin
     private ModelOptions modelOptions;
@@ -245,7 +253,7 @@ public final class EngineBench implements Callable<Integer> {
         if (modelOptions.random()) {
             throw new IllegalArgumentException("--start needs a --model, which --write makes");
         }
-        BackendOptions options = new BackendOptions(1, JOB_TOKENS, 0, threadCounts.getFirst());
+        BackendOptions options = options(1, JOB_TOKENS, 0, threadCounts.getFirst());
         List<Start> results = List.of(Start.measure(modelOptions::load, provider, options));
         print(Start.HEADER, results);
         writeJson(results);
@@ -293,7 +301,12 @@ public final class EngineBench implements Callable<Integer> {
                 * config.kvHeads()
                 * (config.headDimension() + 1L)
                 * Float.BYTES;
-        return new BackendOptions(widest, Math.max(JOB_TOKENS, Math.max(longest, widest)), bytes, threads);
+        return options(widest, Math.max(JOB_TOKENS, Math.max(longest, widest)), bytes, threads);
+    }
+
+    private BackendOptions options(int sequences, int tokens, long cacheBytes, int threads) {
+        return new BackendOptions(
+                sequences, tokens, cacheBytes, threads, BackendOptions.ANY_DEVICE, activations, MemoryLimit.NONE);
     }
 
     private static int blocks(int tokens) {

@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
  */
 final class MixtralLayers {
 
-    /** Tokens that one worker takes at a time where the work is split by tokens. */
+    /** Most tokens that one worker takes at a time if the work is split by tokens. */
     private static final int ROWS_PER_TASK = 8;
 
     private final ModelConfig config;
@@ -216,44 +216,28 @@ final class MixtralLayers {
         int[] active = IntStream.range(0, config.experts())
                 .filter(expert -> routing.start(expert) < routing.end(expert))
                 .toArray();
-        Rows[] inputs = new Rows[config.experts()];
-        Rows[] products = new Rows[config.experts()];
-        for (int expert : active) {
-            inputs[expert] = new Rows(dispatched, everyRow, routing.start(expert), routing.end(expert));
-            products[expert] = new Rows(gate, everyRow, routing.start(expert), routing.end(expert));
+        Product[] inner = new Product[2 * active.length];
+        Product[] outer = new Product[active.length];
+        for (int i = 0; i < active.length; i++) {
+            int from = routing.start(active[i]);
+            int to = routing.end(active[i]);
+            PackedWeights.Expert expert = w.experts().get(active[i]);
+            Rows in = new Rows(dispatched, everyRow, from, to);
+            inner[2 * i] = product(gate, in, expert.gate());
+            inner[2 * i + 1] = product(up, in, expert.up());
+            outer[i] = product(down, new Rows(gate, everyRow, from, to), expert.down());
         }
-        int atOnce = kernels.panelsAtOnce(Math.ceilDiv(entries, Math.max(1, active.length)));
-        int inner = Math.ceilDiv(w.experts().getFirst().gate().panelCount(), atOnce);
-        pool.run(active.length * inner, (worker, i) -> {
-            int expert = active[i / inner];
-            gateAndUp(inputs[expert], w.experts().get(expert), i % inner * atOnce, atOnce, workspaces[worker]);
+        multiply(inner);
+        eachRow(entries, entry -> {
+            kernels.swiGlu(gate, up, entry, 0, gate.columns());
+            kernels.prepare(gate, entry, 0, gate.columns());
         });
-        int outer = Math.ceilDiv(w.experts().getFirst().down().panelCount(), atOnce);
-        pool.run(active.length * outer, (worker, i) -> {
-            int expert = active[i / outer];
-            PackedMatrix projection = w.experts().get(expert).down();
-            int from = i % outer * atOnce;
-            int to = Math.min(from + atOnce, projection.panelCount());
-            kernels.gemm(down, products[expert], projection, from, to, workspaces[worker]);
-        });
+        multiply(outer);
         eachRow(rows, row -> {
             for (int choice = 0; choice < config.expertsPerToken(); choice++) {
                 kernels.accumulate(hidden, row, routing.weight(row, choice), down, routing.entry(row, choice));
             }
         });
-    }
-
-    /** Some panels of an expert's inner columns, for all of its tokens. */
-    private void gateAndUp(Rows in, PackedWeights.Expert weights, int fromPanel, int panels, Workspace workspace) {
-        int toPanel = Math.min(fromPanel + panels, weights.gate().panelCount());
-        kernels.gemm(gate, in, weights.gate(), fromPanel, toPanel, workspace);
-        kernels.gemm(up, in, weights.up(), fromPanel, toPanel, workspace);
-        int first = weights.gate().firstOutput(fromPanel);
-        int last = weights.gate().firstOutput(toPanel - 1) + weights.gate().outputs(toPanel - 1);
-        for (int row = in.from(); row < in.to(); row++) {
-            kernels.swiGlu(gate, up, row, first, last);
-            kernels.prepare(gate, row, first, last);
-        }
     }
 
     private void head(Matrix logits, int firstWanted, int wanted) {
@@ -310,9 +294,10 @@ final class MixtralLayers {
     }
 
     private void eachRow(int rows, RowTask task) {
-        pool.run(Math.ceilDiv(rows, ROWS_PER_TASK), (worker, i) -> {
-            int end = Math.min((i + 1) * ROWS_PER_TASK, rows);
-            for (int row = i * ROWS_PER_TASK; row < end; row++) {
+        int each = Math.clamp(rows / pool.threads(), 1, ROWS_PER_TASK);
+        pool.run(Math.ceilDiv(rows, each), (worker, i) -> {
+            int end = Math.min((i + 1) * each, rows);
+            for (int row = i * each; row < end; row++) {
                 task.run(row);
             }
         });

@@ -22,6 +22,9 @@ final class NativePanels {
     /** Most rows that {@link #sums} takes. */
     static final int DECODED_ROWS = PanelKernel.PLAIN_ROWS;
 
+    /** Largest panel of which two, and a tile's rows, stay in the cache of a core. */
+    private static final int CACHED = 256 << 10;
+
     private static final int MOST_PANELS = PanelKernel.panels(1);
 
     /** The levels of {@link TensorType#NF4}, divided by the power of two that multipliers have in them. */
@@ -37,7 +40,9 @@ final class NativePanels {
     private final int rowBytes;
     private final int mostRows;
     private final int panelBytes;
+    private final boolean askForNext;
     private final AtomicReferenceArray<PanelKernel> products;
+    private final AtomicReferenceArray<PanelKernel> last = new AtomicReferenceArray<>(PanelKernel.INTEGER_ROWS + 1);
     private final AtomicReferenceArray<PanelKernel> sums = new AtomicReferenceArray<>(PanelKernel.PLAIN_ROWS + 1);
     private final AtomicReferenceArray<PanelKernel> decoder = new AtomicReferenceArray<>(1);
 
@@ -53,6 +58,7 @@ final class NativePanels {
             mostRows = weights.type().isQuantized() ? PanelKernel.QUANTIZED_ROWS : PanelKernel.PLAIN_ROWS;
         }
         panelBytes = Math.toIntExact(weights.panelBytes());
+        askForNext = panelBytes <= CACHED;
         products = new AtomicReferenceArray<>(MOST_PANELS * (mostRows + 1));
     }
 
@@ -100,8 +106,16 @@ final class NativePanels {
                 products,
                 (panels - 1) * (mostRows + 1) + rows,
                 () -> integers
-                        ? PanelKernel.integerProducts(layout, panels, rows, panelBytes, rowBytes)
+                        ? PanelKernel.integerProducts(layout, panels, rows, panelBytes, rowBytes, false)
                         : PanelKernel.products(layout, panels, rows, panelBytes, rowBytes, LEVELS.address()));
+    }
+
+    /**
+     * As {@link #products} of one panel and integers, for the last of several tiles: the panel is in the cache by then, so that memory would
+     * have nothing to do if it were not asked for the next one.
+     */
+    PanelKernel lastProducts(int rows) {
+        return get(last, rows, () -> PanelKernel.integerProducts(layout, 1, rows, panelBytes, rowBytes, askForNext));
     }
 
     /** Adds the products of some rows with weights that {@link #decoder} wrote. */

@@ -107,14 +107,15 @@ final class NativeProducts {
         for (int tile = 0; tile < tiles; tile++) {
             int from = first(tile, tiles);
             int count = first(tile + 1, tiles) - from;
-            kernels.products(panels, count)
-                    .run(
-                            panel,
-                            inputs,
-                            input(kernels, from, 0),
-                            products.address() + from * WIDTH,
-                            0,
-                            columns / kernels.group());
+            boolean last = integers && tiles > 1 && tile == tiles - 1;
+            PanelKernel kernel = last ? kernels.lastProducts(count) : kernels.products(panels, count);
+            kernel.run(
+                    panel,
+                    inputs,
+                    input(kernels, from, 0),
+                    products.address() + from * WIDTH,
+                    0,
+                    columns / kernels.group());
         }
     }
 

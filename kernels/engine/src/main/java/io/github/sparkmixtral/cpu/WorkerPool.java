@@ -25,8 +25,8 @@ final class WorkerPool implements AutoCloseable {
         void run(int worker, int index);
     }
 
-    /** Looks at the generation before a worker parks: a few microseconds, the gap between two products of a layer. */
-    private static final int SPINS = 200;
+    /** Looks at the generation before a worker parks: some 20 microseconds, more than the gap between two products of a layer; waking up takes longer. */
+    private static final int SPINS = 1000;
 
     private static final int APART = 32;
 

@@ -23,6 +23,7 @@ final class IntegerKernelWriter extends PanelWriter {
 
     private final int rows;
     private final int rowBytes;
+    private final int ahead;
     private final int vectors;
     private final boolean stream;
     private final int part;
@@ -35,12 +36,14 @@ final class IntegerKernelWriter extends PanelWriter {
     private final int power;
     private final int minimum;
 
-    private IntegerKernelWriter(PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes) {
+    private IntegerKernelWriter(
+            PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes, boolean askForNext) {
         super(layout, panels, panelBytes);
         this.rows = rows;
         this.rowBytes = rowBytes;
         vectors = 2 * panels;
         stream = rows * vectors <= STREAMED;
+        ahead = askForNext ? panelBytes : stream ? AHEAD : 2 * AHEAD;
         part = Math.min(layout.scaleBlock(), BLOCK);
         sums = take(vectors * rows);
         weights = take(stream ? 2 : part / STEP);
@@ -54,8 +57,8 @@ final class IntegerKernelWriter extends PanelWriter {
     }
 
     /** @throws IllegalArgumentException if there are not enough registers for so many panels and rows */
-    static byte[] write(PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes) {
-        return new IntegerKernelWriter(layout, panels, rows, panelBytes, rowBytes).write();
+    static byte[] write(PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes, boolean askForNext) {
+        return new IntegerKernelWriter(layout, panels, rows, panelBytes, rowBytes, askForNext).write();
     }
 
     private byte[] write() {
@@ -155,7 +158,7 @@ final class IntegerKernelWriter extends PanelWriter {
         // If a byte holds two quants, the lower one has to move up.
         int up = step % perWord < perWord - 1 ? layout.bits() : 0;
         if (step % perWord == 0) {
-            prefetch(word, stream ? AHEAD : 2 * AHEAD);
+            prefetch(word, ahead);
         }
         assembler.rotateIntsRight(to, word, FRACTION - layout.bits() - up);
         if (mask >= 0) {

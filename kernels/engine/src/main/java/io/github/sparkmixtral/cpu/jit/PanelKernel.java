@@ -66,9 +66,11 @@ public final class PanelKernel {
      * As {@link #products}, but of rows of {@linkplain IntegerLayout integers}.
      *
      * @param rows at most {@link #INTEGER_ROWS}
+     * @param askForNext whether the next panel is asked for meanwhile, and not what is left of this one, which is in the cache already
      */
-    public static PanelKernel integerProducts(PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes) {
-        return new PanelKernel(IntegerKernelWriter.write(layout, panels, rows, panelBytes, rowBytes));
+    public static PanelKernel integerProducts(
+            PanelLayout layout, int panels, int rows, int panelBytes, int rowBytes, boolean askForNext) {
+        return new PanelKernel(IntegerKernelWriter.write(layout, panels, rows, panelBytes, rowBytes, askForNext));
     }
 
     /** Makes {@linkplain IntegerLayout integers} of a row of floats. Neither has panels; its groups are blocks. */
