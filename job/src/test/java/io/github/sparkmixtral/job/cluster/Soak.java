@@ -343,7 +343,7 @@ class Soak {
         Path input = SparkFixture.write(directory.resolve("prompts.jsonl"), lines.toArray(String[]::new));
         try (StandaloneCluster cluster =
                 new StandaloneCluster(Files.createDirectory(directory.resolve("cluster")), Map.of(), Map.of())) {
-            for (String memory : List.of("auto", "12m")) {
+            for (String memory : List.of("auto", "6m")) {
                 List<List<String>> answers = new ArrayList<>();
                 for (String order : List.of("input", "prefix")) {
                     String name = order + "-" + memory;
