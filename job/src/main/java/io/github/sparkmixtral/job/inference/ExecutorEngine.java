@@ -233,7 +233,7 @@ public final class ExecutorEngine {
                     identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), limit);
             BackendProvider provider = Backends.find(identity.backend());
             Path path = identity.models(configuration, LOG::info).localPath(identity.model());
-            model = ModelLoader.load(path, identity.quantization(), limit, LOG::info);
+            model = ModelLoader.load(path, identity.quantization(), LOG::info);
             backend = provider.open(model, options);
             return new Loaded(model, CompletionService.start(model.description(), backend, identity.serviceOptions()));
         } catch (Throwable t) {

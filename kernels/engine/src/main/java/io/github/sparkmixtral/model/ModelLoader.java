@@ -3,7 +3,6 @@ package io.github.sparkmixtral.model;
 import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
-import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
@@ -49,21 +48,14 @@ public final class ModelLoader {
         }
     }
 
-    /** As {@link #load(Path, Quantization, MemoryLimit, Consumer)}, with no limit but the machine's. */
-    public static Model load(Path path, Quantization quantization, Consumer<String> progress) {
-        return load(path, quantization, MemoryLimit.NONE, progress);
-    }
-
     /**
      * Opens the model for running. The caller closes it.
      *
-     * @param limit of what may lie off the heap, checked before anything is quantized
-     * @param quantization converts the matrices into memory of the model's own, in parallel over the CPUs
-     * @param progress gets lines for the log: what is noteworthy, one line per tenth of the work, and a last one with
-     *     parameters, format, bytes and seconds; called by the calling thread
+     * @param quantization of matrices, whenever their rows are read
+     * @param progress gets lines for the log: what is noteworthy, and a last one with parameters, format, bytes and seconds
      * @throws ModelException where the model cannot be loaded, naming the file and the field
      */
-    public static Model load(Path path, Quantization quantization, MemoryLimit limit, Consumer<String> progress) {
+    public static Model load(Path path, Quantization quantization, Consumer<String> progress) {
         long start = System.nanoTime();
         Arena arena = Arena.ofShared();
         try {
@@ -77,7 +69,7 @@ public final class ModelLoader {
                                 opened.checkpoint().ignored().getFirst()));
             }
             Weights weights = new Quantizer(quantization)
-                    .quantize(path.toString(), opened.checkpoint().weights(), limit, arena, progress);
+                    .quantize(path.toString(), opened.checkpoint().weights(), progress);
             ModelDescription description = opened.description();
             progress.accept(String.format(
                     Locale.ROOT,

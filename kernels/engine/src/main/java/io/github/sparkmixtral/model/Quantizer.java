@@ -1,31 +1,19 @@
 package io.github.sparkmixtral.model;
 
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.memory.AvailableMemory;
-import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.function.Consumer;
 
 /**
- * Quantizes a model's matrices while it is loaded. Norms and routers, which are small and sensitive, stay as they are; so do
- * matrices whose rows are no multiple of a block.
+ * Quantizes a model's matrices as they are read. Norms and routers, which are small and sensitive, stay as they are; so do
+ * matrices whose rows are no multiple of a block, and the embedding, of which a step takes single rows from the file.
  */
 final class Quantizer {
-    /** Source bytes that one task converts: enough to pay for its scheduling, little enough to spread evenly. */
-    private static final long TASK_BYTES = 4L << 20;
-
     private final Quantization quantization;
 
     Quantizer(Quantization quantization) {
@@ -40,7 +28,7 @@ final class Quantizer {
      */
     Map<Tensor, TensorType> plan(String model, Weights weights) {
         Map<Tensor, TensorType> plan = new LinkedHashMap<>();
-        plan.put(weights.embedding(), matrixType(model, weights.embedding()));
+        plan.put(weights.embedding(), weights.embedding().type());
         for (Weights.Layer layer : weights.layers()) {
             for (Tensor kept : List.of(layer.attentionNorm(), layer.expertNorm(), layer.router())) {
                 plan.put(kept, kept.type());
@@ -74,13 +62,12 @@ final class Quantizer {
     }
 
     /**
-     * Converts what {@link #plan} says, on as many threads as there are CPUs.
+     * The weights with what {@link #plan} says in place of its sources. Rows are quantized whenever they are read: a backend reads each once,
+     * with all of its threads, and nothing is held twice.
      *
-     * @param limit of what may lie off the heap
-     * @param arena owns the quantized weights
-     * @param progress called by the calling thread, at each tenth of the work
+     * @param progress gets a line if some matrices stay as they are
      */
-    Weights quantize(String model, Weights weights, MemoryLimit limit, Arena arena, Consumer<String> progress) {
+    Weights quantize(String model, Weights weights, Consumer<String> progress) {
         if (quantization.type().isEmpty()) {
             return weights;
         }
@@ -92,104 +79,21 @@ final class Quantizer {
             progress.accept("%d matrices stay as they are, their rows being no multiple of 32 weights, such as %s %s"
                     .formatted(odd.size(), odd.getFirst().name(), odd.getFirst().type()));
         }
-        Map<Tensor, Tensor> quantized = allocate(model, plan, limit, arena);
-        convert(quantized, progress);
-        return weights.map(tensor -> quantized.getOrDefault(tensor, tensor));
+        Weights quantized = weights.map(tensor -> quantized(tensor, plan.get(tensor)));
+        return new Weights(weights.embedding(), quantized.layers(), quantized.outputNorm(), quantized.head());
     }
 
-    private Map<Tensor, Tensor> allocate(String model, Map<Tensor, TensorType> plan, MemoryLimit limit, Arena arena) {
-        Map<Tensor, TensorType> converted = new LinkedHashMap<>(plan);
-        converted
-                .entrySet()
-                .removeIf(entry -> entry.getValue() == entry.getKey().type());
-        long bytes = converted.entrySet().stream()
-                .mapToLong(entry -> entry.getValue().bytes(entry.getKey().elements()))
-                .sum();
-        // An operating system that promises more memory than it has kills the process later, without a word.
-        long free = new AvailableMemory().bytes();
-        checkFits(model, bytes, free);
-        limit.leftBeside(bytes);
-        Map<Tensor, Tensor> quantized = new LinkedHashMap<>();
-        try {
-            converted.forEach((tensor, type) -> {
-                MemorySegment data = arena.allocate(type.bytes(tensor.elements()), 64);
-                quantized.put(tensor, new Tensor(tensor.name(), type, tensor.rows(), tensor.columns(), data));
-            });
-        } catch (OutOfMemoryError e) {
-            throw tooLarge(model, bytes, free, e);
+    private static Tensor quantized(Tensor from, TensorType type) {
+        if (type == from.type()) {
+            return from;
         }
-        return quantized;
-    }
-
-    void checkFits(String model, long bytes, long memory) {
-        if (bytes > memory) {
-            throw tooLarge(model, bytes, memory, null);
-        }
-    }
-
-    private ModelException tooLarge(String model, long bytes, long memory, Throwable cause) {
-        return new ModelException(
-                "%s takes %d MiB of memory as %s, but only %d MiB are free; take a machine or a container with more, or a model that is quantized already"
-                        .formatted(model, bytes >> 20, quantization, memory >> 20),
-                cause);
-    }
-
-    private void convert(Map<Tensor, Tensor> quantized, Consumer<String> progress) {
-        ExecutorService pool = Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors(), task -> {
-            Thread thread = new Thread(task, "quantizer");
-            thread.setDaemon(true);
-            return thread;
-        });
-        try (pool) {
-            await(submit(quantized, pool), progress);
-        }
-    }
-
-    private static List<Future<?>> submit(Map<Tensor, Tensor> quantized, ExecutorService pool) {
-        List<Future<?>> tasks = new ArrayList<>();
-        quantized.forEach((from, to) -> {
-            int rows = (int) Math.clamp(TASK_BYTES / from.rowBytes(), 1, from.rows());
-            int count;
-            for (int row = 0; row < from.rows(); row += count) {
-                int first = row;
-                int last = first + Math.min(rows, from.rows() - first);
-                count = last - first;
-                tasks.add(pool.submit(() -> convert(from, to, first, last)));
+        return new Tensor(from.name(), type, from.rows(), from.columns(), (first, count, out) -> {
+            RowReader reader = new RowReader(from);
+            float[] row = new float[from.columns()];
+            for (int r = 0; r < count; r++) {
+                from.type().decode(reader.row(first + r), 0, row, 0, row.length);
+                type.encode(row, out, r * type.bytes(row.length));
             }
         });
-        return tasks;
-    }
-
-    private void await(List<Future<?>> tasks, Consumer<String> progress) {
-        int done = 0;
-        try {
-            for (; done < tasks.size(); done++) {
-                // get() does not look at the flag where the task is done already.
-                if (Thread.interrupted()) {
-                    throw new InterruptedException();
-                }
-                tasks.get(done).get();
-                long tenth = (done + 1) * 10L / tasks.size();
-                if (tenth > done * 10L / tasks.size()) {
-                    progress.accept("quantizing to %s: %d %%".formatted(quantization, tenth * 10));
-                }
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new ModelException("loading was interrupted", e);
-        } catch (ExecutionException e) {
-            throw new ModelException("quantizing failed: " + e.getCause(), e);
-        } finally {
-            tasks.subList(done, tasks.size()).forEach(task -> task.cancel(false));
-        }
-    }
-
-    private static void convert(Tensor from, Tensor to, int firstRow, int endRow) {
-        RowReader reader = new RowReader(from);
-        float[] row = new float[from.columns()];
-        for (int r = firstRow; r < endRow; r++) {
-            from.type().decode(reader.row(r), 0, row, 0, row.length);
-            to.type().encode(row, to.data(), r * to.rowBytes());
-        }
     }
 }
