@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The backend that runs everywhere: in machine code of its own if the processor and the system allow that, else on the JDK's Vector API, or
- * in plain Java if the JVM was started without it. The bits of an answer are the same with the first two.
+ * in plain Java if the JVM was started without it. With the same activations, the bits of an answer are the same with the first two.
  */
 public final class CpuBackendProvider implements BackendProvider {
 
