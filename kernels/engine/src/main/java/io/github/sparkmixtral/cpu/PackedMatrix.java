@@ -59,6 +59,9 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     private static final long LAST_PLACES = 0x0080008000800080L;
     private static final long SIGNS = 0x8000800080008000L;
 
+    /** The number 1 in each byte of an int. */
+    private static final int BYTE_EACH = 0x01010101;
+
     private static final int HALF_INFINITY = 0x7C00;
     private static final long ALIGNMENT = 64;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -229,20 +232,23 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     private void packQuants(int panel) {
         QuantizedRow row = new QuantizedRow(tensor);
         int bits = bits();
-        int perWord = Integer.SIZE / bits;
-        int zero = zero();
-        int[] words = new int[columns() / perWord * WIDTH];
+        // Four at a time: if zero is the middle of what so many bits hold, to add it is to turn the highest of them over.
+        int[] quants = new int[columns() / Integer.BYTES];
+        int mask = ((1 << bits) - 1) * BYTE_EACH;
+        int zeros = zero() * BYTE_EACH;
+        int perWord = Byte.SIZE / bits;
+        int[] words = new int[quants.length / perWord * WIDTH];
         short[] halves = new short[row.halves().length * WIDTH];
         short[] minimumHalves = new short[row.minimumHalves().length * WIDTH];
         byte[] factors = new byte[row.factors().length * WIDTH];
         byte[] minimumFactors = new byte[row.minimumFactors().length * WIDTH];
         for (int output = 0; output < outputs(panel); output++) {
             row.read(panel * WIDTH + output);
-            byte[] quants = row.quants();
+            MemorySegment.copy(MemorySegment.ofArray(row.quants()), INT, 0, quants, 0, quants.length);
             for (int i = 0, at = output; i < quants.length; i += perWord, at += WIDTH) {
-                int word = 0;
-                for (int j = 0; j < perWord; j++) {
-                    word |= quants[i + j] + zero << PanelLayout.turn(j, bits);
+                int word = quants[i] & mask ^ zeros;
+                if (perWord > 1) {
+                    word |= (quants[i + 1] & mask ^ zeros) << bits;
                 }
                 words[at] = Integer.rotateLeft(word, FRACTION - bits);
             }
