@@ -232,7 +232,8 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     private void packQuants(int panel) {
         QuantizedRow row = new QuantizedRow(tensor);
         int bits = bits();
-        // Four at a time: if zero is the middle of what so many bits hold, to add it is to turn the highest of them over.
+        // Four at a time: if zero is the middle of what so many bits hold, to add it is to turn the highest of them
+        // over.
         int[] quants = new int[columns() / Integer.BYTES];
         int mask = ((1 << bits) - 1) * BYTE_EACH;
         int zeros = zero() * BYTE_EACH;
