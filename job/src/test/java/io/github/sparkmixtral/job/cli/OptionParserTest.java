@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -67,6 +68,7 @@ class OptionParserTest {
         assertThat(options.partitions()).isZero();
         assertThat(options.maxErrorRatio()).isEqualTo(1);
         assertThat(options.generation().engine().backend()).isEqualTo("auto");
+        assertThat(options.generation().engine().activations()).isEqualTo(Activations.AUTO);
         assertThat(options.inputFormat()).isEmpty();
     }
 
@@ -90,7 +92,8 @@ class OptionParserTest {
                                 + " overwrite --max-tokens 7 --min-tokens 2 --temperature 0.5 --top-p 0.9 --top-k -1 --min-p 0.1"
                                 + " --repetition-penalty 1.1 --presence-penalty -1 --frequency-penalty 2 --seed 42 --stop a,b --stop c"
                                 + " --stop-token-ids 5,6 --stop-token-ids 7 --n 3 --logprobs 4 --ignore-eos --logit-bias 8=-1.5,9=2"
-                                + " --quantization Q8_0 --backend cpu --max-num-seqs 9 --max-num-batched-tokens 100 --kv-cache-memory 512m"
+                                + " --quantization Q8_0 --backend cpu --activations int16 --max-num-seqs 9 --max-num-batched-tokens 100"
+                                + " --kv-cache-memory 512m"
                                 + " --max-model-len 77 --num-threads 2 --model-cache /c --partitions 3 --fail-on-error --max-error-ratio"
                                 + " 0.25 --show 2 --expected-column e --score-by k --verbose")
                         .split(" "));
@@ -121,6 +124,7 @@ class OptionParserTest {
         assertThat(options.output().mode()).isEqualTo(OutputMode.OVERWRITE);
         assertThat(options.generation().engine().quantization()).isEqualTo(Quantization.Q8_0);
         assertThat(options.generation().engine().backend()).isEqualTo("cpu");
+        assertThat(options.generation().engine().activations()).isEqualTo(Activations.INT16);
         assertThat(options.generation().engine().maxNumSeqs()).isEqualTo(9);
         assertThat(options.generation().engine().maxNumBatchedTokens()).isEqualTo(100);
         assertThat(options.generation().engine().kvCacheMemory()).isEqualTo(512L << 20);
@@ -234,6 +238,7 @@ class OptionParserTest {
                     --chat-template nowhere.j2 | --chat-template must be none, mistral-v1, mistral-v3, chatml or a file with a template in Jinja, not nowhere.j2, which is no file
                     --special-tokens some      | --special-tokens must be one of text, parse, not some
                     --quantization q5          | --quantization must be one of none, q8_0, q4_0, nf4, not q5
+                    --activations int8         | --activations must be one of auto, f32, int16, not int8
                     --input-format xml         | --input-format must be one of jsonl, parquet, csv, text, table, not xml
                     --kv-cache-memory lots     | --kv-cache-memory must be a size such as 512m or 4g, or auto, not lots
                     --kv-cache-memory -5g      | --kv-cache-memory must be a size such as 512m or 4g, or auto, not -5g
