@@ -46,10 +46,10 @@ def forms():
         yield f"vpdpbusd {vector()}, {vector()}, {memory('DWORD')}{{1to16}}"
         yield f"vmulps {vector()}, {vector()}, {memory('DWORD')}{{1to16}}"
     for _ in range(30):
-        for two in ["vcvtdq2ps", "vcvtps2dq"]:
+        for two in ["vcvtdq2ps", "vcvtps2dq", "vmovaps"]:
             yield f"{two} {vector()}, {vector()}"
         for three in ["vpxord", "vaddps", "vsubps", "vmulps", "vfmadd231ps", "vfmadd213ps", "vpermps",
-                      "vdivps", "vpaddd", "vpsubd", "vpmaxsd", "vpandd"]:
+                      "vdivps", "vpaddd", "vpsubd", "vpmaxsd", "vpandd", "vmaxps", "vminps"]:
             yield f"{three} {vector()}, {vector()}, {vector()}"
         yield f"vprord {vector()}, {vector()}, {random.randrange(32)}"
         yield f"vpslld {vector()}, {vector()}, {random.randrange(32)}"

@@ -62,6 +62,17 @@ final class Attention {
          */
         void scores(Part part, Workspace workspace);
 
+        /**
+         * Replaces the scores {@code [from, to)}, a whole number of {@link Matrix#LANES}, by exponentials relative to the largest of them and
+         * {@code before}.
+         *
+         * @return what they are relative to
+         */
+        float exponentials(int from, int to, float before, Workspace workspace);
+
+        /** The sum of these scores, as {@link VectorMath#sum} has it. */
+        float sum(int from, int to, Workspace workspace);
+
         /** Adds the values of the positions that count, times their weights in {@link Workspace#scores}, to {@link Workspace#values}. */
         void values(Part part, Workspace workspace);
     }
@@ -119,7 +130,7 @@ final class Attention {
     private static void attend(Products products, Part part, Workspace workspace) {
         products.scores(part, workspace);
         for (int head = 0; head < part.heads(); head++) {
-            soften(head, part.from(), part.to(), part.cache().valueStride(), part.state(), workspace);
+            soften(products, head, part.from(), part.to(), part.cache().valueStride(), part.state(), workspace);
         }
         products.values(part, workspace);
     }
@@ -128,19 +139,21 @@ final class Attention {
      * Turns one head's scores into exponentials relative to the largest score so far, those outside of {@code [from, to)} into
      * zeros, and scales what was summed before to that maximum.
      */
-    private static void soften(int head, int from, int to, int stride, int state, Workspace workspace) {
+    private static void soften(
+            Products products, int head, int from, int to, int stride, int state, Workspace workspace) {
         float[] scores = workspace.scores;
         int at = head * SPAN;
         int last = at + Math.ceilDiv(to, LANES) * LANES;
         Arrays.fill(scores, at, at + from, Float.NEGATIVE_INFINITY);
         Arrays.fill(scores, at + to, last, Float.NEGATIVE_INFINITY);
         float before = workspace.maxima[state + head];
-        float maximum = Math.max(before, VectorMath.maximum(scores, at, last));
-        VectorMath.exp(scores, at, last, maximum);
+        float maximum = products.exponentials(at, last, before, workspace);
         Arrays.fill(scores, at, at + from, 0);
         Arrays.fill(scores, at + to, last, 0);
-        float sum = VectorMath.sum(scores, at, last, workspace.lanes);
-        if (maximum != before) {
+        float sum = products.sum(at, last, workspace);
+        if (before == Float.NEGATIVE_INFINITY) {
+            workspace.sums[state + head] = sum;
+        } else if (maximum != before) {
             float rescale = VectorMath.exp(before - maximum);
             workspace.sums[state + head] = Math.fma(workspace.sums[state + head], rescale, sum);
             for (int d = (state + head) * stride; d < (state + head + 1) * stride; d += STEP) {

@@ -21,7 +21,7 @@ public interface Kernels {
         VECTOR,
         /** As {@link #VECTOR}, but products with quants take integers of 16 bits, in plain Java. */
         VECTOR_INT16,
-        /** Machine code that this process writes, for all products; the Vector API for the rest. */
+        /** Machine code that this process writes. */
         NATIVE_CODE,
         /** As {@link #NATIVE_CODE}, but products with quants take integers of 16 bits. */
         NATIVE_CODE_INT16,

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.cpu.Attention.Part;
 import io.github.sparkmixtral.cpu.jit.AttentionKernels;
+import io.github.sparkmixtral.cpu.jit.RowKernels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
@@ -46,6 +47,26 @@ final class NativeAttention implements Attention.Products {
                     workspace.scoresSegment,
                     score * Float.BYTES);
         }
+    }
+
+    @Override
+    public float exponentials(int from, int to, float before, Workspace workspace) {
+        RowKernels.exponentials(scores(from, workspace), workspace.lanesSegment, before, vectors(from, to));
+        return workspace.lanes[0];
+    }
+
+    @Override
+    public float sum(int from, int to, Workspace workspace) {
+        RowKernels.sums(workspace.lanesSegment, scores(from, workspace), vectors(from, to));
+        return VectorMath.sum(workspace.lanes, 0);
+    }
+
+    private static MemorySegment scores(int from, Workspace workspace) {
+        return workspace.scoresSegment.asSlice((long) from * Float.BYTES);
+    }
+
+    private static int vectors(int from, int to) {
+        return (to - from) / RowKernels.LANES;
     }
 
     @Override

@@ -3,11 +3,13 @@ package io.github.sparkmixtral.cpu;
 import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
+import io.github.sparkmixtral.cpu.jit.RowKernels;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Kernels whose products, with weights and of attention, are machine code that this process writes: the compiler of the JVM does not keep that many
- * vectors in registers. Bits are those of {@link VectorKernels}, which does the rest.
+ * Kernels in machine code that this process writes: products, with weights and of attention, because the compiler of the JVM does not keep that many
+ * vectors in registers, and what is done to rows, because until that compiler has seen it each vector is an object. Bits are those of {@link
+ * VectorKernels}.
  */
 final class NativeKernels implements Kernels {
 
@@ -77,7 +79,25 @@ final class NativeKernels implements Kernels {
 
     @Override
     public void rmsNorm(Matrix out, int outRow, Matrix in, int inRow, float[] weight, double epsilon) {
-        vectors.rmsNorm(out, outRow, in, inRow, weight, epsilon);
+        int width = vectors(in.columns());
+        float[] lanes = new float[RowKernels.LANES];
+        RowKernels.squares(MemorySegment.ofArray(lanes), row(in, inRow, 0), width);
+        float scale = VectorKernels.scale(lanes, in.columns(), epsilon);
+        RowKernels.scale(row(out, outRow, 0), row(in, inRow, 0), MemorySegment.ofArray(weight), scale, width);
+    }
+
+    @Override
+    public void accumulate(Matrix out, int outRow, float weight, Matrix in, int inRow) {
+        RowKernels.accumulate(row(out, outRow, 0), row(in, inRow, 0), weight, vectors(out.columns()));
+    }
+
+    private static MemorySegment row(Matrix matrix, int row, int column) {
+        return MemorySegment.ofArray(matrix.data()).asSlice((long) (matrix.offset(row) + column) * Float.BYTES);
+    }
+
+    /** That hold so many elements, zeros past the last one among them. */
+    private static int vectors(int columns) {
+        return Math.ceilDiv(columns, RowKernels.LANES);
     }
 
     @Override
@@ -96,6 +116,6 @@ final class NativeKernels implements Kernels {
 
     @Override
     public void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn) {
-        vectors.swiGlu(gate, up, row, fromColumn, toColumn);
+        RowKernels.swiGlu(row(gate, row, fromColumn), row(up, row, fromColumn), vectors(toColumn - fromColumn));
     }
 }

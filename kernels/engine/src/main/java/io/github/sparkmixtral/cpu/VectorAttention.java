@@ -30,6 +30,18 @@ final class VectorAttention implements Attention.Products {
     }
 
     @Override
+    public float exponentials(int from, int to, float before, Workspace workspace) {
+        float maximum = Math.max(before, VectorMath.maximum(workspace.scores, from, to));
+        VectorMath.exp(workspace.scores, from, to, maximum);
+        return maximum;
+    }
+
+    @Override
+    public float sum(int from, int to, Workspace workspace) {
+        return VectorMath.sum(workspace.scores, from, to, workspace.lanes);
+    }
+
+    @Override
     public void values(Part part, Workspace workspace) {
         int stride = part.cache().valueStride();
         for (int at = part.firstBlock(); at < part.to(); at += BLOCK) {

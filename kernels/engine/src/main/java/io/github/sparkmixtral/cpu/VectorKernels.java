@@ -62,12 +62,17 @@ final class VectorKernels implements Kernels {
             }
             squares.intoArray(lanes, part);
         }
-        float scale = (float) (1 / Math.sqrt(VectorMath.sum(lanes, 0) / (double) in.columns() + epsilon));
+        float scale = scale(lanes, in.columns(), epsilon);
         int to = out.offset(outRow);
         for (int c = 0; c < width; c += STEP) {
             FloatVector v = FloatVector.fromArray(FLOATS, x, from + c).mul(scale);
             v.mul(FloatVector.fromArray(FLOATS, weight, c)).intoArray(out.data(), to + c);
         }
+    }
+
+    /** What a row is multiplied by, from the sums of squares of its lanes. */
+    static float scale(float[] lanes, int columns, double epsilon) {
+        return (float) (1 / Math.sqrt(VectorMath.sum(lanes, 0) / (double) columns + epsilon));
     }
 
     @Override

@@ -1,5 +1,13 @@
 package io.github.sparkmixtral.cpu;
 
+import static io.github.sparkmixtral.cpu.jit.Exponential.LARGEST;
+import static io.github.sparkmixtral.cpu.jit.Exponential.LN2_HIGH;
+import static io.github.sparkmixtral.cpu.jit.Exponential.LN2_LOW;
+import static io.github.sparkmixtral.cpu.jit.Exponential.LOG2_E;
+import static io.github.sparkmixtral.cpu.jit.Exponential.ROUNDER;
+import static io.github.sparkmixtral.cpu.jit.Exponential.SMALLEST;
+
+import io.github.sparkmixtral.cpu.jit.Exponential;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -15,25 +23,12 @@ final class VectorMath {
 
     static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
 
-    private static final float LOG2_E = 1.442695041f;
-    /** ln 2 in two floats, the first with few bits, so that a small integer times it is exact. */
-    private static final float LN2_HIGH = 0.693359375f;
-
-    private static final float LN2_LOW = -2.12194440e-4f;
-    /** Added and taken off again, this rounds to an integer, which stands in the low bits in between: 1.5 * 2^23. */
-    private static final float ROUNDER = 12582912f;
-
-    private static final float LARGEST = 88;
-    private static final float SMALLEST = -87;
-
-    /** Taylor coefficients 1/n! from n = 7 down to 0; on |r| <= ln(2)/2 what is left out is below half a unit in the last place. */
-    private static final float C7 = 1 / 5040f;
-
-    private static final float C6 = 1 / 720f;
-    private static final float C5 = 1 / 120f;
-    private static final float C4 = 1 / 24f;
-    private static final float C3 = 1 / 6f;
-    private static final float C2 = 1 / 2f;
+    private static final float C7 = Exponential.coefficient(7);
+    private static final float C6 = Exponential.coefficient(6);
+    private static final float C5 = Exponential.coefficient(5);
+    private static final float C4 = Exponential.coefficient(4);
+    private static final float C3 = Exponential.coefficient(3);
+    private static final float C2 = Exponential.coefficient(2);
 
     private VectorMath() {}
 

@@ -49,10 +49,12 @@ public final class Workspace {
     /** {@code [ATTENDING, heads per kv head]} sum of exponentials so far. */
     final float[] sums;
 
-    /** {@link #scores} and {@link #values}, for calls of machine code. */
+    /** {@link #scores}, {@link #values} and {@link #lanes}, for calls of machine code. */
     final MemorySegment scoresSegment;
 
     final MemorySegment valuesSegment;
+
+    final MemorySegment lanesSegment = MemorySegment.ofArray(lanes);
 
     /** What such a call has to know of each block of a span: up to two numbers. */
     final MemorySegment blocks = Arena.ofAuto().allocate(2L * SPAN / KeyValueCache.BLOCK * Long.BYTES, 64);

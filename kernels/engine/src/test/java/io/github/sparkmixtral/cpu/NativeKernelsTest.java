@@ -20,6 +20,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class NativeKernelsTest extends KernelsContractTest {
 
@@ -60,6 +61,36 @@ class NativeKernelsTest extends KernelsContractTest {
                 }
             }
         }
+    }
+
+    /** Among the elements are the exponential's borders, and what no exponential is of. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 15, 16, 17, 208, 1061})
+    void rowsHaveTheBitsOfTheVectorApi(int columns) {
+        float[] specials = {0, -0f, 87, -87, 88, -88, 88.5f, -120, 1e30f, Float.MIN_VALUE, Float.NaN, -1e-20f};
+        Kernels vectors = new VectorKernels(Packing.FLOATS);
+        Matrix x = matrix(20, columns);
+        Matrix y = matrix(20, columns);
+        for (int row = 0; row < 20; row++) {
+            x.data()[x.offset(row) + row % columns] = specials[row % specials.length];
+        }
+        float[] weight = Arrays.copyOf(row(y, 3), Matrix.padded(columns));
+        Matrix expected = Matrix.zeros(20, columns);
+        Matrix actual = Matrix.zeros(20, columns);
+        for (int row = 0; row < 20; row++) {
+            vectors.rmsNorm(expected, row, x, row, weight, 1e-5);
+            kernels().rmsNorm(actual, row, x, row, weight, 1e-5);
+            vectors.accumulate(expected, row, 0.3f, y, row);
+            kernels().accumulate(actual, row, 0.3f, y, row);
+        }
+        assertThat(actual.data()).isEqualTo(expected.data());
+        Matrix gate = new Matrix(x.data().clone(), columns, x.stride());
+        Matrix up = new Matrix(y.data().clone(), columns, y.stride());
+        for (int row = 0; row < 20; row++) {
+            vectors.swiGlu(x, y, row, 0, columns);
+            kernels().swiGlu(gate, up, row, 0, columns);
+        }
+        assertThat(gate.data()).isEqualTo(x.data());
     }
 
     @ParameterizedTest

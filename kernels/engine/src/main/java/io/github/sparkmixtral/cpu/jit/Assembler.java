@@ -121,6 +121,20 @@ final class Assembler {
         evex(PREFIX_66, MAP_0F, 0xDB, to, first, second);
     }
 
+    void move(int to, int from) {
+        evex(NO_PREFIX, MAP_0F, 0x28, to, 0, from);
+    }
+
+    /** The second one if one of them is not a number. */
+    void maximum(int to, int first, int second) {
+        evex(NO_PREFIX, MAP_0F, 0x5F, to, first, second);
+    }
+
+    /** The second one if one of them is not a number. */
+    void minimum(int to, int first, int second) {
+        evex(NO_PREFIX, MAP_0F, 0x5D, to, first, second);
+    }
+
     void xor(int to, int first, int second) {
         evex(PREFIX_66, MAP_0F, 0xEF, to, first, second);
     }
