@@ -4,6 +4,7 @@ import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.PanelLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -14,8 +15,9 @@ final class IntegerRows {
 
     private static final int BLOCK = IntegerLayout.BLOCK;
     private static final int WIDTH = PackedMatrix.WIDTH;
-    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private IntegerRows() {}
 
@@ -89,7 +91,7 @@ final class IntegerRows {
             int negated = data.get(
                     INT,
                     at + (whole ? IntegerLayout.NEGATED_SUM : IntegerLayout.NEGATED_HALF_SUMS + half * Integer.BYTES));
-            Arrays.fill(sums, 2 * PackedMatrix.MIDDLE * negated);
+            Arrays.fill(sums, 2 * IntegerLayout.MIDDLE * negated);
             add(data, at + first, weights, panel, column + from, part, sums);
             float scale = data.get(FLOAT, at + IntegerLayout.SCALE);
             float sum =

@@ -46,9 +46,6 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     /** What {@link #bfloat16Columns} is a multiple of. */
     static final int BFLOAT16_COLUMNS = 32;
 
-    /** The middle of a quant's range, if its bits are the upper ones of a byte: zero of a type without minima. */
-    static final int MIDDLE = 128;
-
     /** Half of the last place of a bfloat16, among the bits of a float: what rounding to the nearest one adds. */
     static final int BFLOAT16_HALF = 1 << 15;
 

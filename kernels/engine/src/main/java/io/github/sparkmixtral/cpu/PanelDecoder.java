@@ -3,6 +3,7 @@ package io.github.sparkmixtral.cpu;
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 import static io.github.sparkmixtral.cpu.VectorMath.INTS;
 
+import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.PanelLayout;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
@@ -112,10 +113,10 @@ final class PanelDecoder {
         scales(weights, panel, column, columns, power, -(power + weights.zero()) / power, workspace);
     }
 
-    /** The same of quants that are the upper bits of a byte, from which {@link PackedMatrix#MIDDLE} was taken. */
+    /** The same of quants that are the upper bits of a byte, from which {@link IntegerLayout#MIDDLE} was taken. */
     static void integerScales(PackedMatrix weights, int panel, int column, int columns, Workspace workspace) {
         float power = 1f / (1 << Byte.SIZE - weights.bits());
-        scales(weights, panel, column, columns, power, PackedMatrix.MIDDLE, workspace);
+        scales(weights, panel, column, columns, power, IntegerLayout.MIDDLE, workspace);
     }
 
     /** @param multiple of the multipliers, which are to be added to the minima */

@@ -9,9 +9,6 @@ package io.github.sparkmixtral.cpu.jit;
  */
 final class IntegerKernelWriter extends PanelWriter {
 
-    /** What is taken from a quant's byte. */
-    static final int MIDDLE = 128;
-
     /** Inputs whose bytes are multiplied at once. */
     private static final int STEP = Integer.BYTES;
 
@@ -169,7 +166,7 @@ final class IntegerKernelWriter extends PanelWriter {
     private void scales(int vector) {
         multiplier(multiplier, vector, power, scratch[0]);
         if (layout.affine()) {
-            constant(scratch[1], (float) MIDDLE);
+            constant(scratch[1], (float) IntegerLayout.MIDDLE);
             minimum(minimum, vector, multiplier, scratch[1], scratch[0]);
         }
     }

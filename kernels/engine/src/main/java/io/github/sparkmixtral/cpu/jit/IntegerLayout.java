@@ -17,6 +17,9 @@ public final class IntegerLayout {
     /** Smallest magnitude that is not taken for zero: below it, {@code 1 / scale} might be infinite. */
     public static final float SMALLEST = 1e-30f;
 
+    /** What is taken from a byte whose upper bits are those of a quant: zero of a type without minima. */
+    public static final int MIDDLE = 128;
+
     /** Bytes of a block. */
     public static final int BYTES = 96;
 
