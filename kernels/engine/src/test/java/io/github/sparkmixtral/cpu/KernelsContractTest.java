@@ -358,6 +358,24 @@ abstract class KernelsContractTest {
         }
     }
 
+    /** Some numbers of rows, in any order but their own, multiplied with the same weights by two kernels: the same bits. */
+    void assertSameBits(Kernels expecting, Kernels tested, Tensor weights, int... rowCounts) {
+        Matrix in = matrix(70, weights.columns());
+        int[] reversed = IntStream.range(0, 70).map(i -> 69 - i).toArray();
+        for (int rows : rowCounts) {
+            Matrix expected = Matrix.zeros(70, weights.rows());
+            Matrix actual = Matrix.zeros(70, weights.rows());
+            Arrays.fill(actual.data(), Float.NaN);
+            gemm(expecting, expected, in, reversed, 1, rows + 1, weights);
+            gemm(tested, actual, in, reversed, 1, rows + 1, weights);
+            for (int row = 1; row <= rows; row++) {
+                assertThat(row(actual, row))
+                        .as("%s, %d rows", weights.type(), rows)
+                        .isEqualTo(row(expected, row));
+            }
+        }
+    }
+
     /** The same rows as inputs of products. */
     static Matrix prepared(Kernels kernels, Matrix rows) {
         int count = rows.data().length / rows.stride();

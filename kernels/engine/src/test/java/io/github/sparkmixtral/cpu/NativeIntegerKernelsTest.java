@@ -23,6 +23,8 @@ class NativeIntegerKernelsTest extends IntegerKernelsTest {
 
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+    private static final int[] ROWS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 24, 25, 61};
+
     @BeforeAll
     static void codeCanBeWritten() {
         assumeThat(NativeCode.unavailable(true)).isEmpty();
@@ -80,20 +82,7 @@ class NativeIntegerKernelsTest extends IntegerKernelsTest {
         for (int columns : new int[] {256, 5 * 256}) {
             try (Arena arena = Arena.ofConfined()) {
                 Tensor weights = random(arena, type, 263, columns);
-                Matrix in = matrix(70, columns);
-                int[] reversed = IntStream.range(0, 70).map(i -> 69 - i).toArray();
-                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 24, 25, 61}) {
-                    Matrix expected = Matrix.zeros(70, 263);
-                    Matrix actual = Matrix.zeros(70, 263);
-                    Arrays.fill(actual.data(), Float.NaN);
-                    gemm(plain, expected, in, reversed, 1, rows + 1, weights);
-                    gemm(kernels(), actual, in, reversed, 1, rows + 1, weights);
-                    for (int row = 1; row <= rows; row++) {
-                        assertThat(row(actual, row))
-                                .as("%s, %d rows", type, rows)
-                                .isEqualTo(row(expected, row));
-                    }
-                }
+                assertSameBits(plain, kernels(), weights, ROWS);
             }
         }
     }

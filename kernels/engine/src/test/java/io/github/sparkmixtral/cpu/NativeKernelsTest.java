@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
+import io.github.sparkmixtral.cpu.jit.RowKernels;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.Tensor;
@@ -26,6 +27,8 @@ class NativeKernelsTest extends KernelsContractTest {
 
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+    private static final int[] ROWS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 24, 25, 26, 35, 37, 61, 69};
+
     @BeforeAll
     static void codeCanBeWritten() {
         assumeThat(NativeCode.unavailable(false)).isEmpty();
@@ -45,20 +48,7 @@ class NativeKernelsTest extends KernelsContractTest {
         for (int columns : columnCounts) {
             try (Arena arena = Arena.ofConfined()) {
                 Tensor weights = random(arena, type, 263, columns);
-                Matrix in = matrix(70, columns);
-                int[] reversed = IntStream.range(0, 70).map(i -> 69 - i).toArray();
-                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 17, 24, 25, 26, 35, 37, 61, 69}) {
-                    Matrix expected = Matrix.zeros(70, 263);
-                    Matrix actual = Matrix.zeros(70, 263);
-                    Arrays.fill(actual.data(), Float.NaN);
-                    gemm(vectors, expected, in, reversed, 1, rows + 1, weights);
-                    gemm(kernels(), actual, in, reversed, 1, rows + 1, weights);
-                    for (int row = 1; row <= rows; row++) {
-                        assertThat(row(actual, row))
-                                .as("%s, %d rows", type, rows)
-                                .isEqualTo(row(expected, row));
-                    }
-                }
+                assertSameBits(vectors, kernels(), weights, ROWS);
             }
         }
     }
@@ -183,6 +173,34 @@ class NativeKernelsTest extends KernelsContractTest {
                             .run(decoded.address(), inputs, 0, out.address(), 0, columns / kernels.decodedGroup());
                     assertThat(out.toArray(FLOAT)).isEqualTo(second(expected, rows));
                 }
+            }
+        }
+    }
+
+    /** The same for kernels over rows. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7})
+    void rowKernelsStayWithinTheirRows(int vectors) {
+        long bytes = vectors * 64L;
+        float[] x = row(matrix(1, 16 * vectors), 0);
+        float[] y = row(matrix(1, 16 * vectors), 0);
+        for (boolean atEnd : new boolean[] {false, true}) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment first =
+                        GuardedMemory.allocate(bytes, atEnd, arena).copyFrom(MemorySegment.ofArray(x));
+                MemorySegment second =
+                        GuardedMemory.allocate(bytes, atEnd, arena).copyFrom(MemorySegment.ofArray(y));
+                MemorySegment lanes = GuardedMemory.allocate(64, atEnd, arena);
+                RowKernels.scale(first, first, second, 2, vectors);
+                RowKernels.accumulate(first, second, 0.5f, vectors);
+                float last = Math.fma(0.5f, y[x.length - 1], x[x.length - 1] * 2 * y[x.length - 1]);
+                assertThat(first.getAtIndex(FLOAT, x.length - 1)).isEqualTo(last);
+                RowKernels.squares(lanes, first, vectors);
+                assertThat(lanes.getAtIndex(FLOAT, 15)).isPositive();
+                RowKernels.swiGlu(first, second, vectors);
+                RowKernels.exponentials(first, lanes, Float.NEGATIVE_INFINITY, vectors);
+                RowKernels.sums(lanes, first, vectors);
+                assertThat(lanes.getAtIndex(FLOAT, 15)).isPositive();
             }
         }
     }
