@@ -127,7 +127,7 @@ public class KernelBenchmark {
             Matrix inputs = measured.inputs(rows, HIDDEN);
             System.arraycopy(gaussian.data(), 0, inputs.data(), 0, gaussian.data().length);
             for (int row = 0; row < rows; row++) {
-                measured.prepare(inputs, row, 0, HIDDEN);
+                measured.prepare(inputs, row);
             }
             return inputs;
         }

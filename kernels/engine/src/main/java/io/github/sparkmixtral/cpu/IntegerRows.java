@@ -21,9 +21,9 @@ final class IntegerRows {
 
     private IntegerRows() {}
 
-    /** Makes integers of the inputs {@code [from, to)} of a row, both of which are multiples of {@link IntegerLayout#BLOCK}. */
-    static void make(Matrix matrix, int row, int from, int to) {
-        for (int column = from; column < to; column += BLOCK) {
+    /** Makes integers of a row of whole blocks. */
+    static void make(Matrix matrix, int row) {
+        for (int column = 0; column < matrix.columns(); column += BLOCK) {
             make(
                     matrix.data(),
                     matrix.offset(row) + column,

@@ -67,13 +67,8 @@ public interface Kernels {
         return Matrix.zeros(rows, columns);
     }
 
-    /**
-     * Gets a part of a row of {@link #inputs} ready for {@link #gemm}, whenever it has been written to.
-     *
-     * @param fromColumn multiple of {@link PackedMatrix#WIDTH}
-     * @param toColumn multiple of that, or the end of the row
-     */
-    default void prepare(Matrix in, int row, int fromColumn, int toColumn) {}
+    /** Gets a row of {@link #inputs} ready for {@link #gemm}, whenever it has been written to. */
+    default void prepare(Matrix in, int row) {}
 
     /**
      * How many neighbouring panels {@link #gemm} is best called for at once, for a number of rows: more than one only if that many rows

@@ -185,7 +185,7 @@ final class MixtralLayers {
                         i % kvHeads,
                         current,
                         workspaces[worker]));
-        eachRow(rows, row -> kernels.prepare(attended, row, 0, attended.columns()));
+        eachRow(rows, row -> kernels.prepare(attended, row));
         multiply(product(delta, first(attended, rows), w.output()));
         eachRow(rows, row -> kernels.accumulate(hidden, row, 1, delta, row));
     }
@@ -230,7 +230,7 @@ final class MixtralLayers {
         multiply(inner);
         eachRow(entries, entry -> {
             kernels.swiGlu(gate, up, entry, 0, gate.columns());
-            kernels.prepare(gate, entry, 0, gate.columns());
+            kernels.prepare(gate, entry);
         });
         multiply(outer);
         eachRow(rows, row -> {
@@ -248,7 +248,7 @@ final class MixtralLayers {
 
     private void norm(Matrix out, int outRow, int inRow, float[] weight) {
         kernels.rmsNorm(out, outRow, hidden, inRow, weight, config.rmsNormEpsilon());
-        kernels.prepare(out, outRow, 0, out.columns());
+        kernels.prepare(out, outRow);
     }
 
     private Rows first(Matrix matrix, int rows) {

@@ -49,17 +49,15 @@ final class NativeKernels implements Kernels {
     }
 
     @Override
-    public void prepare(Matrix in, int row, int fromColumn, int toColumn) {
+    public void prepare(Matrix in, int row) {
         if (in.hasIntegers()) {
             IntegerRow.KERNEL.run(
                     0,
                     MemorySegment.ofArray(in.data()),
-                    (long) (in.offset(row) + fromColumn) * Float.BYTES,
-                    in.integers().address()
-                            + in.integersOffset(row)
-                            + (long) fromColumn / IntegerLayout.BLOCK * IntegerLayout.BYTES,
+                    (long) in.offset(row) * Float.BYTES,
+                    in.integers().address() + in.integersOffset(row),
                     0,
-                    (toColumn - fromColumn) / IntegerLayout.BLOCK);
+                    in.columns() / IntegerLayout.BLOCK);
         }
     }
 

@@ -87,9 +87,9 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void prepare(Matrix in, int row, int fromColumn, int toColumn) {
+    public void prepare(Matrix in, int row) {
         if (in.hasIntegers()) {
-            IntegerRows.make(in, row, fromColumn, toColumn);
+            IntegerRows.make(in, row);
         }
     }
 

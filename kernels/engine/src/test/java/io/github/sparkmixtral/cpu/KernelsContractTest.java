@@ -382,7 +382,7 @@ abstract class KernelsContractTest {
         Matrix inputs = kernels.inputs(count, rows.columns());
         System.arraycopy(rows.data(), 0, inputs.data(), 0, rows.data().length);
         for (int row = 0; row < count; row++) {
-            kernels.prepare(inputs, row, 0, rows.columns());
+            kernels.prepare(inputs, row);
         }
         return inputs;
     }
