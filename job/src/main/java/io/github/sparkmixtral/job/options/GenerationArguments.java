@@ -116,6 +116,9 @@ public final class GenerationArguments {
             throw JobException.usage(
                     "--system-prompt needs --task chat: a text that is continued has no system message");
         }
+        if (columns.safePrompt && columns.task == Task.COMPLETE) {
+            throw JobException.usage("--safe-prompt needs --task chat: a text that is continued has no system message");
+        }
         if (columns.promptTemplate != null && columns.promptColumn != null) {
             throw JobException.usage(
                     "--prompt-template and --prompt-column exclude each other: both say what the prompt is");
@@ -130,6 +133,7 @@ public final class GenerationArguments {
                 new RequestDefaults(
                         columns.task,
                         columns.systemPrompt,
+                        columns.safePrompt,
                         parameters,
                         columns.chatTemplate,
                         columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens),

@@ -80,11 +80,15 @@ final class RequestBuilder {
         JsonNode messages = array("messages", row.messages());
         String prompt = messages == null ? prompt(row) : null;
         JsonNode tools = array("tools", row.tools());
-        Task task = row.task() == null ? defaults.task() : row.task();
+        Task task = task(row, defaults);
         SamplingParameters parameters = parameters(row, defaults);
+        boolean safePrompt = safePrompt(row, task, defaults);
         return switch (task) {
             case CHAT -> {
                 Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt());
+                if (safePrompt) {
+                    conversation = conversation.withSafePrompt();
+                }
                 int[] tokens = checked(render(conversation, chatFormat));
                 requireSize(tokens.length, parameters);
                 LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
@@ -149,6 +153,23 @@ final class RequestBuilder {
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_parameters", invalid.getMessage());
         }
+        safePrompt(row, task(row, defaults), defaults);
+    }
+
+    private static Task task(RowRequest row, RequestDefaults defaults) {
+        return row.task() == null ? defaults.task() : row.task();
+    }
+
+    /** Whether the safe prompt comes first; a row that wants it and has no place for it must not go without. */
+    private static boolean safePrompt(RowRequest row, Task task, RequestDefaults defaults) throws InvalidRowException {
+        boolean safePrompt = ParametersReader.safePrompt(row.parameters(), defaults.safePrompt());
+        if (safePrompt && task == Task.COMPLETE) {
+            throw new InvalidRowException(
+                    "invalid_parameters",
+                    ParametersReader.SAFE_PROMPT + " needs a chat: a text that is continued has no system message; give"
+                            + " the row " + ParametersReader.SAFE_PROMPT + ": false to go without");
+        }
+        return safePrompt;
     }
 
     private void requireSize(int promptTokens, SamplingParameters parameters) throws InvalidRowException {

@@ -8,12 +8,18 @@ import java.io.Serializable;
  *
  * @param task what becomes of a prompt
  * @param systemPrompt put before the messages of every row that brings no system message of its own; null puts none
+ * @param safePrompt whether {@link io.github.sparkmixtral.chat.Conversation#SAFE_PROMPT} comes first if a row does not say
  * @param chatTemplate what {@link io.github.sparkmixtral.chat.ChatFormat#choose} is asked for; null for the model's own format
  * @param specialTokens only {@code TEXT} with the task chat
  * @param parameters what a row's own parameters are laid over; its seed is the job's seed
  */
 public record RequestDefaults(
-        Task task, String systemPrompt, SamplingParameters parameters, String chatTemplate, SpecialTokens specialTokens)
+        Task task,
+        String systemPrompt,
+        boolean safePrompt,
+        SamplingParameters parameters,
+        String chatTemplate,
+        SpecialTokens specialTokens)
         implements Serializable {
 
     /** What special tokens in a prompt become that the task complete takes as it is. */
@@ -25,13 +31,17 @@ public record RequestDefaults(
     }
 
     public RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) {
-        this(task, systemPrompt, parameters, null, SpecialTokens.TEXT);
+        this(task, systemPrompt, false, parameters, null, SpecialTokens.TEXT);
     }
 
     public RequestDefaults {
         if (task == Task.COMPLETE && systemPrompt != null) {
             throw new IllegalArgumentException(
                     "a system prompt needs the task chat: the task complete takes prompts as they are");
+        }
+        if (task == Task.COMPLETE && safePrompt) {
+            throw new IllegalArgumentException(
+                    "a safe prompt needs the task chat: the task complete takes prompts as they are");
         }
     }
 }
