@@ -106,7 +106,7 @@ final class BatchJob {
                 totals.byExecutor(),
                 done.seconds()::quantile,
                 reason);
-        // What is not all there is no earlier run's like.
+        // Of a part of the rows, those that are to come would count as missing.
         Verdict verdict =
                 Verdict.of(spark, options.evaluation(), output, run.isStopped() ? Optional.empty() : baseline);
         manifest.write(options, model, run, verdict, output);

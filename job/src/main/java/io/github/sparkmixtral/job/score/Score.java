@@ -170,19 +170,22 @@ public record Score(
 
     /** Prints the groups, if there are any, and the total as a table. */
     public void show(SparkSession spark) {
+        boolean counted = evaluation.match() != ExpectedMatch.F1;
         StructType columns = new StructType()
                 .add(evaluation.by().orElse("scored"), DataTypes.StringType)
-                .add("rows", DataTypes.LongType)
-                .add(evaluation.match().text(), DataTypes.StringType)
+                .add(ROWS, DataTypes.LongType)
+                .add("correct", DataTypes.LongType)
+                .add(Grading.SCORE, DataTypes.StringType)
                 .add("95 % interval", DataTypes.StringType);
         List<Row> lines = new ArrayList<>();
         groups.forEach(group -> lines.add(shown(group.value(), group)));
         lines.add(shown("all", total));
-        spark.createDataFrame(lines, columns).show(lines.size(), false);
+        Dataset<Row> table = spark.createDataFrame(lines, columns);
+        (counted ? table : table.drop("correct")).show(lines.size(), false);
     }
 
     private Row shown(String name, Share share) {
-        return RowFactory.create(name, share.rows(), percent(share.mean()), shownInterval(share));
+        return RowFactory.create(name, share.rows(), share.correct(), percent(share.mean()), shownInterval(share));
     }
 
     private String shownInterval(Share share) {

@@ -60,15 +60,16 @@ class EvaluationJobTest {
 
     private static List<String> texts(Path where, String column) {
         return spark().read().parquet(where.toString()).select("prompt", column).collectAsList().stream()
-                .sorted(Comparator.comparing(row -> List.of("one", "two", "three").indexOf(row.getString(0))))
+                .sorted(Comparator.comparing(
+                        row -> List.of("one", "two", "three").indexOf(row.getString(0))))
                 .map(row -> row.getString(1))
                 .toList();
     }
 
-    /** Other answers than {@link SparkFixture#generate} gives. */
-    private static Outcome generateShort(Path input, Path where, Object... more) {
-        List<Object> arguments = new ArrayList<>(List.of(
-                "--model", SparkFixture.MODEL, "--input", input, "--output", where, "--temperature", 0, "--max-tokens", 1));
+    /** Gives other answers than {@link SparkFixture#generate}: any tokens. */
+    private static Outcome generateNonsense(Path input, Path where, Object... more) {
+        List<Object> arguments = new ArrayList<>(List.of("--model", SparkFixture.MODEL, "--input", input, "--output"));
+        arguments.addAll(List.of(where, "--temperature", 100, "--max-tokens", 8, "--ignore-eos"));
         arguments.addAll(List.of(more));
         return run(arguments.toArray());
     }
@@ -137,9 +138,9 @@ class EvaluationJobTest {
 
     @Test
     void answersAreComparedWithThoseOfAnEarlierRun() throws IOException {
-        generateShort(plain(), first, "--output-columns", "custom_id=key,generated_text=text");
+        generateNonsense(plain(), first, "--output-columns", "custom_id=key,generated_text=text");
         List<String> texts = texts(first, "text");
-        Path input = labelled(answers(directory.resolve("longer")));
+        Path input = labelled(answers(directory.resolve("good")));
 
         Outcome outcome = generate(input, output, "--baseline", first, "--expected-column", "label");
 
@@ -173,7 +174,7 @@ class EvaluationJobTest {
         assertThat(manifest(output).at("/baseline/rows").asLong()).isEqualTo(1);
         assertThat(manifest(output).at("/baseline/changed").asLong()).isZero();
         Path other = directory.resolve("other");
-        generateShort(input, other);
+        generateNonsense(input, other);
 
         Outcome outcome = generate(input, output, "--output-format", "jsonl", "--baseline", other);
 

@@ -78,8 +78,7 @@ class ComparisonTest {
     @Test
     void scoresBetweenRightAndWrongAreJudgedByTheirSigns() {
         Dataset<Row> before = rows("id, text", "('a', 'x')", "('b', 'p q r')", "('c', 'z')");
-        Dataset<Row> now =
-                rows("id, text, label", "('a', 'x y', 'x y')", "('b', 'p q', 'p q')", "('c', 'z', 'z')");
+        Dataset<Row> now = rows("id, text, label", "('a', 'x y', 'x y')", "('b', 'p q', 'p q')", "('c', 'z', 'z')");
         Evaluation evaluation = evaluation("label", ExpectedMatch.F1);
 
         Difference difference = Comparison.of(

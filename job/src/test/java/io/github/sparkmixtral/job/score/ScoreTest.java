@@ -199,8 +199,9 @@ class ScoreTest {
         assertThat(node.path("interval_95").path(0).asDouble()).isZero();
         assertThat(node.remove("interval_95").path(1).asDouble()).isEqualTo(1);
         assertThat(node)
-                .hasToString("{\"expected_column\":\"expected\",\"match\":\"f1\",\"rows\":2,\"mean\":0.5,\"unlabelled_rows\":0,"
-                        + "\"faulty_rows\":0}");
+                .hasToString(
+                        "{\"expected_column\":\"expected\",\"match\":\"f1\",\"rows\":2,\"mean\":0.5,\"unlabelled_rows\":0,"
+                                + "\"faulty_rows\":0}");
     }
 
     @Test
