@@ -15,7 +15,7 @@ final class EvaluationOptions {
             names = "--expected-column",
             paramLabel = "NAME",
             description = "Score the answers: compare them with what this column expects, one answer or an array of"
-                    + " accepted ones. The score and its 95 %% confidence interval are printed and stand in"
+                    + " accepted ones. The score and its confidence interval are printed and stand in"
                     + " _manifest.json. Rows with errors are wrong; rows that expect nothing are not scored.")
     String expected;
 

@@ -34,21 +34,25 @@ public enum ExpectedMatch {
     public boolean takes(DataType type) {
         return this == JSON
                 || switch (type) {
-                    case ArrayType array -> takesOne(array.elementType());
-                    case StructType struct ->
-                        hasTexts(struct) && takes(struct.apply(TEXT).dataType());
-                    default -> takesOne(type);
+                    case ArrayType array -> isText(textsOf(array.elementType()));
+                    case StructType struct
+                    when textsOf(struct) instanceof ArrayType texts -> isText(texts.elementType());
+                    default -> isText(textsOf(type));
                 };
     }
 
-    private boolean takesOne(DataType type) {
-        boolean plain = type instanceof StringType || type instanceof BooleanType || isWhole(type);
-        boolean number = this == NUMBER && type instanceof NumericType;
-        return plain
-                || number
-                || type instanceof StructType struct
-                        && hasTexts(struct)
-                        && takesOne(struct.apply(TEXT).dataType());
+    private boolean isText(DataType type) {
+        return type instanceof StringType
+                || type instanceof BooleanType
+                || isWhole(type)
+                || this == NUMBER && type instanceof NumericType;
+    }
+
+    /** Of an object, what its texts are; of any other value, its own type. */
+    private static DataType textsOf(DataType type) {
+        return type instanceof StructType struct && struct.getFieldIndex(TEXT).isDefined()
+                ? struct.apply(TEXT).dataType()
+                : type;
     }
 
     private static boolean isWhole(DataType type) {
@@ -56,10 +60,6 @@ public enum ExpectedMatch {
                 || type instanceof IntegerType
                 || type instanceof ShortType
                 || type instanceof ByteType;
-    }
-
-    private static boolean hasTexts(StructType type) {
-        return type.getFieldIndex(TEXT).isDefined();
     }
 
     /** What {@link #takes} takes, in words. */

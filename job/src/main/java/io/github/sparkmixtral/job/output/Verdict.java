@@ -71,7 +71,7 @@ public record Verdict(Optional<Score> score, Optional<Comparison> comparison, Da
                 throw JobException.input("the output's column " + name + " must hold "
                         + evaluation.match().wanted() + " for --expected-column with --expected-match "
                         + evaluation.match().text() + ", not "
-                        + schema.apply(name).dataType().sql().toLowerCase(java.util.Locale.ROOT));
+                        + schema.apply(name).dataType().simpleString());
             }
         });
     }

@@ -60,8 +60,10 @@ interface Expected extends ToDoubleFunction<String> {
     }
 
     /**
-     * The answers that a cell accepts. A text that is a JSON array of strings, as CSV and rows of several kinds have it, is a list of
-     * answers; only where the answer has to be the text it can be meant as it stands, too.
+     * The answers that a cell accepts. A text that is a JSON array of strings, or an object of SQuAD's, as CSV and rows of several kinds
+     * have them, is a list of answers; only where the answer has to be the text it can be meant as it stands, too.
+     *
+     * @return none if the row expects nothing
      */
     static List<String> accepted(ExpectedMatch match, String text) {
         Optional<List<String>> list = match == ExpectedMatch.JSON ? Optional.empty() : list(text);
@@ -69,27 +71,33 @@ interface Expected extends ToDoubleFunction<String> {
             return List.of(text);
         }
         List<String> accepted = new ArrayList<>(list.get());
-        if (match == ExpectedMatch.EXACT) {
+        if (match == ExpectedMatch.EXACT && !accepted.isEmpty()) {
             accepted.add(text);
         }
         return accepted;
     }
 
     private static Optional<List<String>> list(String text) {
-        if (!text.startsWith("[")) {
+        if (!text.startsWith("[") && !text.startsWith("{")) {
             return Optional.empty();
         }
-        List<String> list = new ArrayList<>();
         try {
-            for (JsonNode element : JSON.readTree(text)) {
-                if (!element.isTextual()) {
+            JsonNode root = JSON.readTree(text);
+            List<String> list = new ArrayList<>();
+            for (JsonNode element : textsOf(root)) {
+                JsonNode one = textsOf(element);
+                if (!one.isTextual()) {
                     return Optional.empty();
                 }
-                list.add(element.textValue());
+                list.add(one.textValue());
             }
+            return list.isEmpty() && !root.path(ExpectedMatch.TEXT).isArray() ? Optional.empty() : Optional.of(list);
         } catch (JacksonException e) {
             return Optional.empty();
         }
-        return list.isEmpty() ? Optional.empty() : Optional.of(list);
+    }
+
+    private static JsonNode textsOf(JsonNode value) {
+        return value.isObject() ? value.path(ExpectedMatch.TEXT) : value;
     }
 }

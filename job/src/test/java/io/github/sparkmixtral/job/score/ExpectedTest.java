@@ -149,7 +149,14 @@ class ExpectedTest {
         assertThat(Expected.accepted(ExpectedMatch.CONTAINS, list)).containsExactly("yes", "y");
         assertThat(Expected.accepted(ExpectedMatch.EXACT, list)).containsExactly("yes", "y", list);
         assertThat(Expected.accepted(ExpectedMatch.JSON, list)).containsExactly(list);
-        for (String one : List.of("[0-9]", "[12]", "[]", "[a", "yes", "", "[\"a\", 1]")) {
+        String squad = "{\"text\": [\"Rhine\", \"the Rhine\"], \"answer_start\": [3, 0]}";
+        assertThat(Expected.accepted(ExpectedMatch.F1, squad)).containsExactly("Rhine", "the Rhine");
+        assertThat(Expected.accepted(ExpectedMatch.F1, "[{\"text\": \"Rhine\", \"answer_start\": 3}]"))
+                .containsExactly("Rhine");
+        assertThat(Expected.accepted(ExpectedMatch.EXACT, "{\"text\": [], \"answer_start\": []}"))
+                .isEmpty();
+        for (String one : List.of(
+                "{2}", "{\"text\": \"a\"}", "{\"a\": [\"b\"]}", "[0-9]", "[12]", "[]", "[a", "yes", "", "[\"a\", 1]")) {
             assertThat(Expected.accepted(ExpectedMatch.REGEX, one)).containsExactly(one);
         }
     }
