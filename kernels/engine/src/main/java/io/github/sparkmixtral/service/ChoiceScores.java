@@ -131,7 +131,8 @@ final class ChoiceScores {
                 row.leadingSpace(),
                 row.constraint().choice(choice),
                 row.begun(),
-                Ending.GENERATED);
+                Ending.GENERATED,
+                null);
     }
 
     /**

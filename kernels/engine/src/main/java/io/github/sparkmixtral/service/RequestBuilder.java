@@ -332,7 +332,7 @@ final class RequestBuilder {
                             + engine.maxModelLength() + ": " + wayOut);
         }
         try {
-            engine.checkPrompt(tokens);
+            engine.checkPrompt(tokens, true);
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_prompt", invalid.getMessage());
         }
