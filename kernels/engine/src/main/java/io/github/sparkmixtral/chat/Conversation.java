@@ -50,6 +50,18 @@ public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
         return new Conversation(extended, tools);
     }
 
+    /** The same with a text at the end of the assistant's last message, or as one if the last message is another's. */
+    public Conversation continued(String text) {
+        List<ChatMessage> extended = new ArrayList<>(messages);
+        String begun = "";
+        if (endsWithPrimer()) {
+            String primer = extended.removeLast().content();
+            begun = primer == null ? "" : primer;
+        }
+        extended.add(new ChatMessage(Role.ASSISTANT, begun + text));
+        return new Conversation(extended, tools);
+    }
+
     /**
      * Whether the last message is the assistant's, a primer that the answer continues. Such an answer is decoded with its leading space
      * kept, so that primer and answer can be put together.

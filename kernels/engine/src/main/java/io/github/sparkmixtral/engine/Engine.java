@@ -53,6 +53,11 @@ public final class Engine {
         return backend.vocabularySize();
     }
 
+    /** Width of a hidden state, and of an embedding. */
+    public int hiddenSize() {
+        return backend.hiddenSize();
+    }
+
     /** Longest sequence, prompt and output together, in tokens: the least of what the model, the cache and the caller allow. */
     public int maxModelLength() {
         return maxModelLength;

@@ -49,8 +49,8 @@ class PromptReadingTest {
             for (int i = 0; i < alternatives; i++) {
                 values[i] = (float) (logits[best[i]] - normalizer);
             }
-            scores.add(new TokenLogprobs(
-                    prompt[position], (float) (logits[prompt[position]] - normalizer), best, values));
+            scores.add(
+                    new TokenLogprobs(prompt[position], (float) (logits[prompt[position]] - normalizer), best, values));
         }
         return scores;
     }
@@ -80,7 +80,9 @@ class PromptReadingTest {
         assertThat(completion.usage().promptTokens()).isEqualTo(37);
         assertThat(completion.usage().completionTokens()).isZero();
         assertScores(completion.prompt(), scores(prompt, from, alternatives));
-        assertThat(backend.computedTokens()).as("the last token is not computed").isEqualTo(36);
+        assertThat(backend.computedTokens())
+                .as("the last token is not computed")
+                .isEqualTo(36);
     }
 
     @ParameterizedTest

@@ -319,7 +319,8 @@ class CompletionServiceTest {
         int plain = tokensOf(prompt("a", "the cat"));
         assertThat(spelledOut).isGreaterThan(plain + 1);
 
-        defaults = new RequestDefaults(Task.COMPLETE, null, JOB, null, RequestDefaults.SpecialTokens.PARSE);
+        defaults = new RequestDefaults(
+                Task.COMPLETE, null, JOB, null, RequestDefaults.SpecialTokens.PARSE, RequestDefaults.Embedding.DEFAULT);
         assertThat(tokensOf(prompt("a", "<s>the cat"))).isEqualTo(plain);
         assertThat(tokensOf(prompt("a", "the cat"))).isEqualTo(plain);
         assertThat(tokensOf(prompt("a", "the cat</s>"))).isEqualTo(plain + 1);
@@ -327,7 +328,13 @@ class CompletionServiceTest {
 
     @Test
     void refusesAChatTemplateThatDoesNotFitTheModel() throws Exception {
-        defaults = new RequestDefaults(Task.CHAT, null, JOB, "{% if %}", RequestDefaults.SpecialTokens.TEXT);
+        defaults = new RequestDefaults(
+                Task.CHAT,
+                null,
+                JOB,
+                "{% if %}",
+                RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT);
         try (CompletionService service = start(new FakeBackend(SMALL))) {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> service.open(defaults))
