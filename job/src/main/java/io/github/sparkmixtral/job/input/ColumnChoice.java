@@ -72,6 +72,9 @@ record ColumnChoice(
         if (named.messages() != null) {
             require("--messages-column", named.messages(), schema);
         }
+        if (named.completion() != null) {
+            require("--completion-column", named.completion(), schema);
+        }
         PromptTemplate template = named.template();
         if (template != null) {
             template.columns().forEach(name -> require("--prompt-template", name, schema));
@@ -204,6 +207,9 @@ record ColumnChoice(
         if (prompt != null && !(schema.apply(prompt).dataType() instanceof StringType)) {
             throw wrongType(schema, prompt, "text");
         }
+        if (named.completion() != null && !(schema.apply(named.completion()).dataType() instanceof StringType)) {
+            throw wrongType(schema, named.completion(), "text");
+        }
         if (messages != null) {
             DataType type = schema.apply(messages).dataType();
             boolean array = type instanceof ArrayType messageArray && messageArray.elementType() instanceof StructType;
@@ -231,6 +237,7 @@ record ColumnChoice(
                 .filter(name -> name.equals(id)
                         || name.equals(prompt)
                         || name.equals(messages)
+                        || name.equals(named.completion())
                         || name.equals(RequestReader.CORRUPT)
                         || !named.namesPrompt() && BatchRequest.isField(name)
                         || parameters.all().contains(name)
@@ -256,6 +263,7 @@ record ColumnChoice(
                 idsRequired,
                 prompt,
                 messages,
+                named.completion(),
                 named.template(),
                 task,
                 root,
