@@ -64,7 +64,10 @@ def main():
     requests = [Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(PAIRS)]
     scores = []
     for (prompt, completion), (logprob, _) in zip(PAIRS, harness.loglikelihood(requests)):
-        context, continuation = harness._encode_pair(prompt, completion) if prompt else ([1], harness.tok_encode(completion, add_special_tokens=False))
+        if prompt:
+            context, continuation = harness._encode_pair(prompt, completion)
+        else:
+            context, continuation = [1], harness.tok_encode(completion, add_special_tokens=False)
         ids = context + continuation
         every = model(torch.tensor([ids])).logits[0].log_softmax(-1)
         each = [every[i - 1, ids[i]].item() for i in range(len(context), len(ids))]
@@ -74,7 +77,8 @@ def main():
             "token_logprobs": [round(x, 5) for x in each],
         })
     with open(given.out, "w") as file:
-        json.dump({"embeddings": embeddings, "scores": scores}, file, indent=1)
+        parts = [f'"{name}": [\n' + ",\n".join(map(json.dumps, part)) + "\n]" for name, part in (("embeddings", embeddings), ("scores", scores))]
+        file.write("{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def rounded(vector):
