@@ -61,7 +61,7 @@ final class BatchJob {
         Instant start = Instant.now();
         InputReader inputReader = new InputReader(spark, options);
         output.requireUsable(inputReader.files());
-        ModelDescription model = describe();
+        ModelDescription model = describe(options, configuration);
         requireLength(model);
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(model, inputReader.format(), inputReader.files());
@@ -138,7 +138,8 @@ final class BatchJob {
         }
     }
 
-    private ModelDescription describe() {
+    /** What the files of the job's model say of it. */
+    static ModelDescription describe(JobOptions options, Configuration configuration) {
         EngineIdentity engine = options.generation().engine();
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
     }

@@ -270,7 +270,7 @@ final class CommandLineOptions {
                 resolved());
     }
 
-    private static void require(String option, boolean given, String what) {
+    static void require(String option, boolean given, String what) {
         if (!given) {
             throw JobException.usage(option + " is missing: give " + what + " (--help shows every option)");
         }

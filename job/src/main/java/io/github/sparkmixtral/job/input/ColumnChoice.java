@@ -90,7 +90,8 @@ record ColumnChoice(
                 || columns.contains(BatchRequest.BODY)
                         && (columns.contains(BatchRequest.URL) || holdsObjects(schema, BatchRequest.BODY))
                 || columns.contains(BatchRequest.PARAMS) && holdsObjects(schema, BatchRequest.PARAMS);
-        if (prompt == null && messages == null && !batch && template == null) {
+        // Without a prompt, a completion is a text of its own.
+        if (prompt == null && messages == null && !batch && template == null && named.completion() == null) {
             throw noPrompt(columns);
         }
         Set<String> ours = OutputColumns.ours(schema, named);

@@ -170,6 +170,18 @@ class ReadingTasksJobTest {
     }
 
     @Test
+    void textsWithoutPromptsAreScoredAsTheyAre() throws Exception {
+        JsonNode golden = golden("scores").get(5);
+        Path input = write(
+                directory.resolve("in.jsonl"),
+                "{\"custom_id\": \"a\", \"text\": %s}".formatted(golden.get("completion")));
+        Row score = answered(input, "--task", "score", "--completion-column", "text")
+                .getFirst()
+                .getAs("score");
+        assertThat(score.getDouble(0)).isCloseTo(golden.get("logprob").doubleValue(), within(1e-2));
+    }
+
+    @Test
     void classesHaveProbabilities() throws Exception {
         Path input = write(
                 directory.resolve("in.jsonl"),

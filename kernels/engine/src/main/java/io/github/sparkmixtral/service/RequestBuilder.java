@@ -364,6 +364,9 @@ final class RequestBuilder {
     private static String prompt(RowRequest row, Task task) throws InvalidRowException {
         Field prompt = row.prompt();
         Field messages = row.messages();
+        if (prompt == null && task == Task.SCORE) {
+            return "";
+        }
         if (prompt == null) {
             throw messages == null
                     ? new InvalidRowException("invalid_prompt", "the row has neither a prompt nor messages")
