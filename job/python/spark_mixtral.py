@@ -145,7 +145,7 @@ class MixtralTransformer(JavaTransformer, JavaMLReadable, JavaMLWritable):
     messagesCol = _param("messagesCol", "conversation's column", _TEXT)
     idCol = _param("idCol", "column with a unique id", _TEXT)
     outputCol = _param("outputCol", "name of the answer's column", _TEXT)
-    task = _param("task", "chat or complete", _TEXT)
+    task = _param("task", "chat, complete, embed, score or classify", _TEXT)
     quantization = _param("quantization", "none, q8_0, q4_0 or nf4", _TEXT)
     backend = _param("backend", "auto takes the best", _TEXT)
     maxNumSeqs = _param("maxNumSeqs", "sequences in one step", _WHOLE)

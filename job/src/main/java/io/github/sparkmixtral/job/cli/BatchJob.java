@@ -66,7 +66,7 @@ final class BatchJob {
         InputReader inputReader = new InputReader(spark, options);
         output.requireUsable(inputReader.files());
         Optional<Baseline> baseline = Baseline.of(options, configuration);
-        ModelDescription model = describe();
+        ModelDescription model = describe(options, configuration);
         requireLength(model);
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(model, inputReader.format(), inputReader.files());
@@ -162,7 +162,8 @@ final class BatchJob {
         }
     }
 
-    private ModelDescription describe() {
+    /** What the files of the job's model say of it. */
+    static ModelDescription describe(JobOptions options, Configuration configuration) {
         EngineIdentity engine = options.generation().engine();
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
     }

@@ -245,12 +245,12 @@ final class CommandLineOptions {
                 output.failOnError,
                 output.maxErrorRatio,
                 output.show,
-                evaluation.resolve(format),
+                evaluation.resolve(format, resolved.defaults().task()),
                 general.verbose,
                 resolved());
     }
 
-    private static void require(String option, boolean given, String what) {
+    static void require(String option, boolean given, String what) {
         if (!given) {
             throw JobException.usage(option + " is missing: give " + what + " (--help shows every option)");
         }

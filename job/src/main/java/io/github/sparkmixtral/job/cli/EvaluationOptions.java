@@ -5,6 +5,7 @@ import io.github.sparkmixtral.job.options.Evaluation;
 import io.github.sparkmixtral.job.options.ExpectedMatch;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.job.options.OutputFormat;
+import io.github.sparkmixtral.service.Task;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import picocli.CommandLine.Option;
@@ -51,7 +52,7 @@ final class EvaluationOptions {
     String baseline;
 
     /** @throws JobException with exit code 2 for the first fault */
-    Evaluation resolve(OutputFormat format) {
+    Evaluation resolve(OutputFormat format, Task task) {
         requireExpected("--score-by", by != null);
         requireExpected("--min-score", minScore != null);
         requireExpected("--expected-match " + match.text(), match != ExpectedMatch.EXACT);
@@ -62,6 +63,8 @@ final class EvaluationOptions {
             throw JobException.usage(
                     "--expected-column needs the input's columns, which --output-format jsonl does not write");
         }
+        requireTexts("--expected-column", expected, task);
+        requireTexts("--baseline", baseline, task);
         if (baseline != null && baseline.isBlank()) {
             throw JobException.usage("--baseline is empty: give the --output directory of an earlier run");
         }
@@ -71,6 +74,13 @@ final class EvaluationOptions {
                 Optional.ofNullable(by),
                 minScore == null ? OptionalDouble.empty() : OptionalDouble.of(minScore),
                 Optional.ofNullable(baseline));
+    }
+
+    private static void requireTexts(String option, String value, Task task) {
+        if (value != null && !task.generates() && task != Task.CLASSIFY) {
+            throw JobException.usage(
+                    option + " needs answers that are texts, which --task " + task.text() + " does not give");
+        }
     }
 
     private void requireExpected(String option, boolean given) {

@@ -40,11 +40,16 @@ public final class Main {
         boolean verbose = Arrays.asList(arguments).contains("--verbose");
         try {
             PrintWriter writer = new PrintWriter(out, true, StandardCharsets.UTF_8);
-            Optional<JobOptions> options = OptionParser.parse(arguments, writer);
+            Optional<LongContextCommand> figure = LongContextCommand.named(arguments);
+            Optional<JobOptions> options =
+                    figure.isPresent() ? figure.get().parse(arguments, writer) : OptionParser.parse(arguments, writer);
             if (options.isPresent()) {
                 verbose = options.get().verbose();
                 ConsoleLog.configure(verbose);
-                submit(options.get());
+                Job job = figure.isPresent()
+                        ? spark -> figure.get().run(spark, options.get(), writer)
+                        : spark -> new BatchJob(spark, options.get()).run();
+                submit(options.get(), job);
             }
             return ExitCode.DONE;
         } catch (Throwable t) {
@@ -58,7 +63,12 @@ public final class Main {
         }
     }
 
-    private static void submit(JobOptions options) throws Exception {
+    /** What runs in a session. */
+    private interface Job {
+        void run(SparkSession spark) throws Exception;
+    }
+
+    private static void submit(JobOptions options, Job job) throws Exception {
         EngineIdentity engine = options.generation().engine();
         if (ModelCache.isLocal(engine.model())) {
             // Before Spark starts, which takes seconds.
@@ -69,7 +79,7 @@ public final class Main {
                 requireNoTaskResources(session.spark().sparkContext().getConf());
                 requireUsable(engine.backend());
             }
-            new BatchJob(session.spark(), options).run();
+            job.run(session.spark());
         } finally {
             ExecutorEngine.closeIdle();
         }

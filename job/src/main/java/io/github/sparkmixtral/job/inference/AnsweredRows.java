@@ -130,8 +130,9 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         ExecutorEngine.Lease engine = resources.keep(ExecutorEngine.lease(identity, gpu, configuration));
         resources.engine = engine;
         BufferAllocator allocator = resources.keep(allocator());
-        resources.answers = resources.keep(new Answers(allocator, engine.model().tokenizer()));
         resources.session = resources.keep(open(engine, options));
+        resources.answers = resources.keep(new Answers(
+                allocator, resources.session.schema(), engine.model().tokenizer()));
     }
 
     static CompletionService.Session open(ExecutorEngine.Lease engine, GenerationOptions options) {

@@ -19,8 +19,10 @@ import org.apache.arrow.vector.Float8Vector;
 import org.apache.arrow.vector.IntVector;
 import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.complex.FixedSizeListVector;
 import org.apache.arrow.vector.complex.ListVector;
 import org.apache.arrow.vector.complex.StructVector;
+import org.apache.arrow.vector.types.pojo.Schema;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import scala.jdk.javaapi.CollectionConverters;
@@ -33,8 +35,9 @@ public final class Answers implements AutoCloseable {
     /** Texts of tokens that were asked for. */
     private final Map<Integer, String> pieces = new HashMap<>();
 
-    Answers(BufferAllocator allocator, Tokenizer tokenizer) {
-        this.root = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator);
+    /** @param schema of the session that fills it */
+    Answers(BufferAllocator allocator, Schema schema, Tokenizer tokenizer) {
+        this.root = VectorSchemaRoot.create(schema, allocator);
         this.tokenizer = tokenizer;
     }
 
@@ -140,9 +143,11 @@ public final class Answers implements AutoCloseable {
         ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
         StructVector output = (StructVector) outputs.getDataVector();
         int first = outputs.getElementStartIndex(row);
+        boolean generated = outputs.getElementEndIndex(row) > first;
+        BigIntVector seed = (BigIntVector) root.getVector(RecordSchema.SEED);
         List<Object> columns = new ArrayList<>();
-        columns.add(text((VarCharVector) output.getChild(RecordSchema.TEXT), first));
-        columns.add(text((VarCharVector) output.getChild(RecordSchema.FINISH_REASON), first));
+        columns.add(generated ? text((VarCharVector) output.getChild(RecordSchema.TEXT), first) : null);
+        columns.add(generated ? text((VarCharVector) output.getChild(RecordSchema.FINISH_REASON), first) : null);
         columns.add(RowFactory.create(
                 usage(RecordSchema.PROMPT_TOKENS, row),
                 usage(RecordSchema.COMPLETION_TOKENS, row),
@@ -150,23 +155,68 @@ public final class Answers implements AutoCloseable {
                 usage(RecordSchema.CACHED_TOKENS, row)));
         columns.add(error(error));
         columns.add(model);
-        columns.add(((BigIntVector) root.getVector(RecordSchema.SEED)).get(row));
-        List<Object> more = more(output, first, begun(row), asked.logprobs(), parser);
-        if (asked.outputs()) {
+        columns.add(seed.isNull(row) ? null : seed.get(row));
+        if (!generated) {
+            return read(row, columns, asked);
+        }
+        List<Object> more = more(output, first, begun(row), asked, parser);
+        if (asked.has(OutputColumns.OUTPUTS)) {
             Row[] all = new Row[outputs.getElementEndIndex(row) - first];
             for (int i = 0; i < all.length; i++) {
-                all[i] = output(
-                        output,
-                        first + i,
-                        i == 0 ? more : more(output, first + i, begun(row), asked.logprobs(), parser));
+                all[i] = output(output, first + i, i == 0 ? more : more(output, first + i, begun(row), asked, parser));
             }
             columns.add(all);
         }
         columns.addAll(more);
-        if (asked.choiceProbabilities()) {
+        if (asked.has(OutputColumns.CHOICE_PROBABILITIES)) {
             columns.add(choiceProbabilities(row));
         }
+        if (asked.has(OutputColumns.PROMPT_LOGPROBS)) {
+            columns.add(promptLogprobs(row));
+        }
         return columns;
+    }
+
+    /** The columns of a row whose prompt was read, and which has no text. */
+    private List<Object> read(int row, List<Object> columns, OutputColumns.Asked asked) {
+        if (asked.has(OutputColumns.LOGPROBS)) {
+            columns.add(promptLogprobs(row));
+        }
+        if (asked.has(OutputColumns.SCORE)) {
+            columns.add(score(row));
+        }
+        if (asked.has(OutputColumns.EMBEDDING)) {
+            columns.add(embedding(row));
+        }
+        return columns;
+    }
+
+    private Row score(int row) {
+        StructVector struct = (StructVector) root.getVector(RecordSchema.PROMPT_LOGPROBS);
+        ListVector list = (ListVector) struct.getChild(RecordSchema.TOKEN_LOGPROBS);
+        Float4Vector values = (Float4Vector) list.getDataVector();
+        double sum = 0;
+        for (int i = list.getElementStartIndex(row); i < list.getElementEndIndex(row); i++) {
+            sum += values.get(i);
+        }
+        int tokens = list.getElementEndIndex(row) - list.getElementStartIndex(row);
+        return RowFactory.create(sum, tokens, Math.exp(-sum / tokens));
+    }
+
+    private float[] embedding(int row) {
+        FixedSizeListVector list = (FixedSizeListVector) root.getVector(RecordSchema.EMBEDDING);
+        Float4Vector values = (Float4Vector) list.getDataVector();
+        float[] embedding = new float[list.getListSize()];
+        for (int i = 0; i < embedding.length; i++) {
+            embedding[i] = values.get(list.getElementStartIndex(row) + i);
+        }
+        return embedding;
+    }
+
+    /** Null if none were asked for. */
+    private Row[] promptLogprobs(int row) {
+        StructVector struct = (StructVector) root.getVector(RecordSchema.PROMPT_LOGPROBS);
+        return logprobs(struct, (ListVector) struct.getChild(RecordSchema.TOKEN_IDS), row);
     }
 
     /** As a row has it; null for none. */
@@ -175,10 +225,14 @@ public final class Answers implements AutoCloseable {
     }
 
     /** What an output has if it is asked for: log-probabilities, and the value that it is. */
-    private List<Object> more(StructVector output, int index, String begun, boolean logprobs, AnswerParser parser) {
+    private List<Object> more(
+            StructVector output, int index, String begun, OutputColumns.Asked asked, AnswerParser parser) {
         List<Object> more = new ArrayList<>();
-        if (logprobs) {
-            more.add(logprobs(output, index));
+        if (asked.has(OutputColumns.LOGPROBS)) {
+            more.add(logprobs(
+                    (StructVector) output.getChild(RecordSchema.LOGPROBS),
+                    (ListVector) output.getChild(RecordSchema.TOKEN_IDS),
+                    index));
         }
         if (parser != null) {
             AnswerParser.Parsed parsed = parsed(output, index, begun, parser);
@@ -213,12 +267,11 @@ public final class Answers implements AutoCloseable {
         return RowFactory.create(values.toArray());
     }
 
-    private Row[] logprobs(StructVector output, int index) {
-        StructVector struct = (StructVector) output.getChild(RecordSchema.LOGPROBS);
+    /** @param tokenIds parallel to the log-probabilities */
+    private Row[] logprobs(StructVector struct, ListVector tokenIds, int index) {
         if (struct.isNull(index)) {
             return null;
         }
-        ListVector tokenIds = (ListVector) output.getChild(RecordSchema.TOKEN_IDS);
         ListVector chosen = (ListVector) struct.getChild(RecordSchema.TOKEN_LOGPROBS);
         ListVector topIds = (ListVector) struct.getChild(RecordSchema.TOP_TOKEN_IDS);
         ListVector top = (ListVector) struct.getChild(RecordSchema.TOP_LOGPROBS);

@@ -99,8 +99,7 @@ public record Generation(
             Configuration configuration,
             RunLimits limits,
             Done done) {
-        OutputColumns.Asked asked =
-                input.survey().and(options.defaults().parameters()).columns();
+        OutputColumns.Asked asked = input.survey().columns(options.defaults());
         StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
         StructType schema = OutputColumns.schema(own, asked, options.columns());
         Generation generation = new Generation(

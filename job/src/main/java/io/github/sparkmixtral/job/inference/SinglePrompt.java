@@ -28,8 +28,9 @@ public final class SinglePrompt {
         RowRequest request = new RowRequest(null, null, prompt, messages, null, Map.of());
         try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration);
                 BufferAllocator allocator = new RootAllocator();
-                Answers answers = new Answers(allocator, engine.model().tokenizer());
-                CompletionService.Session session = AnsweredRows.open(engine, options)) {
+                CompletionService.Session session = AnsweredRows.open(engine, options);
+                Answers answers =
+                        new Answers(allocator, session.schema(), engine.model().tokenizer())) {
             session.submit(0, request);
             session.read(answers.root(), 1);
             if (answers.failed(0)) {

@@ -43,8 +43,11 @@ public record BatchRequest(String name, ObjectNode fields, String url) {
     private static final String MESSAGES = "messages";
     private static final String PROMPT = "prompt";
 
+    /** What a request for an embedding calls its prompt. */
+    private static final String INPUT = "input";
+
     /** What of a request is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
-    private static final Set<String> PROMPT_FIELDS = Set.of(MESSAGES, PROMPT, Columns.TOOLS, "tool_choice");
+    private static final Set<String> PROMPT_FIELDS = Set.of(MESSAGES, PROMPT, INPUT, Columns.TOOLS, "tool_choice");
 
     /** Whether a column of that name is part of a row of a batch file. */
     static boolean isField(String name) {
@@ -68,7 +71,7 @@ public record BatchRequest(String name, ObjectNode fields, String url) {
         return switch (name) {
             case MODEL_INPUT -> true;
             case PARAMS -> fields.has(MESSAGES);
-            default -> url != null || fields.has(MESSAGES) || fields.has(PROMPT) || fields.has("input");
+            default -> url != null || fields.has(MESSAGES) || fields.has(PROMPT) || fields.has(INPUT);
         };
     }
 
@@ -105,9 +108,10 @@ public record BatchRequest(String name, ObjectNode fields, String url) {
         if (fields.has(PROMPT)) {
             return Task.COMPLETE;
         }
-        throw new RowException(
-                "unsupported_url",
-                "body has neither messages nor a prompt: embeddings and other requests are not supported");
+        if (fields.has(INPUT)) {
+            return Task.EMBED;
+        }
+        throw new RowException("unsupported_url", "body has neither messages, nor a prompt, nor an input");
     }
 
     /** The url may have a host, a query or a slash at its end. */
@@ -120,12 +124,20 @@ public record BatchRequest(String name, ObjectNode fields, String url) {
         if (path.endsWith("/v1/completions") || path.equals("/completions")) {
             return Task.COMPLETE;
         }
-        throw new RowException("unsupported_url", "url must be /v1/chat/completions or /v1/completions, not " + url);
+        if (path.endsWith("/embeddings")) {
+            return Task.EMBED;
+        }
+        throw new RowException(
+                "unsupported_url", "url must be /v1/chat/completions, /v1/completions or /v1/embeddings, not " + url);
     }
 
     /** Null for a chat. Bedrock's is rendered already. */
     Field prompt() throws RowException {
-        return task() == Task.CHAT ? null : name.equals(MODEL_INPUT) ? rendered() : field(PROMPT);
+        return switch (task()) {
+            case CHAT -> null;
+            case EMBED -> field(INPUT);
+            default -> name.equals(MODEL_INPUT) ? rendered() : field(PROMPT);
+        };
     }
 
     /** The beginning of the sequence is a token, which comes by itself; written out it would be three characters. */

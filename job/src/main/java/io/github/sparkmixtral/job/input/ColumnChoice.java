@@ -73,6 +73,9 @@ record ColumnChoice(
         if (named.messages() != null) {
             require("--messages-column", named.messages(), schema);
         }
+        if (named.completion() != null) {
+            require("--completion-column", named.completion(), schema);
+        }
         PromptTemplate template = named.template();
         if (template != null) {
             template.columns().forEach(name -> require("--prompt-template", name, schema));
@@ -88,7 +91,8 @@ record ColumnChoice(
                 || columns.contains(BatchRequest.BODY)
                         && (columns.contains(BatchRequest.URL) || holdsObjects(schema, BatchRequest.BODY))
                 || columns.contains(BatchRequest.PARAMS) && holdsObjects(schema, BatchRequest.PARAMS);
-        if (prompt == null && messages == null && !batch && template == null) {
+        // Without a prompt, a completion is a text of its own.
+        if (prompt == null && messages == null && !batch && template == null && named.completion() == null) {
             throw noPrompt(columns);
         }
         Set<String> ours = OutputColumns.ours(schema, named);
@@ -218,6 +222,9 @@ record ColumnChoice(
         if (prompt != null && !(schema.apply(prompt).dataType() instanceof StringType)) {
             throw wrongType(schema, prompt, "text");
         }
+        if (named.completion() != null && !(schema.apply(named.completion()).dataType() instanceof StringType)) {
+            throw wrongType(schema, named.completion(), "text");
+        }
         if (messages != null) {
             DataType type = schema.apply(messages).dataType();
             boolean array = type instanceof ArrayType messageArray && messageArray.elementType() instanceof StructType;
@@ -245,6 +252,7 @@ record ColumnChoice(
                 .filter(name -> name.equals(id)
                         || name.equals(prompt)
                         || name.equals(messages)
+                        || name.equals(named.completion())
                         || name.equals(RequestReader.CORRUPT)
                         || !named.namesPrompt() && BatchRequest.isField(name)
                         || parameters.all().contains(name)
@@ -270,6 +278,7 @@ record ColumnChoice(
                 idsRequired,
                 prompt,
                 messages,
+                named.completion(),
                 named.template(),
                 task,
                 root,

@@ -3,6 +3,9 @@ package io.github.sparkmixtral.job.input;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.options.OutputColumns;
+import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.Task;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -59,22 +62,37 @@ public record Input(
      * @param severalOutputs whether a row asks for more than one answer
      * @param logprobs whether a row asks for log-probabilities
      * @param choices whether a row's answer has to be one of several strings
+     * @param promptLogprobs whether a row asks for log-probabilities of its prompt
      */
-    public record Survey(long rows, boolean severalOutputs, boolean logprobs, boolean choices) {
+    public record Survey(long rows, boolean severalOutputs, boolean logprobs, boolean choices, boolean promptLogprobs) {
 
-        /** With what every row asks for. */
-        public Survey and(SamplingParameters defaults) {
-            StructuredOutput output = defaults.structuredOutput();
-            return new Survey(
-                    rows,
-                    severalOutputs || defaults.n() > 1,
-                    logprobs || defaults.logprobs() >= 0,
-                    choices || output != null && output.kind() == StructuredOutput.Kind.CHOICE);
-        }
-
-        /** The columns that this needs. */
-        public OutputColumns.Asked columns() {
-            return new OutputColumns.Asked(severalOutputs, logprobs, logprobs && choices);
+        /** The columns that this, and what every row asks for, needs. */
+        public OutputColumns.Asked columns(RequestDefaults defaults) {
+            SamplingParameters parameters = defaults.parameters();
+            Task task = defaults.task();
+            StructuredOutput output = parameters.structuredOutput();
+            boolean allLogprobs = logprobs || parameters.logprobs() >= 0;
+            boolean chosen = choices || output != null && output.kind() == StructuredOutput.Kind.CHOICE;
+            List<String> columns = new ArrayList<>();
+            if (task.generates() && (severalOutputs || parameters.n() > 1)) {
+                columns.add(OutputColumns.OUTPUTS);
+            }
+            if (allLogprobs && (task.generates() || task == Task.SCORE)) {
+                columns.add(OutputColumns.LOGPROBS);
+            }
+            if (task == Task.CLASSIFY || task.generates() && allLogprobs && chosen) {
+                columns.add(OutputColumns.CHOICE_PROBABILITIES);
+            }
+            if (task.generates() && (promptLogprobs || parameters.promptLogprobs() >= 0)) {
+                columns.add(OutputColumns.PROMPT_LOGPROBS);
+            }
+            if (task == Task.SCORE) {
+                columns.add(OutputColumns.SCORE);
+            }
+            if (task == Task.EMBED) {
+                columns.add(OutputColumns.EMBEDDING);
+            }
+            return new OutputColumns.Asked(columns);
         }
     }
 }

@@ -35,6 +35,7 @@ import org.apache.spark.sql.Row;
  * @param idsRequired whether a row without an id that stands in no file is an error
  * @param promptColumn null where no row has one
  * @param messagesColumn null where no row has one
+ * @param completionColumn text that is scored; null where none is
  * @param template null where the prompt is a column
  * @param root directory that file names are told from, with a slash at its end
  * @param zone the session's, for timestamps
@@ -50,6 +51,7 @@ public record RequestReader(
         boolean idsRequired,
         String promptColumn,
         String messagesColumn,
+        String completionColumn,
         PromptTemplate template,
         Task task,
         String root,
@@ -123,6 +125,7 @@ public record RequestReader(
                 idsRequired,
                 promptColumn,
                 messagesColumn,
+                completionColumn,
                 template,
                 task,
                 root,
@@ -228,7 +231,7 @@ public record RequestReader(
         Field prompt = template == null ? field(row, promptColumn) : new Field("prompt", filled(row));
         Field messages = template == null ? field(row, messagesColumn) : null;
         Field tools = isParameter(Columns.TOOLS) ? field(row, Columns.TOOLS) : null;
-        return new RowRequest(id, task, prompt, messages, tools, parameters(row));
+        return new RowRequest(id, task, prompt, messages, tools, field(row, completionColumn), parameters(row));
     }
 
     private RowRequest request(ObjectNode row, String id, List<BatchRequest> requests) throws RowException {

@@ -37,6 +37,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             .add("several_outputs", DataTypes.BooleanType, false)
             .add("logprobs", DataTypes.BooleanType, false)
             .add("choices", DataTypes.BooleanType, false)
+            .add("prompt_logprobs", DataTypes.BooleanType, false)
             .add("fitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("unfitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("askable", DataTypes.BooleanType, false)
@@ -67,6 +68,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
         boolean severalOutputs;
         boolean logprobs;
         boolean choices;
+        boolean promptLogprobs;
 
         /** Open columns with a value that can be a parameter. */
         final Set<String> fitting = new TreeSet<>();
@@ -95,6 +97,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
                     severalOutputs,
                     logprobs,
                     choices,
+                    promptLogprobs,
                     fitting.toArray(),
                     unfitting.toArray(),
                     askable,
@@ -111,14 +114,15 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             block.severalOutputs = row.getBoolean(5);
             block.logprobs = row.getBoolean(6);
             block.choices = row.getBoolean(7);
-            block.fitting.addAll(row.getList(8));
-            block.unfitting.addAll(row.getList(9));
-            block.askable = row.getBoolean(10);
-            List<String> codes = row.getList(11);
+            block.promptLogprobs = row.getBoolean(8);
+            block.fitting.addAll(row.getList(9));
+            block.unfitting.addAll(row.getList(10));
+            block.askable = row.getBoolean(11);
+            List<String> codes = row.getList(12);
             for (int i = 0; i < codes.size(); i++) {
-                String message = row.<String>getList(12).get(i);
+                String message = row.<String>getList(13).get(i);
                 block.errors.put(
-                        codes.get(i), new Fault(message, row.<Long>getList(13).get(i)));
+                        codes.get(i), new Fault(message, row.<Long>getList(14).get(i)));
             }
             return block;
         }
@@ -157,6 +161,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             Map<String, JsonNode> parameters = prompt.request().parameters();
             parameters.forEach((name, value) -> block.severalOutputs |= asksForSeveral(name, value));
             block.logprobs |= asksForLogprobs(parameters.get("logprobs"));
+            block.promptLogprobs |= asksForLogprobs(parameters.get("prompt_logprobs"));
             block.choices = block.choices || StructuredOutputReader.asksForChoice(parameters);
             prompt.open().forEach((name, value) -> fit(name, value, block));
             // Once a row is known that can be answered, nobody asks whether there is one.

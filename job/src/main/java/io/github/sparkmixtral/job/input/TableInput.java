@@ -63,8 +63,8 @@ public final class TableInput {
             kept = kept.add(new StructField(
                     column.getValue(), InputReader.writable(field.dataType()), field.nullable(), field.metadata()));
         }
-        Input.Survey survey = asked.survey(schema).and(options.defaults().parameters());
-        return OutputColumns.schema(kept, survey.columns(), options.columns());
+        OutputColumns.Asked columns = asked.survey(schema).columns(options.defaults());
+        return OutputColumns.schema(kept, columns, options.columns());
     }
 
     /** @param taken columns that hold rows' own sampling parameters */
@@ -79,7 +79,8 @@ public final class TableInput {
                     -1,
                     any || several,
                     any || taken.contains("logprobs"),
-                    any || StructuredOutputReader.mayAskForChoice(taken));
+                    any || StructuredOutputReader.mayAskForChoice(taken),
+                    any || taken.contains("prompt_logprobs"));
         }
     }
 

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.chat.Conversation;
+import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.Task;
 import java.util.ArrayList;
@@ -46,7 +47,7 @@ public final class ColumnOptions {
     @Option(
             names = "--system-prompt",
             paramLabel = "TEXT",
-            description = "System message for every row that has none of its own; needs --task chat.")
+            description = "System message for every row that has none of its own; needs --task chat or classify.")
     String systemPrompt;
 
     @Option(
@@ -54,16 +55,45 @@ public final class ColumnOptions {
             description = "Put Mistral's text for safe answers first, as its API does with safe_prompt: \""
                     + Conversation.SAFE_PROMPT
                     + "\" A system message, the row's or --system-prompt, follows after a blank line. A row's own"
-                    + " safe_prompt wins. Needs --task chat.")
+                    + " safe_prompt wins. Needs --task chat or classify.")
     boolean safePrompt;
 
     @Option(
             names = "--task",
-            paramLabel = "chat|complete",
+            paramLabel = "chat|complete|embed|score|classify",
             defaultValue = "chat",
-            description = "chat makes a prompt one user message in the model's instruct format; complete continues"
-                    + " it as it is, after BOS.")
+            description =
+                    "chat makes a prompt one user message in the model's instruct format; complete continues it as it is,"
+                            + " after BOS; embed makes an embedding of it as it is; score says how likely the text of"
+                            + " --completion-column is behind it; classify answers as chat, with the likeliest of --choices.")
     Task task;
+
+    @Option(
+            names = "--completion-column",
+            paramLabel = "NAME",
+            description = "Column with the text that --task score scores. Default: completion")
+    String completionColumn;
+
+    @Option(
+            names = "--choices",
+            showDefaultValue = Visibility.NEVER,
+            paramLabel = "TEXT",
+            split = ",",
+            description =
+                    "What --task classify chooses among: positive,negative,neutral. May be given more than once. Default: a"
+                            + " row's own structured_outputs or guided_choice")
+    List<String> choices = new ArrayList<>();
+
+    @Option(
+            names = "--pooling",
+            paramLabel = "mean|last",
+            description =
+                    "What --task embed makes of a prompt's hidden states: their mean over all tokens, BOS included, or the last"
+                            + " one. Default: mean")
+    Pooling pooling;
+
+    @Option(names = "--normalize", defaultValue = "false", description = "Divide embeddings by their lengths.")
+    boolean normalize;
 
     @Option(
             names = "--parameter-columns",
@@ -101,7 +131,7 @@ public final class ColumnOptions {
             names = "--special-tokens",
             paramLabel = "text|parse",
             description =
-                    "What special tokens in a prompt become with --task complete: parse makes tokens of <s>, [INST],"
+                    "What special tokens in a prompt become that is taken as it is: parse makes tokens of <s>, [INST],"
                             + " <|im_start|> and the like, and adds no second BOS. Default: text, which spells them out")
     SpecialTokens specialTokens;
 

@@ -20,6 +20,7 @@ import org.apache.spark.sql.types.DataType;
  * @param parameters which hold rows' own sampling parameters; null for those whose name and values say so
  * @param dropped of the input's, left out of the output
  * @param output other names for columns of the output
+ * @param completion text that is scored; null if none is
  * @param parsed type of the column with the answer's values; null if there is none
  */
 public record Columns(
@@ -30,6 +31,7 @@ public record Columns(
         List<String> parameters,
         List<String> dropped,
         Map<String, String> output,
+        String completion,
         DataType parsed)
         implements Serializable {
 

@@ -2,17 +2,20 @@ package io.github.sparkmixtral.job.options;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.RequestDefaults.Embedding;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.StructuredOutputReader;
 import io.github.sparkmixtral.service.Task;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -112,18 +115,24 @@ public final class GenerationArguments {
         }
         OptionValues.requireAtLeast(1, "--max-num-seqs", engine.maxNumSeqs);
         OptionValues.requireAtLeast(1, "--max-num-batched-tokens", engine.maxNumBatchedTokens);
-        if (columns.systemPrompt != null && columns.task == Task.COMPLETE) {
+        if (columns.systemPrompt != null && !columns.task.takesMessages()) {
             throw JobException.usage(
-                    "--system-prompt needs --task chat: a text that is continued has no system message");
+                    "--system-prompt needs --task chat: a text that is taken as it is has no system message");
         }
-        if (columns.safePrompt && columns.task == Task.COMPLETE) {
-            throw JobException.usage("--safe-prompt needs --task chat: a text that is continued has no system message");
+        if (columns.safePrompt && !columns.task.takesMessages()) {
+            throw JobException.usage(
+                    "--safe-prompt needs --task chat: a text that is taken as it is has no system message");
         }
+        requireTask(columns.completionColumn != null, "--completion-column", Task.SCORE);
+        requireTask(!columns.choices.isEmpty(), "--choices", Task.CLASSIFY);
+        requireTask(columns.pooling != null, "--pooling", Task.EMBED);
+        requireTask(columns.normalize, "--normalize", Task.EMBED);
         if (columns.promptTemplate != null && columns.promptColumn != null) {
             throw JobException.usage(
                     "--prompt-template and --prompt-column exclude each other: both say what the prompt is");
         }
-        SamplingParameters parameters = sampling.parameters();
+        SamplingParameters parameters = withChoices(sampling.parameters());
+        requireAnswers(parameters);
         DataType parsed = parsed(parameters.structuredOutput());
         if (parsed != null && parameters.structuredOutput() == null) {
             parameters = parameters.withStructuredOutput(OutputColumnType.constraint(parsed));
@@ -136,7 +145,8 @@ public final class GenerationArguments {
                         columns.safePrompt,
                         parameters,
                         columns.chatTemplate,
-                        columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens),
+                        columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens,
+                        new Embedding(columns.pooling == null ? Pooling.MEAN : columns.pooling, columns.normalize)),
                 new Columns(
                         columns.idColumn,
                         columns.promptColumn,
@@ -145,8 +155,63 @@ public final class GenerationArguments {
                         parameterColumns(),
                         columns.dropColumns,
                         outputColumns(),
+                        completionColumn(),
                         parsed),
                 sampling.requireComplete);
+    }
+
+    private void requireTask(boolean given, String option, Task task) {
+        if (given && columns.task != task) {
+            throw JobException.usage(option + " needs --task " + task.text() + ", not " + columns.task.text());
+        }
+    }
+
+    /** Choices are what answers have to be, in other words. */
+    private SamplingParameters withChoices(SamplingParameters parameters) {
+        if (columns.choices.isEmpty()) {
+            return parameters;
+        }
+        if (parameters.structuredOutput() != null) {
+            throw JobException.usage(
+                    "--choices and " + sampling.format() + " exclude each other: both say what answers have to be");
+        }
+        StructuredOutput choices = StructuredOutputReader.read(
+                "structured_outputs", JSON.createObjectNode().set("choice", JSON.valueToTree(columns.choices)));
+        if (columns.choices.stream().anyMatch(String::isEmpty)) {
+            throw JobException.usage("--choices has an empty choice: every choice needs a text");
+        }
+        if (new HashSet<>(columns.choices).size() < columns.choices.size()) {
+            throw JobException.usage("--choices has a choice twice");
+        }
+        return parameters.withStructuredOutput(choices);
+    }
+
+    /** Refuses what a task without generated text cannot give. */
+    private void requireAnswers(SamplingParameters parameters) {
+        if (columns.task.generates()) {
+            return;
+        }
+        String why = " needs answers that are generated, which --task " + columns.task.text() + " has not";
+        if (parameters.n() > 1) {
+            throw JobException.usage("--n" + why);
+        }
+        if (parameters.promptLogprobs() >= 0) {
+            throw JobException.usage("--prompt-logprobs" + why);
+        }
+        if (columns.outputColumnType != null) {
+            throw JobException.usage("--output-column-type" + why);
+        }
+        StructuredOutput format = parameters.structuredOutput();
+        if (format != null && (columns.task != Task.CLASSIFY || format.kind() != StructuredOutput.Kind.CHOICE)) {
+            throw JobException.usage(sampling.format() + why);
+        }
+    }
+
+    private String completionColumn() {
+        if (columns.task != Task.SCORE) {
+            return null;
+        }
+        return columns.completionColumn == null ? "completion" : columns.completionColumn;
     }
 
     /** Null for no such column. */

@@ -1,8 +1,12 @@
 package io.github.sparkmixtral.job.options;
 
 import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
 import java.util.Set;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.functions;
@@ -26,6 +30,9 @@ public final class OutputColumns {
     public static final String OUTPUTS = "outputs";
     public static final String LOGPROBS = "logprobs";
     public static final String CHOICE_PROBABILITIES = "choice_probabilities";
+    public static final String PROMPT_LOGPROBS = "prompt_logprobs";
+    public static final String SCORE = "score";
+    public static final String EMBEDDING = "embedding";
     public static final String PARSED = "parsed";
     public static final String PARSED_ERROR = "parsed_error";
 
@@ -60,35 +67,53 @@ public final class OutputColumns {
     private static final MapType CHOICE_PROBABILITIES_TYPE =
             DataTypes.createMapType(DataTypes.StringType, DataTypes.DoubleType, false);
 
+    private static final StructType SCORE_TYPE = new StructType()
+            .add("logprob", DataTypes.DoubleType, false)
+            .add("tokens", DataTypes.IntegerType, false)
+            .add("perplexity", DataTypes.DoubleType, false);
+
+    private static final ArrayType EMBEDDING_TYPE = DataTypes.createArrayType(DataTypes.FloatType, false);
+
     private static final List<String> ALWAYS = List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED);
+
+    /** Columns that are there only if they are asked for, in the order that they have in an output, and their types. */
+    private static final SequencedMap<String, DataType> OPTIONAL = optional();
+
+    private static SequencedMap<String, DataType> optional() {
+        SequencedMap<String, DataType> types = new LinkedHashMap<>();
+        types.put(CHOICE_PROBABILITIES, CHOICE_PROBABILITIES_TYPE);
+        types.put(PROMPT_LOGPROBS, LOGPROBS_TYPE);
+        types.put(SCORE, SCORE_TYPE);
+        types.put(EMBEDDING, EMBEDDING_TYPE);
+        return types;
+    }
+
     private static final Set<String> REPLACED = Set.of(SEED, LOGPROBS);
 
     /**
-     * Which columns an output has that are there only if they are asked for.
+     * Which columns an output has that are there only if they are asked for; {@link #LOGPROBS} is then beside the text and in each of
+     * several outputs.
      *
-     * @param outputs whether there is {@link #OUTPUTS}
-     * @param logprobs whether there is {@link #LOGPROBS}, beside the text and in each of several outputs
-     * @param choiceProbabilities whether there is {@link #CHOICE_PROBABILITIES}
+     * @param columns {@link #OUTPUTS}, {@link #LOGPROBS}, {@link #CHOICE_PROBABILITIES}, {@link #PROMPT_LOGPROBS}, {@link #SCORE}, {@link #EMBEDDING}
      */
-    public record Asked(boolean outputs, boolean logprobs, boolean choiceProbabilities) implements Serializable {}
+    public record Asked(List<String> columns) implements Serializable {
+        public Asked {
+            columns = new ArrayList<>(columns);
+        }
+
+        public boolean has(String column) {
+            return columns.contains(column);
+        }
+    }
 
     private OutputColumns() {}
 
     /** All names, whether or not an output has the column. */
     public static List<String> names() {
-        return List.of(
-                ID,
-                TEXT,
-                FINISH_REASON,
-                USAGE,
-                ERROR,
-                MODEL,
-                SEED,
-                OUTPUTS,
-                LOGPROBS,
-                PARSED,
-                PARSED_ERROR,
-                CHOICE_PROBABILITIES);
+        List<String> names = new ArrayList<>(ALWAYS);
+        names.addAll(List.of(OUTPUTS, LOGPROBS, PARSED, PARSED_ERROR));
+        names.addAll(OPTIONAL.keySet());
+        return names;
     }
 
     /** The columns that an output may have, by the names that they have there. */
@@ -111,25 +136,26 @@ public final class OutputColumns {
         for (String column : ALWAYS) {
             schema = schema.add(names.output(column), type(column));
         }
-        if (asked.outputs()) {
+        if (asked.has(OUTPUTS)) {
             StructType output = new StructType()
                     .add("index", DataTypes.IntegerType, false)
                     .add("text", DataTypes.StringType, false)
                     .add(FINISH_REASON, DataTypes.StringType, false);
-            output = asked.logprobs() ? output.add(LOGPROBS, LOGPROBS_TYPE) : output;
+            output = asked.has(LOGPROBS) ? output.add(LOGPROBS, LOGPROBS_TYPE) : output;
             if (names.parsed() != null) {
                 output = output.add(PARSED, names.parsed()).add(PARSED_ERROR, DataTypes.StringType);
             }
             schema = schema.add(names.output(OUTPUTS), DataTypes.createArrayType(output, false));
         }
-        schema = asked.logprobs() ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
+        schema = asked.has(LOGPROBS) ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
         if (names.parsed() != null) {
             schema = schema.add(names.output(PARSED), names.parsed())
                     .add(names.output(PARSED_ERROR), DataTypes.StringType);
         }
-        return asked.choiceProbabilities()
-                ? schema.add(names.output(CHOICE_PROBABILITIES), CHOICE_PROBABILITIES_TYPE)
-                : schema;
+        for (Map.Entry<String, DataType> column : OPTIONAL.entrySet()) {
+            schema = asked.has(column.getKey()) ? schema.add(names.output(column.getKey()), column.getValue()) : schema;
+        }
+        return schema;
     }
 
     private static DataType type(String column) {
@@ -180,7 +206,8 @@ public final class OutputColumns {
                 type instanceof StructType struct
                         && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
             case SEED -> type instanceof IntegralType;
-            case OUTPUTS, LOGPROBS -> type instanceof ArrayType;
+            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING -> type instanceof ArrayType;
+            case SCORE -> type instanceof StructType;
             case CHOICE_PROBABILITIES -> type instanceof MapType || type instanceof StructType;
             case PARSED -> true;
             default -> type instanceof StringType;

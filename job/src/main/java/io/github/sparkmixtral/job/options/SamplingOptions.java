@@ -117,6 +117,16 @@ public final class SamplingOptions {
     int logprobs;
 
     @Option(
+            names = "--prompt-logprobs",
+            paramLabel = "N|none",
+            defaultValue = "none",
+            converter = OptionValues.CountOrNone.class,
+            description =
+                    "Log-probabilities of the prompt's tokens but the first, and of the N likeliest beside each, N in [0, 20], in"
+                            + " the column prompt_logprobs.")
+    int promptLogprobs;
+
+    @Option(
             names = "--ignore-eos",
             defaultValue = "false",
             description = "Keep generating past the end-of-sequence token.")
@@ -185,12 +195,18 @@ public final class SamplingOptions {
                     logprobs,
                     ignoreEos,
                     logitBias,
-                    structuredOutput());
+                    structuredOutput(),
+                    promptLogprobs);
             StructuredOutputReader.checkChoices("structured_outputs", parameters);
             return parameters;
         } catch (IllegalArgumentException e) {
             throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
         }
+    }
+
+    /** The option that says what answers have to be. */
+    String format() {
+        return responseFormat != null ? "--response-format" : "--structured-outputs";
     }
 
     private StructuredOutput structuredOutput() {

@@ -70,7 +70,12 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
     }
 
     private void completion(Row row, ObjectNode body) {
-        boolean chat = task(row) == Task.CHAT;
+        Task task = task(row);
+        if (task == Task.EMBED) {
+            embedding(row, body);
+            return;
+        }
+        boolean chat = task.takesMessages();
         String id = id(row);
         body.put("id", made(chat ? "chatcmpl-" : "cmpl-", id))
                 .put("object", chat ? "chat.completion" : "text_completion")
@@ -78,7 +83,9 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                 .put("model", row.<String>getAs(names.output(OutputColumns.MODEL)));
         ArrayNode choices = body.putArray("choices");
         List<Row> outputs = outputs(row);
-        if (outputs == null) {
+        if (task == Task.SCORE) {
+            score(row, body);
+        } else if (outputs == null) {
             choice(
                     choices.addObject(),
                     chat,
@@ -103,6 +110,38 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                     .forEach(probabilities::put);
         }
         usage(row, body.putObject("usage"));
+    }
+
+    private void embedding(Row row, ObjectNode body) {
+        body.put("object", "list").put("model", row.<String>getAs(names.output(OutputColumns.MODEL)));
+        ArrayNode vector = body.putArray("data")
+                .addObject()
+                .put("object", "embedding")
+                .put("index", 0)
+                .putArray("embedding");
+        Object values = row.get(index(row, OutputColumns.EMBEDDING));
+        if (values instanceof float[] made) {
+            for (float value : made) {
+                vector.add(value);
+            }
+        } else {
+            scala.jdk.javaapi.CollectionConverters.asJava((scala.collection.Seq<?>) values)
+                    .forEach(value -> vector.add((Float) value));
+        }
+        Row usage = row.getAs(names.output(OutputColumns.USAGE));
+        body.putObject("usage").put("prompt_tokens", usage.getInt(0)).put("total_tokens", usage.getInt(2));
+    }
+
+    /** OpenAI has no such answer. */
+    private void score(Row row, ObjectNode body) {
+        Row score = row.getAs(names.output(OutputColumns.SCORE));
+        body.putObject(OutputColumns.SCORE)
+                .put("logprob", score.getDouble(0))
+                .put("tokens", score.getInt(1))
+                .put("perplexity", score.getDouble(2));
+        if (has(row, OutputColumns.LOGPROBS)) {
+            completionLogprobs(body.putObject("logprobs"), rows(row.get(index(row, OutputColumns.LOGPROBS))));
+        }
     }
 
     private List<Row> outputs(Row row) {

@@ -32,7 +32,7 @@ import org.apache.spark.sql.Row;
  * What the output holds, counted in the files as they were written, whatever was tried again on the way there.
  *
  * @param errors rows by error code
- * @param finishReasons answered rows by finish reason of their first output
+ * @param finishReasons answered rows by finish reason of their first output, those that have one
  * @param firstError one error's message; null where there is none
  * @param files of the answers, by name
  */
@@ -70,8 +70,12 @@ public record Manifest(
         Map<String, Long> errors = new TreeMap<>();
         Map<String, Long> finishReasons = new TreeMap<>();
         for (Row group : groups) {
-            Map<String, Long> counts = group.isNullAt(0) ? finishReasons : errors;
-            counts.merge(group.getString(group.isNullAt(0) ? 1 : 0), group.getLong(3), Long::sum);
+            boolean answered = group.isNullAt(0);
+            String key = group.getString(answered ? 1 : 0);
+            // A row whose prompt was only read has no reason to finish.
+            if (key != null) {
+                (answered ? finishReasons : errors).merge(key, group.getLong(3), Long::sum);
+            }
         }
         return new Manifest(
                 groups.stream().mapToLong(group -> group.getLong(3)).sum(),

@@ -284,7 +284,7 @@ class OptionParserTest {
         assertThat(usageErrorWith("--system-prompt", "s", "--task", "complete"))
                 .startsWith("--system-prompt needs --task chat");
         assertThat(usageErrorWith("--safe-prompt", "--task", "complete"))
-                .isEqualTo("--safe-prompt needs --task chat: a text that is continued has no system message");
+                .isEqualTo("--safe-prompt needs --task chat: a text that is taken as it is has no system message");
         assertThat(usageErrorWith("--prompt-template", "{a}", "--prompt-column", "b"))
                 .startsWith("--prompt-template and --prompt-column exclude each other");
         assertThat(usageErrorWith("--score-by", "kind"))
@@ -299,6 +299,10 @@ class OptionParserTest {
                 .isEqualTo("--min-score must be in [0, 1], not 1.5");
         assertThat(usageErrorWith("--expected-column", "e", "--min-score", "NaN"))
                 .isEqualTo("--min-score must be in [0, 1], not NaN");
+        assertThat(usageErrorWith("--expected-column", "e", "--task", "score"))
+                .isEqualTo("--expected-column needs answers that are texts, which --task score does not give");
+        assertThat(usageErrorWith("--baseline", "b", "--task", "embed"))
+                .isEqualTo("--baseline needs answers that are texts, which --task embed does not give");
         assertThat(usageErrorWith("--baseline", " "))
                 .isEqualTo("--baseline is empty: give the --output directory of an earlier run");
     }

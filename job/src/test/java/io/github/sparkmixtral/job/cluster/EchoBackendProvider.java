@@ -84,6 +84,16 @@ public final class EchoBackendProvider implements BackendProvider {
         }
 
         @Override
+        public int hiddenSize() {
+            return 1;
+        }
+
+        @Override
+        public float[] hidden() {
+            throw new UnsupportedOperationException("an engine that echoes has no hidden states");
+        }
+
+        @Override
         public float[] forward(Batch batch) {
             int[] wanted = batch.logitRows();
             for (int i = 0; i < wanted.length; i++) {

@@ -85,6 +85,16 @@ public final class FaultyBackendProvider implements BackendProvider {
         }
 
         @Override
+        public int hiddenSize() {
+            return backend.hiddenSize();
+        }
+
+        @Override
+        public float[] hidden() {
+            return backend.hidden();
+        }
+
+        @Override
         public float[] forward(Batch batch) {
             throw new IllegalStateException("the device has died on purpose");
         }

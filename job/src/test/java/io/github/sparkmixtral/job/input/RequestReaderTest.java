@@ -34,6 +34,7 @@ class RequestReaderTest {
                 true,
                 promptColumn,
                 "messages",
+                null,
                 template == null ? null : PromptTemplate.parse(template),
                 Task.CHAT,
                 "file:/data/",

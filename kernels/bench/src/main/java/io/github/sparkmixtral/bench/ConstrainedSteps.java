@@ -192,6 +192,16 @@ final class ConstrainedSteps {
         }
 
         @Override
+        public int hiddenSize() {
+            return backend.hiddenSize();
+        }
+
+        @Override
+        public float[] hidden() {
+            return backend.hidden();
+        }
+
+        @Override
         public void close() {
             backend.close();
         }

@@ -122,6 +122,16 @@ class JobTest {
         }
 
         @Override
+        public int hiddenSize() {
+            return backend.hiddenSize();
+        }
+
+        @Override
+        public float[] hidden() {
+            return backend.hidden();
+        }
+
+        @Override
         public void close() {
             backend.close();
         }

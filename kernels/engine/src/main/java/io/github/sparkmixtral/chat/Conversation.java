@@ -55,6 +55,18 @@ public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
         return new Conversation(extended, tools);
     }
 
+    /** The same with a text at the end of the assistant's last message, or as one if the last message is another's. */
+    public Conversation continued(String text) {
+        List<ChatMessage> extended = new ArrayList<>(messages);
+        String begun = "";
+        if (endsWithPrimer()) {
+            String primer = extended.removeLast().content();
+            begun = primer == null ? "" : primer;
+        }
+        extended.add(new ChatMessage(Role.ASSISTANT, begun + text));
+        return new Conversation(extended, tools);
+    }
+
     /**
      * The same with {@link #SAFE_PROMPT} first: before the text of the system message and parted from it by a blank line, as
      * mistral-common joins system messages, or as a system message of its own if the conversation does not begin with one.

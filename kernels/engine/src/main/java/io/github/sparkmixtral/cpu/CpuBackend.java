@@ -9,6 +9,8 @@ import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,7 @@ final class CpuBackend implements Backend {
     private final MixtralLayers layers;
     private final Arena memory = Arena.ofShared();
     private float[] logits = {};
+    private float[] hidden = {};
 
     /**
      * Opens the backend; nothing is held where that fails.
@@ -157,18 +160,50 @@ final class CpuBackend implements Backend {
         for (int block : batch.blockTables()) {
             cache.reserve(block);
         }
+        long states = (long) batch.hiddenRows().length * config.hiddenSize();
+        if (hidden.length < states) {
+            hidden = new float[Math.toIntExact(states)];
+        }
         Span[] spans = spans(batch);
         Matrix out = new Matrix(logits, config.vocabularySize(), config.vocabularySize());
-        int done = 0;
+        int logitsDone = 0;
+        int statesDone = 0;
         for (int from = 0; from < batch.tokens().length; from += layers.maxTokens()) {
             int to = Math.min(from + layers.maxTokens(), batch.tokens().length);
-            int first = done;
-            while (done < wanted && batch.logitRows()[done] < to) {
-                done++;
-            }
-            layers.forward(batch, spans, from, to, out, first, done);
+            int[] logitRows = within(batch.logitRows(), from, to);
+            int[] hiddenRows = within(batch.hiddenRows(), from, to);
+            layers.forward(batch, spans, from, to, union(logitRows, hiddenRows));
+            layers.hidden(hiddenRows, hidden, statesDone);
+            layers.logits(logitRows, out, logitsDone);
+            logitsDone += logitRows.length;
+            statesDone += hiddenRows.length;
         }
         return logits;
+    }
+
+    /** Those of ascending rows that lie in {@code [from, to)}, counted from there. */
+    private static int[] within(int[] rows, int from, int to) {
+        return Arrays.stream(rows)
+                .filter(row -> row >= from && row < to)
+                .map(row -> row - from)
+                .toArray();
+    }
+
+    private static int[] union(int[] some, int[] others) {
+        return IntStream.concat(Arrays.stream(some), Arrays.stream(others))
+                .sorted()
+                .distinct()
+                .toArray();
+    }
+
+    @Override
+    public int hiddenSize() {
+        return config.hiddenSize();
+    }
+
+    @Override
+    public float[] hidden() {
+        return hidden;
     }
 
     /** What each token of the batch attends to. */

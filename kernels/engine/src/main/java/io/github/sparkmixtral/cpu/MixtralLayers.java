@@ -49,6 +49,9 @@ final class MixtralLayers {
     private final Matrix up;
     private final Matrix down;
 
+    /** Which of the tokens' rows were moved to the front, see {@link #keep}. */
+    private int[] kept = {};
+
     /** @param packed the matrices of {@code weights} */
     MixtralLayers(
             ModelConfig config,
@@ -115,12 +118,11 @@ final class MixtralLayers {
     }
 
     /**
-     * Runs the tokens {@code [from, to)} of a batch, which has been checked.
+     * Runs the tokens {@code [from, to)} of a batch, which has been checked, up to the final norm.
      *
-     * @param logits receives in its rows {@code [firstWanted, endWanted)} the logits of the batch's {@code logitRows} of the same
-     *     indices, all of which lie in {@code [from, to)}
+     * @param wanted ascending; those of the tokens, counted from {@code from}, that {@link #hidden} or {@link #logits} are asked for then
      */
-    void forward(Batch batch, Span[] spans, int from, int to, Matrix logits, int firstWanted, int endWanted) {
+    void forward(Batch batch, Span[] spans, int from, int to, int[] wanted) {
         int rows = to - from;
         eachRow(rows, row -> {
             long at = batch.tokens()[from + row] * embedding.rowBytes();
@@ -131,12 +133,12 @@ final class MixtralLayers {
         for (int layer = 0; layer < config.layers(); layer++) {
             keysAndValues(layer, batch, from, rows);
             if (layer == config.layers() - 1) {
-                rows = keep(batch.logitRows(), from, firstWanted, endWanted);
+                rows = keep(wanted);
             }
             attention(layer, rows);
             experts(layer, rows);
         }
-        head(logits, firstWanted, rows);
+        eachRow(rows, row -> norm(normed, row, row, outputNorm));
     }
 
     private void keysAndValues(int layer, Batch batch, int from, int rows) {
@@ -151,20 +153,20 @@ final class MixtralLayers {
     }
 
     /**
-     * Moves the rows whose logits are wanted to the front: once the last layer's keys and values are stored, no other row matters.
+     * Moves the wanted rows to the front: once the last layer's keys and values are stored, no other row matters.
      *
      * @return how many these are
      */
-    private int keep(int[] logitRows, int from, int firstWanted, int endWanted) {
-        for (int i = firstWanted; i < endWanted; i++) {
-            int row = logitRows[i] - from;
-            int to = i - firstWanted;
+    private int keep(int[] wanted) {
+        for (int to = 0; to < wanted.length; to++) {
+            int row = wanted[to];
             for (Matrix matrix : List.of(hidden, normed, cosines, sines)) {
                 matrix.copyRow(to, matrix, row);
             }
             current[to] = current[row];
         }
-        return endWanted - firstWanted;
+        kept = wanted;
+        return wanted.length;
     }
 
     private void attention(int layer, int rows) {
@@ -240,10 +242,26 @@ final class MixtralLayers {
         });
     }
 
-    private void head(Matrix logits, int firstWanted, int wanted) {
-        eachRow(wanted, row -> norm(normed, row, row, outputNorm));
-        Rows in = new Rows(normed, IntStream.range(-firstWanted, wanted).toArray(), firstWanted, firstWanted + wanted);
-        multiply(product(logits, in, weights.head()));
+    /**
+     * The last hidden states of some of the tokens that {@link #forward} was asked for.
+     *
+     * @param out {@code [rows, hiddenSize]}, filled from row {@code first} on
+     */
+    void hidden(int[] wanted, float[] out, int first) {
+        for (int i = 0; i < wanted.length; i++) {
+            int row = Arrays.binarySearch(kept, wanted[i]);
+            System.arraycopy(
+                    normed.data(), normed.offset(row), out, (first + i) * config.hiddenSize(), config.hiddenSize());
+        }
+    }
+
+    /** Computes the logits of some of the tokens that {@link #forward} was asked for into the rows {@code first} on. */
+    void logits(int[] wanted, Matrix out, int first) {
+        int[] rows = new int[first + wanted.length];
+        for (int i = 0; i < wanted.length; i++) {
+            rows[first + i] = Arrays.binarySearch(kept, wanted[i]);
+        }
+        multiply(product(out, new Rows(normed, rows, first, rows.length), weights.head()));
     }
 
     private void norm(Matrix out, int outRow, int inRow, float[] weight) {

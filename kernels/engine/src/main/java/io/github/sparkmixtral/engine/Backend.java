@@ -49,6 +49,17 @@ public interface Backend extends AutoCloseable {
         return new AllLogits(vocabularySize(), forward(batch));
     }
 
+    /** Width of a hidden state. */
+    int hiddenSize();
+
+    /**
+     * The hidden states that the last step was asked for, as they come out of the model's final norm.
+     *
+     * @return {@code [batch.hiddenRows().length, hiddenSize]} of the batch that ran last, row-major, valid until the next step. The
+     *     array may be longer.
+     */
+    float[] hidden();
+
     @Override
     void close();
 }

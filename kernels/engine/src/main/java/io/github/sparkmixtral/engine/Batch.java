@@ -14,6 +14,7 @@ package io.github.sparkmixtral.engine;
  * @param blockTables {@code [blockTableStarts[sequences]]} physical blocks
  * @param blockTableStarts {@code [sequences + 1]} compressed rows over {@code blockTables}
  * @param logitRows {@code [wanted]} ascending indices into {@code tokens} whose logits are wanted
+ * @param hiddenRows {@code [wanted]} ascending indices into {@code tokens} whose last hidden states are wanted
  */
 public record Batch(
         int[] tokens,
@@ -22,7 +23,20 @@ public record Batch(
         int[] sequenceStarts,
         int[] blockTables,
         int[] blockTableStarts,
-        int[] logitRows) {
+        int[] logitRows,
+        int[] hiddenRows) {
+
+    /** A step of which only logits are wanted. */
+    public Batch(
+            int[] tokens,
+            int[] positions,
+            int[] kvSlots,
+            int[] sequenceStarts,
+            int[] blockTables,
+            int[] blockTableStarts,
+            int[] logitRows) {
+        this(tokens, positions, kvSlots, sequenceStarts, blockTables, blockTableStarts, logitRows, new int[0]);
+    }
 
     public int sequences() {
         return sequenceStarts.length - 1;

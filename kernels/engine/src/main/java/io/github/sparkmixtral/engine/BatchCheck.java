@@ -31,10 +31,8 @@ public final class BatchCheck {
         checkRange("tokens", batch.tokens(), backend.vocabularySize());
         checkRange("positions", batch.positions(), backend.maxPositions());
         checkRange("blockTables", batch.blockTables(), backend.cacheBlocks());
-        checkRange("logitRows", batch.logitRows(), tokens);
-        for (int i = 1; i < batch.logitRows().length; i++) {
-            require(batch.logitRows()[i] > batch.logitRows()[i - 1], "logitRows must ascend at index " + i);
-        }
+        checkRows("logitRows", batch.logitRows(), tokens);
+        checkRows("hiddenRows", batch.hiddenRows(), tokens);
         for (int sequence = 0; sequence < batch.sequences(); sequence++) {
             checkSequence(batch, sequence, backend.blockSize());
         }
@@ -64,6 +62,13 @@ public final class BatchCheck {
         require(starts[0] == 0 && starts[starts.length - 1] == end, name + " must begin at 0 and end at " + end);
         for (int i = 1; i < starts.length; i++) {
             require(starts[i] >= starts[i - 1], name + " must not descend at index " + i);
+        }
+    }
+
+    private static void checkRows(String name, int[] rows, int tokens) {
+        checkRange(name, rows, tokens);
+        for (int i = 1; i < rows.length; i++) {
+            require(rows[i] > rows[i - 1], name + " must ascend at index " + i);
         }
     }
 

@@ -71,11 +71,14 @@ final class BlockPool {
     }
 
     /**
-     * Gives an empty table blocks for {@code length} tokens, known ones first. The last token's block is never a known one,
-     * because its logits are wanted. On anything but {@link Admission#ADMITTED} the table is as it was.
+     * Gives an empty table blocks for {@code length} tokens, known ones first. On anything but {@link Admission#ADMITTED} the table is
+     * as it was.
+     *
+     * @param reusable how many of the first tokens may come out of known blocks; the others are to be computed for what they give. Less
+     *     than {@code length}, because the last token's logits are wanted
      */
-    Admission admit(BlockTable table, int[] tokens, int length) {
-        int shareable = reuse == PrefixReuse.ON ? (length - 1) / blockSize : 0;
+    Admission admit(BlockTable table, int[] tokens, int length, int reusable) {
+        int shareable = reuse == PrefixReuse.ON ? reusable / blockSize : 0;
         int unheld = 0;
         long parent = ROOT;
         while (table.prefixes.size() < shareable) {

@@ -3,15 +3,33 @@ package io.github.sparkmixtral.engine;
 import java.util.List;
 
 /**
- * What a {@link Request} led to: its outputs in the order of their sample index ({@code parameters.n()} of them), or an
- * error and no outputs.
+ * What a {@link Request} led to: its outputs in the order of their sample index ({@code parameters.n()} of them, none if it asked
+ * for no answer), or an error and no outputs.
  *
- * @param error null where there are outputs
+ * @param prompt what was wanted of the prompt itself; null where nothing was, or there is an error
+ * @param error null where there is no error
  */
-public record Completion(String id, List<Output> outputs, Usage usage, RequestError error) {
+public record Completion(String id, List<Output> outputs, PromptValues prompt, Usage usage, RequestError error) {
 
     public Completion {
         outputs = List.copyOf(outputs);
+    }
+
+    /** An answer, or an error. */
+    public Completion(String id, List<Output> outputs, Usage usage, RequestError error) {
+        this(id, outputs, null, usage, error);
+    }
+
+    /**
+     * What a prompt itself gave, see {@link PromptReading}.
+     *
+     * @param logprobs one per token that was scored, in their order; empty where none was
+     * @param embedding {@code [hiddenSize]}; null where none was asked for
+     */
+    public record PromptValues(List<TokenLogprobs> logprobs, float[] embedding) {
+        public PromptValues {
+            logprobs = List.copyOf(logprobs);
+        }
     }
 
     /**

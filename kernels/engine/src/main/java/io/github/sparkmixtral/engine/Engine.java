@@ -53,6 +53,11 @@ public final class Engine {
         return backend.vocabularySize();
     }
 
+    /** Width of a hidden state, and of an embedding. */
+    public int hiddenSize() {
+        return backend.hiddenSize();
+    }
+
     /** Longest sequence, prompt and output together, in tokens: the least of what the model, the cache and the caller allow. */
     public int maxModelLength() {
         return maxModelLength;
@@ -65,7 +70,7 @@ public final class Engine {
      *     empty prompt, one that leaves no room for an answer, or token ids outside of the vocabulary
      */
     public void add(Request request) {
-        checkPrompt(request.promptTokens());
+        checkPrompt(request.promptTokens(), request.generates());
         checkParameters(request.parameters());
         scheduler.add(new SequenceGroup(request, tokenizer, eosTokenIds, maxModelLength, arrivals));
         arrivals += request.parameters().n();
@@ -74,15 +79,17 @@ public final class Engine {
     /**
      * Checks what {@link #add} would refuse of a prompt. May be called by any thread.
      *
-     * @throws IllegalArgumentException where it is empty, leaves no room for an answer, or is not in the vocabulary
+     * @param generates whether an answer is wanted
+     * @throws IllegalArgumentException where it is empty, too long, leaves no room for an answer, or is not in the vocabulary
      */
-    public void checkPrompt(int[] promptTokens) {
+    public void checkPrompt(int[] promptTokens, boolean generates) {
         if (promptTokens.length == 0) {
             throw new IllegalArgumentException("the prompt has no tokens");
         }
-        if (promptTokens.length >= maxModelLength) {
-            throw new IllegalArgumentException("the prompt has " + promptTokens.length
-                    + " tokens, which leaves no room for an answer in a context of " + maxModelLength + " tokens");
+        if (promptTokens.length + (generates ? 1 : 0) > maxModelLength) {
+            throw new IllegalArgumentException("the prompt has " + promptTokens.length + " tokens, which "
+                    + (generates ? "leaves no room for an answer" : "does not fit") + " in a context of "
+                    + maxModelLength + " tokens");
         }
         for (int token : promptTokens) {
             checkToken("prompt", token);
@@ -142,12 +149,13 @@ public final class Engine {
             return List.of();
         }
         Samples samples = sampler.sample(plan, logits(plan));
-        return scheduler.update(plan, samples);
+        boolean pools = !plan.pooled().isEmpty();
+        return scheduler.update(plan, samples, pools ? backend.hidden() : null, pools ? backend.hiddenSize() : 0);
     }
 
     private Logits logits(Plan plan) {
         Needed needed = sampler.needed(plan);
-        int rows = plan.sampled().size();
+        int rows = plan.batch().logitRows().length;
         return rows > 0 && needed.whole().length == rows
                 ? new AllLogits(backend.vocabularySize(), backend.forward(plan.batch()))
                 : backend.top(plan.batch(), needed.best(), needed.whole());

@@ -14,6 +14,7 @@ import io.github.sparkmixtral.tokenizer.Tokenizer;
  * @param constraint what the answer has to be; null for anything
  * @param begun what of the answer the prompt holds already, as far as the constraint is concerned; empty for nothing
  * @param ending how an answer ends to which the constraint lets nothing be added
+ * @param reading what is wanted of the prompt itself; null for an answer alone
  */
 public record Request(
         String id,
@@ -23,7 +24,18 @@ public record Request(
         Tokenizer.LeadingSpace leadingSpace,
         Constraint constraint,
         String begun,
-        Ending ending) {
+        Ending ending,
+        PromptReading reading) {
+
+    public Request {
+        if (reading != null && reading.pooling() == null && reading.scoredFrom() > promptTokens.length) {
+            throw new IllegalArgumentException("scoredFrom is " + reading.scoredFrom() + ", but the prompt has "
+                    + promptTokens.length + " tokens");
+        }
+        if (reading != null && !reading.generates() && reading.computed(promptTokens.length) < 1) {
+            throw new IllegalArgumentException("a prompt of one token has nothing to be scored");
+        }
+    }
 
     /** How an answer ends to which nothing can be added. */
     public enum Ending {
@@ -42,7 +54,7 @@ public record Request(
             Tokenizer.LeadingSpace leadingSpace,
             Constraint constraint,
             String begun) {
-        this(id, customId, promptTokens, parameters, leadingSpace, constraint, begun, Ending.IMPLIED);
+        this(id, customId, promptTokens, parameters, leadingSpace, constraint, begun, Ending.IMPLIED, null);
     }
 
     /** A request for anything. */
@@ -53,6 +65,18 @@ public record Request(
             SamplingParameters parameters,
             Tokenizer.LeadingSpace leadingSpace) {
         this(id, customId, promptTokens, parameters, leadingSpace, null, "");
+    }
+
+    /** A request for nothing but what a prompt itself gives. */
+    public static Request reading(
+            String id, String customId, int[] promptTokens, SamplingParameters parameters, PromptReading reading) {
+        return new Request(
+                id, customId, promptTokens, parameters, Tokenizer.LeadingSpace.KEEP, null, "", Ending.IMPLIED, reading);
+    }
+
+    /** Whether there is an answer. */
+    public boolean generates() {
+        return reading == null || reading.generates();
     }
 
     /** A request for anything whose custom id is its id. */

@@ -2,9 +2,10 @@ package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.engine.Plan.Reading;
 import io.github.sparkmixtral.grammar.GrammarException;
-import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Chooses the next token of each sequence from its logits, with vLLM's meanings, in this order:
@@ -34,7 +35,6 @@ final class Sampler {
     private final float[] adjusted;
     private final Candidates candidates;
     private final List<LogitAdjustment> adjustments;
-    private final long[] top = new long[20];
 
     Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
@@ -54,17 +54,18 @@ final class Sampler {
     /** Which logits of the plan's rows are needed. */
     Needed needed(Plan plan) {
         int best = 1;
-        int count = 0;
-        int[] whole = new int[plan.sampled().size()];
-        for (int row = 0; row < whole.length; row++) {
-            int needed = needed(plan.sampled().get(row));
+        // A token of a prompt may be any one of the vocabulary.
+        IntStream.Builder whole = IntStream.builder();
+        plan.scored().forEach(reading -> whole.add(reading.row()));
+        for (int i = 0; i < plan.sampled().size(); i++) {
+            int needed = needed(plan.sampled().get(i));
             if (needed <= TopLogits.MAX) {
                 best = Math.max(best, needed);
             } else {
-                whole[count++] = row;
+                whole.add(plan.sampledRows()[i]);
             }
         }
-        return new Needed(best, Arrays.copyOf(whole, count));
+        return new Needed(best, whole.build().sorted().toArray());
     }
 
     private int needed(Sequence sequence) {
@@ -76,22 +77,36 @@ final class Sampler {
     }
 
     /**
-     * Draws one token for every row of logits.
+     * Draws one token for every sequence that gets one, and reads how likely prompts' tokens are.
      *
-     * @param logits {@code plan.sampled().size()} rows, of which the {@link #needed} logits are there; not changed
+     * @param logits one row for each of {@code plan.batch().logitRows()}, of which the {@link #needed} logits are there; not changed
      */
     Samples sample(Plan plan, Logits logits) {
-        int rows = plan.sampled().size();
-        int[] tokens = new int[rows];
-        TokenLogprobs[] logprobs = new TokenLogprobs[rows];
-        for (int row = 0; row < rows; row++) {
-            Sequence sequence = plan.sampled().get(row);
-            tokens[row] = choose(sequence, logits, row);
-            if (sequence.parameters().logprobs() >= 0 && tokens[row] != Samples.NO_TOKEN) {
-                logprobs[row] = logprobs(logits, row, tokens[row], alternatives(sequence.parameters()));
+        int count = plan.sampled().size();
+        int[] tokens = new int[count];
+        TokenLogprobs[] logprobs = new TokenLogprobs[count];
+        for (int i = 0; i < count; i++) {
+            Sequence sequence = plan.sampled().get(i);
+            int row = plan.sampledRows()[i];
+            tokens[i] = choose(sequence, logits, row);
+            if (sequence.parameters().logprobs() >= 0 && tokens[i] != Samples.NO_TOKEN) {
+                logprobs[i] = logprobs(logits, row, tokens[i], alternatives(sequence.parameters()));
             }
         }
-        return new Samples(tokens, logprobs);
+        TokenLogprobs[] scored = plan.scored().parallelStream()
+                .map(reading -> score(reading, logits))
+                .toArray(TokenLogprobs[]::new);
+        return new Samples(tokens, logprobs, scored);
+    }
+
+    /** How likely the prompt's next token is; null if the logits are no distribution. */
+    private TokenLogprobs score(Reading reading, Logits logits) {
+        if (!logits.finite(reading.row())) {
+            return null;
+        }
+        Request request = reading.sequence().group.request();
+        int alternatives = Math.min(request.reading().alternatives(), vocabulary);
+        return logprobs(logits, reading.row(), request.promptTokens()[reading.position() + 1], alternatives);
     }
 
     private int choose(Sequence sequence, Logits logits, int row) {
@@ -147,6 +162,7 @@ final class Sampler {
         double normalizer = logits.logSumExp(row);
         int[] topIds = new int[alternatives];
         float[] topLogprobs = new float[alternatives];
+        long[] top = new long[alternatives];
         if (alternatives > 0) {
             TopTokens.select(logits, row, alternatives, top);
         }

@@ -26,6 +26,8 @@ import java.util.Map;
  * @param ignoreEos {@code ignore_eos}: keep generating past the end-of-sequence token
  * @param logitBias {@code logit_bias}: added to the logits of these tokens, each in [-100, 100]
  * @param structuredOutput {@code structured_outputs}: what the answer has to be; null for anything
+ * @param promptLogprobs {@code prompt_logprobs} in [0, 20]: alternatives reported beside each token of the prompt but the first; -1
+ *     reports none
  */
 public record SamplingParameters(
         int maxTokens,
@@ -44,12 +46,13 @@ public record SamplingParameters(
         int logprobs,
         boolean ignoreEos,
         Map<Integer, Double> logitBias,
-        StructuredOutput structuredOutput)
+        StructuredOutput structuredOutput,
+        int promptLogprobs)
         implements java.io.Serializable {
 
     /** What a job uses when neither the row nor the job says otherwise. */
     public static final SamplingParameters DEFAULT = new SamplingParameters(
-            512, 0, 1.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, false, Map.of(), null);
+            512, 0, 1.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, false, Map.of(), null, -1);
 
     public SamplingParameters {
         atLeast("max_tokens", maxTokens, 1);
@@ -71,6 +74,11 @@ public record SamplingParameters(
         require(frequencyPenalty >= -2 && frequencyPenalty <= 2, "frequency_penalty", frequencyPenalty, "in [-2, 2]");
         require(n >= 1 && n <= 128, "n", n, "in [1, 128]");
         require(logprobs >= -1 && logprobs <= 20, "logprobs", logprobs, "in [0, 20], or -1 for none");
+        require(
+                promptLogprobs >= -1 && promptLogprobs <= 20,
+                "prompt_logprobs",
+                promptLogprobs,
+                "in [0, 20], or -1 for none");
         stop = List.copyOf(stop);
         if (stop.contains("")) {
             throw new IllegalArgumentException("stop must not contain an empty string");
@@ -119,7 +127,8 @@ public record SamplingParameters(
                 logprobs,
                 ignoreEos,
                 logitBias,
-                null);
+                null,
+                -1);
     }
 
     /** Whether the likeliest token is taken, without a draw. */
@@ -162,7 +171,8 @@ public record SamplingParameters(
                 logprobs,
                 ignoreEos,
                 logitBias,
-                output);
+                output,
+                promptLogprobs);
     }
 
     private static void atLeast(String name, int value, int least) {

@@ -3,6 +3,7 @@ package io.github.sparkmixtral.engine;
 import io.github.sparkmixtral.engine.BlockPool.Admission;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.engine.Plan.Reading;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -115,8 +116,7 @@ final class Scheduler {
             Sequence sequence = running.get(i);
             int count = Math.min(sequence.missing(), left);
             if (makeRoom(sequence, sequence.computed + count)) {
-                batch.add(sequence, count);
-                left -= count;
+                left -= batch.add(sequence, count);
             }
         }
         return left;
@@ -149,7 +149,7 @@ final class Scheduler {
         Iterator<Sequence> candidates = waiting.iterator();
         while (candidates.hasNext() && left > 0 && running.size() < maxSequences && lookAhead-- > 0) {
             Sequence sequence = candidates.next();
-            Admission admission = pool.admit(sequence.table, sequence.tokens(), sequence.length());
+            Admission admission = pool.admit(sequence.table, sequence.tokens(), sequence.length(), sequence.reusable());
             if (admission == Admission.FULL) {
                 return;
             }
@@ -158,9 +158,7 @@ final class Scheduler {
                 sequence.computed = sequence.table.known * pool.blockSize();
                 sequence.group.admitted(sequence.computed);
                 insertByArrival(sequence);
-                int count = Math.min(sequence.missing(), left);
-                batch.add(sequence, count);
-                left -= count;
+                left -= batch.add(sequence, left);
             }
         }
     }
@@ -176,9 +174,10 @@ final class Scheduler {
     /**
      * Takes the result of a step.
      *
+     * @param hidden {@code [plan.pooled().size(), hiddenSize]}; not looked at if nothing is pooled
      * @return the requests that it completed
      */
-    List<Completion> update(Plan plan, Samples samples) {
+    List<Completion> update(Plan plan, Samples samples, float[] hidden, int hiddenSize) {
         int[] starts = plan.batch().sequenceStarts();
         for (int s = 0; s < plan.sequences().size(); s++) {
             Sequence sequence = plan.sequences().get(s);
@@ -186,11 +185,31 @@ final class Scheduler {
             pool.computed(sequence.table, sequence.tokens(), sequence.computed);
         }
         List<Completion> completions = new ArrayList<>();
+        for (int i = 0; i < plan.scored().size(); i++) {
+            Reading read = plan.scored().get(i);
+            TokenLogprobs logprobs = samples.scored()[i];
+            if (logprobs != null) {
+                read.sequence().score(logprobs);
+            } else {
+                fail(read.sequence().group, completions);
+            }
+        }
+        for (Reading read : plan.pooled()) {
+            if (!read.sequence().pool(hidden, read.row() * hiddenSize, hiddenSize)) {
+                fail(read.sequence().group, completions);
+            }
+        }
+        for (Sequence sequence : plan.sequences()) {
+            if (sequence.isRead() && isHere(sequence.group)) {
+                remove(sequence.group);
+                completions.add(sequence.group.completion());
+            }
+        }
         for (int row = 0; row < plan.sampled().size(); row++) {
             Sequence sequence = plan.sampled().get(row);
             SequenceGroup group = sequence.group;
-            if (groups.get(group.request().id()) != group) {
-                continue; // a sibling has just failed
+            if (!isHere(group)) {
+                continue; // a sibling, or the prompt, has just failed
             }
             if (samples.tokens()[row] == Samples.NO_TOKEN) {
                 remove(group);
@@ -206,6 +225,18 @@ final class Scheduler {
             }
         }
         return completions;
+    }
+
+    /** Ends a group whose prompt cannot be read, unless it has ended. */
+    private void fail(SequenceGroup group, List<Completion> completions) {
+        if (isHere(group)) {
+            remove(group);
+            completions.add(group.failure(NO_DISTRIBUTION));
+        }
+    }
+
+    private boolean isHere(SequenceGroup group) {
+        return groups.get(group.request().id()) == group;
     }
 
     /** Takes a token, and all that follow from it: they are computed together in the next step. */

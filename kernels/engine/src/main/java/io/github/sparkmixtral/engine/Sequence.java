@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.engine.Completion.Output;
+import io.github.sparkmixtral.engine.Completion.PromptValues;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.grammar.Constraint;
@@ -9,7 +10,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** One sample of a request: the prompt's tokens and the output's, of which the first {@link #computed} are in the cache. */
+/**
+ * One sample of a request: the prompt's tokens and the output's, of which the first {@link #computed} are in the cache. The first
+ * sample also has what is read of the prompt itself.
+ */
 final class Sequence {
     final SequenceGroup group;
     final int sampleIndex;
@@ -27,9 +31,22 @@ final class Sequence {
     /** What may come next; null if everything may. */
     private final Constraint.Text constrained;
 
+    /** What is wanted of the prompt; null for nothing. */
+    private final PromptReading reading;
+
     private final List<TokenLogprobs> logprobs = new ArrayList<>();
+    private final List<TokenLogprobs> promptLogprobs = new ArrayList<>();
     private int[] tokens;
     private int length;
+
+    /** First position of the prompt that is still to be read; {@link #readTo} if none is. */
+    private int unread;
+
+    private final int readTo;
+
+    /** Sum of the hidden states read so far; null before the first. */
+    private double[] pooled;
+
     private FinishReason finishReason;
     private RequestError error;
 
@@ -40,7 +57,10 @@ final class Sequence {
         this.text = text;
         this.constrained = constrained;
         tokens = group.request().promptTokens();
-        length = tokens.length;
+        reading = sampleIndex == 0 ? group.request().reading() : null;
+        length = reading == null ? tokens.length : reading.computed(tokens.length);
+        unread = reading == null ? 0 : reading.from(tokens.length);
+        readTo = reading == null ? 0 : reading.to(tokens.length);
     }
 
     SamplingParameters parameters() {
@@ -61,12 +81,84 @@ final class Sequence {
     }
 
     int outputLength() {
-        return length - promptLength();
+        return Math.max(0, length - promptLength());
     }
 
-    /** Tokens to compute before the next one can be sampled. */
+    /** Tokens to compute before the next one can be sampled, or before the prompt is read. */
     int missing() {
         return length - computed;
+    }
+
+    /** How many of the first tokens may come out of the cache: those whose logits and hidden states are not wanted. */
+    int reusable() {
+        return unread < readTo ? Math.min(length - 1, unread) : length - 1;
+    }
+
+    /** How many tokens can be computed before one is that has its logits wanted for the prompt's next token. */
+    int beforeScored() {
+        return reading != null && reading.pooling() == null && unread < readTo
+                ? unread - computed
+                : Integer.MAX_VALUE / 2;
+    }
+
+    /** Whether a token is sampled from the logits at this position. */
+    boolean samplesAt(int position) {
+        return position == length - 1 && group.request().generates();
+    }
+
+    /** Whether the prompt's next token is scored by the logits at this position. */
+    boolean scoresAt(int position) {
+        return isUnread(position) && reading.pooling() == null;
+    }
+
+    /** Whether the hidden state at this position is part of the prompt's embedding. */
+    boolean poolsAt(int position) {
+        return isUnread(position) && reading.pooling() != null;
+    }
+
+    private boolean isUnread(int position) {
+        return position >= unread && position < readTo;
+    }
+
+    /** Takes the log-probabilities of the next token that is scored. */
+    void score(TokenLogprobs next) {
+        promptLogprobs.add(next);
+        unread++;
+    }
+
+    /** Takes the next hidden state, {@code hidden[offset, offset + size)}: false if it is not finite. */
+    boolean pool(float[] hidden, int offset, int size) {
+        if (pooled == null) {
+            pooled = new double[size];
+        }
+        unread++;
+        boolean finite = true;
+        for (int i = 0; i < size; i++) {
+            pooled[i] += hidden[offset + i];
+            finite &= Math.abs(hidden[offset + i]) <= Float.MAX_VALUE;
+        }
+        return finite;
+    }
+
+    /** Whether nothing is left to be done but for an answer, which is not wanted. */
+    boolean isRead() {
+        return missing() == 0 && !group.request().generates();
+    }
+
+    /** What was read of the prompt; null if nothing was wanted. */
+    PromptValues promptValues() {
+        if (reading == null) {
+            return null;
+        }
+        float[] embedding = null;
+        if (pooled != null) {
+            int count = readTo - reading.from(promptLength());
+            embedding = new float[pooled.length];
+            for (int i = 0; i < embedding.length; i++) {
+                embedding[i] = (float) (pooled[i] / count);
+            }
+        }
+        return new PromptValues(promptLogprobs, embedding);
     }
 
     boolean started() {

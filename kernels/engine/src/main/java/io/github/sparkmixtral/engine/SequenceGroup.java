@@ -99,14 +99,18 @@ final class SequenceGroup {
     }
 
     boolean finished() {
-        return sequences.stream().allMatch(Sequence::finished);
+        return !request.generates() || sequences.stream().allMatch(Sequence::finished);
     }
 
     Completion completion() {
         int generated = sequences.stream().mapToInt(Sequence::outputLength).sum();
         Usage usage = new Usage(request.promptTokens().length, generated, cachedTokens);
         return new Completion(
-                request.id(), sequences.stream().map(Sequence::output).toList(), usage, null);
+                request.id(),
+                request.generates() ? sequences.stream().map(Sequence::output).toList() : List.of(),
+                sequences.getFirst().promptValues(),
+                usage,
+                null);
     }
 
     Completion failure(RequestError error) {

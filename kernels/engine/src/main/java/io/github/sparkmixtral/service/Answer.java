@@ -25,6 +25,11 @@ record Answer(
         Request request,
         double[] choiceProbabilities) {
 
+    /** Whether something was generated, so that the seed has a meaning. */
+    boolean drawn() {
+        return request.generates() && !outcome.outputs().isEmpty();
+    }
+
     boolean failed() {
         return outcome.error() != null;
     }

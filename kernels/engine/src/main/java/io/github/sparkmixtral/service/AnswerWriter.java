@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Completion.Output;
+import io.github.sparkmixtral.engine.Completion.PromptValues;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.engine.Completion.Usage;
@@ -16,10 +17,12 @@ import org.apache.arrow.vector.Float8Vector;
 import org.apache.arrow.vector.IntVector;
 import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.complex.FixedSizeListVector;
 import org.apache.arrow.vector.complex.ListVector;
 import org.apache.arrow.vector.complex.StructVector;
+import org.apache.arrow.vector.types.pojo.Schema;
 
-/** Writes answers into a batch of {@link RecordSchema#COMPLETIONS}, without boxing a token. */
+/** Writes answers into a batch of {@link RecordSchema#COMPLETIONS}, without boxing a token or a number of an embedding. */
 final class AnswerWriter {
     private final VectorSchemaRoot root;
     private final BigIntVector number;
@@ -30,14 +33,17 @@ final class AnswerWriter {
     private final ListVector tokenIds;
     private final VarCharVector finishReason;
     private final StructVector logprobs;
-    private final ListVector tokenLogprobs;
-    private final ListVector topTokenIds;
-    private final ListVector topLogprobs;
     private final StructVector usage;
     private final BigIntVector seed;
     private final VarCharVector constraint;
     private final VarCharVector begun;
     private final ListVector choiceProbabilities;
+    private final StructVector promptLogprobs;
+
+    /** Null if the batch has no embeddings. */
+    private final FixedSizeListVector embedding;
+
+    private final boolean normalize;
     private final StructVector error;
     private final BitVector copied;
     private final Float8Vector seconds;
@@ -45,14 +51,17 @@ final class AnswerWriter {
     /**
      * Finds the columns.
      *
+     * @param schema that the batch must have: {@link RecordSchema#COMPLETIONS}, or the same with embeddings
+     * @param normalize whether embeddings are divided by their lengths
      * @throws IllegalArgumentException where the batch is not of the schema
      */
-    AnswerWriter(VectorSchemaRoot root) {
-        if (!root.getSchema().getFields().equals(RecordSchema.COMPLETIONS.getFields())) {
+    AnswerWriter(VectorSchemaRoot root, Schema schema, boolean normalize) {
+        if (!root.getSchema().getFields().equals(schema.getFields())) {
             throw new IllegalArgumentException(
-                    "the batch must have the schema " + RecordSchema.COMPLETIONS + ", not " + root.getSchema());
+                    "the batch must have the schema " + schema + ", not " + root.getSchema());
         }
         this.root = root;
+        this.normalize = normalize;
         number = (BigIntVector) root.getVector(RecordSchema.ROW);
         outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
         output = (StructVector) outputs.getDataVector();
@@ -61,14 +70,13 @@ final class AnswerWriter {
         tokenIds = output.getChild(RecordSchema.TOKEN_IDS, ListVector.class);
         finishReason = output.getChild(RecordSchema.FINISH_REASON, VarCharVector.class);
         logprobs = output.getChild(RecordSchema.LOGPROBS, StructVector.class);
-        tokenLogprobs = logprobs.getChild(RecordSchema.TOKEN_LOGPROBS, ListVector.class);
-        topTokenIds = logprobs.getChild(RecordSchema.TOP_TOKEN_IDS, ListVector.class);
-        topLogprobs = logprobs.getChild(RecordSchema.TOP_LOGPROBS, ListVector.class);
         usage = (StructVector) root.getVector(RecordSchema.USAGE);
         seed = (BigIntVector) root.getVector(RecordSchema.SEED);
         constraint = (VarCharVector) root.getVector(RecordSchema.CONSTRAINT);
         begun = (VarCharVector) root.getVector(RecordSchema.BEGUN);
         choiceProbabilities = (ListVector) root.getVector(RecordSchema.CHOICE_PROBABILITIES);
+        promptLogprobs = (StructVector) root.getVector(RecordSchema.PROMPT_LOGPROBS);
+        embedding = (FixedSizeListVector) root.getVector(RecordSchema.EMBEDDING);
         error = (StructVector) root.getVector(RecordSchema.ERROR);
         copied = (BitVector) root.getVector(RecordSchema.COPIED);
         seconds = (Float8Vector) root.getVector(RecordSchema.SECONDS);
@@ -87,7 +95,12 @@ final class AnswerWriter {
             } else {
                 writeOutputs(row, answer.outcome().outputs());
                 writeUsage(row, answer.outcome().usage());
-                seed.setSafe(row, answer.seed());
+                if (answer.drawn()) {
+                    seed.setSafe(row, answer.seed());
+                }
+                if (answer.outcome().prompt() != null) {
+                    writePrompt(row, answer.outcome().prompt());
+                }
                 writeConstraint(row, answer.request());
                 if (answer.choiceProbabilities() != null) {
                     writeChoices(row, answer.request().constraint().choices(), answer.choiceProbabilities());
@@ -106,15 +119,43 @@ final class AnswerWriter {
             set(finishReason, element, value.finishReason().text());
             write(tokenIds, element, value.tokenIds());
             if (!value.logprobs().isEmpty()) {
-                writeLogprobs(element, value.logprobs());
+                writeLogprobs(logprobs, element, value.logprobs());
             }
             element++;
         }
         outputs.endValue(row, values.size());
     }
 
-    private void writeLogprobs(int element, List<TokenLogprobs> values) {
-        logprobs.setIndexDefined(element);
+    private void writePrompt(int row, PromptValues values) {
+        if (!values.logprobs().isEmpty()) {
+            writeLogprobs(promptLogprobs, row, values.logprobs());
+            write(
+                    promptLogprobs.getChild(RecordSchema.TOKEN_IDS, ListVector.class),
+                    row,
+                    values.logprobs().stream().mapToInt(TokenLogprobs::tokenId).toArray());
+        }
+        if (values.embedding() != null) {
+            writeEmbedding(row, values.embedding());
+        }
+    }
+
+    private void writeEmbedding(int row, float[] values) {
+        double squares = 0;
+        for (float value : values) {
+            squares += (double) value * value;
+        }
+        double scale = normalize && squares > 0 ? 1 / Math.sqrt(squares) : 1;
+        Float4Vector elements = (Float4Vector) embedding.getDataVector();
+        int start = embedding.startNewValue(row);
+        for (int i = 0; i < values.length; i++) {
+            elements.setSafe(start + i, (float) (values[i] * scale));
+        }
+    }
+
+    private static void writeLogprobs(StructVector target, int element, List<TokenLogprobs> values) {
+        target.setIndexDefined(element);
+        ListVector topTokenIds = target.getChild(RecordSchema.TOP_TOKEN_IDS, ListVector.class);
+        ListVector topLogprobs = target.getChild(RecordSchema.TOP_LOGPROBS, ListVector.class);
         float[] chosen = new float[values.size()];
         int inner = topTokenIds.startNewValue(element);
         int same = topLogprobs.startNewValue(element);
@@ -126,7 +167,7 @@ final class AnswerWriter {
         }
         topTokenIds.endValue(element, chosen.length);
         topLogprobs.endValue(element, chosen.length);
-        write(tokenLogprobs, element, chosen);
+        write(target.getChild(RecordSchema.TOKEN_LOGPROBS, ListVector.class), element, chosen);
     }
 
     private void writeUsage(int row, Usage value) {

@@ -1,8 +1,10 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Completion;
+import io.github.sparkmixtral.engine.Completion.Output;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
+import io.github.sparkmixtral.engine.Completion.Usage;
 import io.github.sparkmixtral.engine.FinishReason;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.Request.Ending;
@@ -18,10 +20,13 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * The rows that want to know how likely each of their choices is. Beside its own request such a row has one for each choice, which
- * writes this choice and the token that ends it, each time with the token that the model thinks likeliest. The sum of these tokens'
- * log-probabilities is the choice's, and the softmax over the choices its probability. The prompt is computed once: the others find it
- * in the cache. One thread at a time.
+ * The rows that want to know how likely each of their choices is. The sum of the log-probabilities of a choice's tokens, and of the one
+ * that ends it, is the choice's, and the softmax over the choices its probability. The prompt is computed once: the others find it in
+ * the cache. One thread at a time.
+ *
+ * <p>A row that is answered with one of its choices has, beside its own request, one for each choice, which writes it, each time with
+ * the token that the model thinks likeliest. A row that is classified has no request of its own, but one for each choice behind the
+ * prompt, in the tokens that the text has; its answer is the likeliest.
  */
 final class ChoiceScores {
     /**
@@ -41,6 +46,9 @@ final class ChoiceScores {
         Completion completion;
         boolean copied;
         int missing;
+
+        /** The prompt's tokens that the choices found in the cache, at least; of a row that is classified. */
+        int cachedTokens = Integer.MAX_VALUE;
 
         /** The first choice that has no probability, whichever was found out first, and why; null if all have. */
         int failed = Integer.MAX_VALUE;
@@ -62,9 +70,12 @@ final class ChoiceScores {
     }
 
     /** How many sequences a row needs, at most. */
-    static int sequences(Request request) {
-        return request.parameters().n()
-                + (wanted(request) ? request.constraint().choices().size() : 0);
+    static int sequences(Ticket row) {
+        Request request = row.request();
+        return row.choices().isEmpty()
+                ? request.parameters().n()
+                        + (wanted(request) ? request.constraint().choices().size() : 0)
+                : row.choices().size();
     }
 
     /**
@@ -82,6 +93,9 @@ final class ChoiceScores {
 
     /** The requests that make up a row's answer: its own, and those for its choices. */
     List<Ticket> parts(Ticket row) {
+        if (!row.choices().isEmpty()) {
+            return classified(row);
+        }
         if (!wanted(row.request())) {
             return List.of(row);
         }
@@ -93,12 +107,31 @@ final class ChoiceScores {
             if (choices.get(i).startsWith(row.request().begun())) {
                 Request request = scoring(row.request(), i);
                 scored.choices.put(request.id(), i);
-                parts.add(new Ticket(row.place(), request));
+                parts.add(new Ticket(row.place(), request, List.of()));
             }
         }
+        return await(scored, parts);
+    }
+
+    private List<Ticket> classified(Ticket row) {
+        Scored scored = new Scored(row);
+        List<Ticket> parts = new ArrayList<>();
+        for (Request choice : row.choices()) {
+            scored.choices.put(choice.id(), parts.size());
+            parts.add(new Ticket(row.place(), choice, List.of()));
+        }
+        return await(scored, parts);
+    }
+
+    private List<Ticket> await(Scored scored, List<Ticket> parts) {
         scored.missing = parts.size();
         parts.forEach(part -> waiting.put(part.request().id(), scored));
         return parts;
+    }
+
+    /** The id of the request for a row's choice. */
+    static String partId(String row, int choice) {
+        return row + "/" + choice;
     }
 
     private static Request scoring(Request row, int choice) {
@@ -122,16 +155,18 @@ final class ChoiceScores {
                 0,
                 false,
                 Map.of(),
-                StructuredOutput.ofChoice(text));
+                StructuredOutput.ofChoice(text),
+                -1);
         return new Request(
-                row.id() + "/" + choice,
+                partId(row.id(), choice),
                 row.customId(),
                 row.promptTokens(),
                 parameters,
                 row.leadingSpace(),
                 row.constraint().choice(choice),
                 row.begun(),
-                Ending.GENERATED);
+                Ending.GENERATED,
+                null);
     }
 
     /**
@@ -154,6 +189,9 @@ final class ChoiceScores {
         if (--scored.missing > 0) {
             return null;
         }
+        if (scored.completion == null) {
+            scored.completion = likeliest(scored);
+        }
         boolean failed = scored.completion.error() == null && scored.error != null;
         return answer(
                 scored.row,
@@ -162,6 +200,19 @@ final class ChoiceScores {
                         : scored.completion,
                 scored.copied,
                 probabilities(scored.logprobs));
+    }
+
+    /** What a row that is classified has led to. */
+    private static Completion likeliest(Scored scored) {
+        Request row = scored.row.request();
+        int best = 0;
+        for (int choice = 1; choice < scored.logprobs.length; choice++) {
+            best = scored.logprobs[choice] > scored.logprobs[best] ? choice : best;
+        }
+        String label = row.constraint().choices().get(best);
+        Output output = new Output(0, label, new int[0], FinishReason.STOP, List.of());
+        return new Completion(
+                row.id(), List.of(output), new Usage(row.promptTokens().length, 0, scored.cachedTokens), null);
     }
 
     private static Answer answer(Ticket ticket, Completion completion, boolean copied, double[] probabilities) {
@@ -178,9 +229,14 @@ final class ChoiceScores {
     private static void score(Scored scored, int choice, Completion completion) {
         RequestError error = error(scored.row.request(), choice, completion);
         if (error == null) {
-            scored.logprobs[choice] = completion.outputs().getFirst().logprobs().stream()
-                    .mapToDouble(TokenLogprobs::logprob)
-                    .sum();
+            boolean classified = completion.outputs().isEmpty();
+            List<TokenLogprobs> tokens = classified
+                    ? completion.prompt().logprobs()
+                    : completion.outputs().getFirst().logprobs();
+            scored.logprobs[choice] =
+                    tokens.stream().mapToDouble(TokenLogprobs::logprob).sum();
+            scored.cachedTokens =
+                    Math.min(scored.cachedTokens, completion.usage().cachedTokens());
         } else if (choice < scored.failed) {
             scored.failed = choice;
             scored.error = error;
@@ -194,7 +250,7 @@ final class ChoiceScores {
         if (error != null) {
             return new RequestError(error.code(), name + "has no probability: " + error.message(), error.retryable());
         }
-        return completion.outputs().getFirst().finishReason() == FinishReason.STOP
+        return completion.outputs().isEmpty() || completion.outputs().getFirst().finishReason() == FinishReason.STOP
                 ? null
                 : new RequestError(
                         "context_length_exceeded",

@@ -3,11 +3,11 @@ package io.github.sparkmixtral.service;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Engine;
-import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.types.pojo.Schema;
 
 /**
  * One engine for many tasks: owns the engine thread and a bounded queue of requests that feeds it, so that the tail of one
@@ -122,19 +122,29 @@ public final class CompletionService implements AutoCloseable {
          * @throws InterruptedException the row may have been taken; close the session
          */
         public void submit(long row, RowRequest asked) throws InterruptedException {
-            Request request;
+            RequestBuilder.Built built;
             try {
-                request = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat);
+                built = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat);
             } catch (InvalidRowException invalid) {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
-            exchange.submit(mailbox, row, request, requestBuilder.entries(request));
+            exchange.submit(mailbox, row, built.request(), built.choices(), requestBuilder.entries(built.request()));
+        }
+
+        /**
+         * The columns of the batches that {@link #read} and {@link #poll} fill: {@link RecordSchema#COMPLETIONS}, with embeddings if the
+         * session's task is to embed.
+         */
+        public Schema schema() {
+            return defaults.task() == Task.EMBED
+                    ? RecordSchema.withEmbeddings(engine.hiddenSize())
+                    : RecordSchema.COMPLETIONS;
         }
 
         /**
          * Waits until the first row that was not read yet is answered, then fills {@code completions}, a batch of
-         * {@link RecordSchema#COMPLETIONS} whose former content is dropped, with up to {@code maxRows} answered rows in the order
+         * {@link #schema} whose former content is dropped, with up to {@code maxRows} answered rows in the order
          * in which they were submitted.
          *
          * @return rows written; 0 only when no row is outstanding
@@ -166,11 +176,11 @@ public final class CompletionService implements AutoCloseable {
             return answers.size();
         }
 
-        private static AnswerWriter writer(VectorSchemaRoot completions, int maxRows) {
+        private AnswerWriter writer(VectorSchemaRoot completions, int maxRows) {
             if (maxRows < 1) {
                 throw new IllegalArgumentException("maxRows must be at least 1, not " + maxRows);
             }
-            return new AnswerWriter(completions);
+            return new AnswerWriter(completions, schema(), defaults.embedding().normalize());
         }
 
         /** Rows submitted and not read yet. */

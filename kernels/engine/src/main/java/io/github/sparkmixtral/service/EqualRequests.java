@@ -1,6 +1,8 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Completion;
+import io.github.sparkmixtral.engine.Completion.PromptValues;
+import io.github.sparkmixtral.engine.PromptReading;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.Request.Ending;
 import io.github.sparkmixtral.engine.SamplingParameters;
@@ -45,7 +47,8 @@ final class EqualRequests {
             IntBuffer prompt,
             SamplingParameters parameters,
             LeadingSpace leadingSpace,
-            Ending ending) {
+            Ending ending,
+            PromptReading reading) {
 
         static Key of(Request request) {
             SamplingParameters parameters = request.parameters();
@@ -55,7 +58,8 @@ final class EqualRequests {
                     IntBuffer.wrap(request.promptTokens()),
                     greedy ? parameters.withSeed(0) : parameters,
                     request.leadingSpace(),
-                    request.ending());
+                    request.ending(),
+                    request.reading());
         }
     }
 
@@ -72,6 +76,7 @@ final class EqualRequests {
         return new Completion(
                 request.id(),
                 completion.outputs(),
+                completion.prompt(),
                 new Completion.Usage(promptTokens, completion.usage().completionTokens(), promptTokens),
                 null);
     }
@@ -117,7 +122,12 @@ final class EqualRequests {
         // The prompt of a choice is that of its row.
         int prompt =
                 key.ending() == Ending.GENERATED ? CHOICE_SIZE : key.prompt().capacity();
-        return prompt + completion.usage().completionTokens() * (1 + alternatives);
+        PromptValues read = completion.prompt();
+        long values = read == null
+                ? 0
+                : (long) read.logprobs().size() * (1 + key.reading().alternatives())
+                        + (read.embedding() == null ? 0 : read.embedding().length);
+        return prompt + values + completion.usage().completionTokens() * (1 + alternatives);
     }
 
     /** Forgets those whose sessions are closed: the ids of requests that nobody waits for any more. */

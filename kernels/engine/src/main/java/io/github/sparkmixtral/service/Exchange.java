@@ -27,8 +27,12 @@ final class Exchange {
     private Throwable failure;
     private Counters counters = new Counters(0, 0, 0, 0, 0, 0, 0, 0);
 
-    /** A request, and the place that its answer has in the mailbox of who asked. */
-    record Ticket(Place place, Request request) {}
+    /**
+     * A request, and the place that its answer has in the mailbox of who asked.
+     *
+     * @param choices requests that run in place of it and say how likely each of its choices is; empty for a request that runs itself
+     */
+    record Ticket(Place place, Request request, List<Request> choices) {}
 
     /** Where a row's answer goes. */
     static final class Place {
@@ -104,9 +108,11 @@ final class Exchange {
     /**
      * Queues a request; waits while the queue is full.
      *
+     * @param choices see {@link Ticket}
      * @param entries how large its answer may be
      */
-    void submit(Mailbox mailbox, long row, Request request, long entries) throws InterruptedException {
+    void submit(Mailbox mailbox, long row, Request request, List<Request> choices, long entries)
+            throws InterruptedException {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
@@ -114,7 +120,7 @@ final class Exchange {
                 room.await();
                 checkUsable(mailbox);
             }
-            queue.add(new Ticket(mailbox.add(row, entries), request));
+            queue.add(new Ticket(mailbox.add(row, entries), request, choices));
             work.signal();
         } finally {
             lock.unlock();
@@ -278,7 +284,7 @@ final class Exchange {
             int wanted = sequences;
             while (wanted > 0 && !queue.isEmpty()) {
                 Ticket ticket = queue.poll();
-                wanted -= ChoiceScores.sequences(ticket.request());
+                wanted -= ChoiceScores.sequences(ticket);
                 taken.add(ticket);
             }
             room.signalAll();

@@ -24,11 +24,11 @@ final class HarmlessParameters {
               "skip_special_tokens": [true], "spaces_between_special_tokens": [true], "include_stop_str_in_output": [false],
               "detokenize": [true], "add_special_tokens": [true, false], "clean_up_tokenization_spaces": [false],
               "return_full_text": [false], "return_token_ids": [false], "return_tokens_as_token_ids": [false],
-              "prompt_logprobs": [false], "top_n_tokens": [0], "truncate_prompt_tokens": [-1],
+              "top_n_tokens": [0], "truncate_prompt_tokens": [-1],
               "bad_words": [[]], "allowed_token_ids": [[]], "logits_processors": [[]], "documents": [[]],
               "chat_template_kwargs": [{}], "vllm_xargs": [{}], "mm_processor_kwargs": [{}],
               "typical_p": [1], "top_a": [0], "tfs": [1], "epsilon_cutoff": [0], "eta_cutoff": [0], "mirostat": [0],
-              "no_repeat_ngram_size": [0], "encoder_repetition_penalty": [1], "penalty_alpha": [0], "use_cache": [true],
+              "no_repeat_ngram_size": [0], "encoding_format": ["float"], "encoder_repetition_penalty": [1], "penalty_alpha": [0], "use_cache": [true],
               "watermark": [false], "reasoning_effort": ["none"]
             }""";
 

@@ -21,6 +21,7 @@ import java.util.Set;
  *   <li>{@code stop}: a string or a list of strings; {@code stop_token_ids}: a list of ids; {@code ignore_eos}: a boolean; {@code
  *       logit_bias}: an object from token id to bias;
  *   <li>{@code logprobs}: a number, or as in OpenAI's chat API a boolean, with the number in {@code top_logprobs};
+ *   <li>{@code prompt_logprobs}: a number; false is none;
  *   <li>{@code response_format}, {@code structured_outputs} and {@code guided_*}: see {@link StructuredOutputReader};
  *   <li>{@code safe_prompt}: a boolean, Mistral's; it says what a conversation begins with, see {@link #safePrompt};
  *   <li>other names of these ({@link #ALIASES}), such as TGI's {@code max_new_tokens} and Mistral's {@code random_seed}; {@code
@@ -68,6 +69,7 @@ public final class ParametersReader {
                 "logprobs",
                 "top_logprobs",
                 SAFE_PROMPT,
+                "prompt_logprobs",
                 DO_SAMPLE));
         names.addAll(ALIASES.keySet());
         names.addAll(StructuredOutputReader.NAMES);
@@ -170,7 +172,15 @@ public final class ParametersReader {
                 integer("n", job.n()),
                 logprobs(job.logprobs()),
                 bool("ignore_eos", job.ignoreEos()),
-                logitBias(job.logitBias()));
+                logitBias(job.logitBias()),
+                job.structuredOutput(),
+                promptLogprobs(job.promptLogprobs()));
+    }
+
+    /** As vLLM has it: false is none. */
+    private int promptLogprobs(int fallback) {
+        JsonNode value = given.get("prompt_logprobs");
+        return value != null && value.isBoolean() && !value.booleanValue() ? -1 : integer("prompt_logprobs", fallback);
     }
 
     /** Without sampling the likeliest token is taken, whatever the temperature beside it says. */

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.service;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.arrow.vector.types.FloatingPointPrecision;
 import org.apache.arrow.vector.types.pojo.ArrowType;
@@ -41,6 +42,9 @@ public final class RecordSchema {
     public static final String CHOICE = "choice";
     public static final String PROBABILITY = "probability";
 
+    public static final String PROMPT_LOGPROBS = "prompt_logprobs";
+    public static final String EMBEDDING = "embedding";
+
     public static final String COPIED = "copied";
     public static final String SECONDS = "seconds";
 
@@ -63,7 +67,8 @@ public final class RecordSchema {
      * seed int64}; {@code constraint utf8}, the kind of what the outputs have to be, such as {@code json}, null for anything; {@code
      * begun utf8}, what of the constrained text the prompt holds already, null for nothing; {@code choice_probabilities
      * list<struct<choice utf8, probability float64>>}, how likely each choice of the constraint is, null where there are none or no
-     * log-probabilities were asked for; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
+     * log-probabilities were asked for; {@code prompt_logprobs} as {@code logprobs}, with {@code token_ids} before, of the prompt's tokens
+     * that were scored, null where none was; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
      * computed for an equal row; {@code seconds float64 not null} from the row's submission to its answer.
      */
     public static final Schema COMPLETIONS = new Schema(List.of(
@@ -91,11 +96,31 @@ public final class RecordSchema {
             optional(CONSTRAINT, UTF8),
             optional(BEGUN, UTF8),
             list(CHOICE_PROBABILITIES, struct("element", required(CHOICE, UTF8), required(PROBABILITY, FLOAT64))),
+            struct(
+                    PROMPT_LOGPROBS,
+                    list(TOKEN_IDS, required("element", INT32)),
+                    list(TOKEN_LOGPROBS, required("element", FLOAT32)),
+                    list(TOP_TOKEN_IDS, list("element", required("element", INT32))),
+                    list(TOP_LOGPROBS, list("element", required("element", FLOAT32)))),
             struct(ERROR, required(CODE, UTF8), required(MESSAGE, UTF8), required(RETRYABLE, BOOLEAN)),
             required(COPIED, BOOLEAN),
             required(SECONDS, FLOAT64)));
 
     private RecordSchema() {}
+
+    /**
+     * {@link #COMPLETIONS} with a last column {@code embedding fixed_size_list<float32>[size]}, null for rows without an embedding.
+     *
+     * @param size of an embedding
+     */
+    public static Schema withEmbeddings(int size) {
+        List<Field> fields = new ArrayList<>(COMPLETIONS.getFields());
+        fields.add(new Field(
+                EMBEDDING,
+                FieldType.nullable(new ArrowType.FixedSizeList(size)),
+                List.of(required("element", FLOAT32))));
+        return new Schema(fields);
+    }
 
     private static Field required(String name, ArrowType type) {
         return new Field(name, FieldType.notNullable(type), null);

@@ -3,44 +3,50 @@ package io.github.sparkmixtral.service;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.chat.ChatException;
 import io.github.sparkmixtral.chat.ChatFormat;
+import io.github.sparkmixtral.chat.ChatMessage;
 import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.chat.Conversation;
+import io.github.sparkmixtral.chat.Role;
 import io.github.sparkmixtral.engine.Engine;
+import io.github.sparkmixtral.engine.Pooling;
+import io.github.sparkmixtral.engine.PromptReading;
 import io.github.sparkmixtral.engine.Request;
+import io.github.sparkmixtral.engine.Request.Ending;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.Constraint;
 import io.github.sparkmixtral.grammar.Constraints;
 import io.github.sparkmixtral.grammar.GrammarException;
 import io.github.sparkmixtral.grammar.TokenTrie;
 import io.github.sparkmixtral.model.ModelDescription;
-import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import io.github.sparkmixtral.tokenizer.Tokenizer.LeadingSpace;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.OptionalInt;
-import java.util.concurrent.atomic.AtomicBoolean;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.Map;
 
 /**
  * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. The one
  * place that checks what a row asks for. Error codes: {@code invalid_prompt}, {@code invalid_messages}, {@code invalid_tools},
- * {@code invalid_parameters}, {@code context_length_exceeded}. May be used by many threads at once.
+ * {@code invalid_completion}, {@code invalid_parameters}, {@code unsupported_url}, {@code context_length_exceeded}. May be used by many threads at once.
  */
 final class RequestBuilder {
-    private static final Logger LOG = LoggerFactory.getLogger(RequestBuilder.class);
-
     /** What a row's answers may hold where log-probabilities are asked for: 64 MiB as a row of objects. */
     private static final long MOST_ENTRIES = 1 << 19;
 
+    /** Of requests whose answers are not drawn. */
+    private static final SamplingParameters NO_DRAWS =
+            new SamplingParameters(1, 0, 0, 1, 0, 0, 1, 0, 0, 0, List.of(), List.of(), 1, -1, false, Map.of());
+
     private final Tokenizer tokenizer;
+    private final List<Integer> eosTokenIds;
     private final ChatTemplates chatTemplates;
-    private final AtomicBoolean warned = new AtomicBoolean();
+    private final RawPrompts rawPrompts;
     private final Engine engine;
     private final String wayOut;
     private Constraints constraints;
@@ -52,6 +58,8 @@ final class RequestBuilder {
     RequestBuilder(ModelDescription model, Engine engine, String wayOut) {
         this.tokenizer = model.tokenizer();
         this.chatTemplates = model.chatTemplates();
+        this.eosTokenIds = model.config().eosTokenIds();
+        this.rawPrompts = new RawPrompts(model.tokenizer());
         this.engine = engine;
         this.wayOut = wayOut;
     }
@@ -71,38 +79,143 @@ final class RequestBuilder {
     }
 
     /**
+     * What a row becomes.
+     *
+     * @param choices requests that run in place of the request and say how likely each of its constraint's choices is, in their order;
+     *     empty for a request that runs itself
+     */
+    record Built(Request request, List<Request> choices) {
+        Built(Request request) {
+            this(request, List.of());
+        }
+    }
+
+    /**
      * Turns one row into a request.
      *
      * @param id the request's id, unique in the engine
      */
-    Request build(String id, RowRequest row, RequestDefaults defaults, ChatFormat chatFormat)
-            throws InvalidRowException {
-        JsonNode messages = array("messages", row.messages());
-        String prompt = messages == null ? prompt(row) : null;
-        JsonNode tools = array("tools", row.tools());
+    Built build(String id, RowRequest row, RequestDefaults defaults, ChatFormat chatFormat) throws InvalidRowException {
         Task task = task(row, defaults);
+        JsonNode messages = array("messages", row.messages());
+        JsonNode tools = array("tools", row.tools());
+        String prompt = messages == null ? prompt(row, task) : null;
         SamplingParameters parameters = parameters(row, defaults);
         boolean safePrompt = safePrompt(row, task, defaults);
+        if (!task.takesMessages()) {
+            requireText(task, messages, tools);
+        }
         return switch (task) {
             case CHAT -> {
-                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt());
-                if (safePrompt) {
-                    conversation = conversation.withSafePrompt();
-                }
-                int[] tokens = checked(render(conversation, chatFormat));
+                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt(), safePrompt);
+                int[] tokens = checked(render(conversation, chatFormat), true);
                 requireSize(tokens.length, parameters);
                 LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
                 Constraint constraint = constraint(parameters);
                 String begun = constraint == null ? "" : begun(constraint, conversation);
-                yield new Request(id, drawId(row, tokens), tokens, parameters, space, constraint, begun);
+                yield new Built(request(id, row, tokens, parameters, space, constraint, begun));
             }
             case COMPLETE -> {
-                int[] tokens = checked(complete(prompt, messages, tools, defaults.specialTokens()));
+                int[] tokens = checked(rawPrompts.tokens(prompt, defaults.specialTokens()), true);
                 requireSize(tokens.length, parameters);
-                yield new Request(
-                        id, drawId(row, tokens), tokens, parameters, LeadingSpace.KEEP, constraint(parameters), "");
+                yield new Built(request(id, row, tokens, parameters, LeadingSpace.KEEP, constraint(parameters), ""));
+            }
+            case EMBED -> {
+                int[] tokens = checked(rawPrompts.tokens(prompt, defaults.specialTokens()), false);
+                Pooling pooling = defaults.embedding().pooling();
+                yield new Built(reading(id, row, tokens, PromptReading.embedding(pooling)));
+            }
+            case SCORE -> {
+                RawPrompts.Completed completed =
+                        rawPrompts.completed(prompt, completion(row), defaults.specialTokens());
+                int[] tokens = checked(completed.tokens(), false);
+                if (completed.prompt() == tokens.length) {
+                    throw new InvalidRowException(
+                            "invalid_completion",
+                            row.completion().name()
+                                    + " adds no token to the prompt, so that there is nothing to score");
+                }
+                int alternatives = Math.max(0, parameters.logprobs());
+                yield new Built(reading(id, row, tokens, PromptReading.scores(completed.prompt(), alternatives)));
+            }
+            case CLASSIFY -> {
+                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt(), safePrompt);
+                yield classify(id, row, conversation, chatFormat, parameters);
             }
         };
+    }
+
+    private static Task task(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
+        Task task = row.task() == null ? defaults.task() : row.task();
+        if (task != defaults.task() && !(task.generates() && defaults.task().generates())) {
+            throw new InvalidRowException(
+                    "unsupported_url",
+                    "the row asks for the task " + task.text() + ", but the job's is "
+                            + defaults.task().text() + ": give such rows a job of their own");
+        }
+        return task;
+    }
+
+    private static Request request(
+            String id,
+            RowRequest row,
+            int[] tokens,
+            SamplingParameters parameters,
+            LeadingSpace space,
+            Constraint constraint,
+            String begun) {
+        int alternatives = parameters.promptLogprobs();
+        PromptReading reading =
+                alternatives < 0 || tokens.length == 1 ? null : PromptReading.beforeAnswer(alternatives);
+        return new Request(
+                id, drawId(row, tokens), tokens, parameters, space, constraint, begun, Ending.IMPLIED, reading);
+    }
+
+    private static Request reading(String id, RowRequest row, int[] tokens, PromptReading reading) {
+        return Request.reading(id, drawId(row, tokens), tokens, NO_DRAWS, reading);
+    }
+
+    /** A choice's tokens are what it adds to the prompt as the assistant's message, and the token that ends one. */
+    private Built classify(
+            String id, RowRequest row, Conversation conversation, ChatFormat chatFormat, SamplingParameters parameters)
+            throws InvalidRowException {
+        Constraint constraint = constraint(parameters);
+        if (constraint == null || constraint.choices().isEmpty()) {
+            throw new InvalidRowException(
+                    "invalid_parameters",
+                    "the row has no choices: give them with --choices, or with structured_outputs in the row");
+        }
+        requireFew(constraint);
+        int[] prompt = render(conversation, chatFormat);
+        int end = endOfAnswer(chatFormat);
+        List<Request> choices = new ArrayList<>();
+        for (String choice : constraint.choices()) {
+            if (choice.isEmpty()) {
+                throw new InvalidRowException("invalid_parameters", "a choice is empty: every choice needs a text");
+            }
+            int[] answered = render(conversation.continued(choice), chatFormat);
+            int[] tokens = Arrays.copyOf(answered, answered.length + 1);
+            tokens[answered.length] = end;
+            int from = RawPrompts.common(prompt, answered);
+            choices.add(reading(
+                    ChoiceScores.partId(id, choices.size()),
+                    row,
+                    checked(tokens, false),
+                    PromptReading.scores(from, 0)));
+        }
+        Request request = new Request(
+                id, drawId(row, prompt), prompt, parameters, LeadingSpace.STRIP, constraint, "", Ending.IMPLIED, null);
+        return new Built(request, choices);
+    }
+
+    /** The token that the format writes behind an answer if there is one that ends a generation, else the tokenizer's. */
+    private int endOfAnswer(ChatFormat chatFormat) throws InvalidRowException {
+        Conversation answered = Conversation.ofPrompt("a").continued("b");
+        int before = render(answered, chatFormat).length;
+        List<ChatMessage> messages = new ArrayList<>(answered.messages());
+        messages.add(new ChatMessage(Role.USER, "c"));
+        int[] tokens = render(new Conversation(messages, List.of()), chatFormat);
+        return before < tokens.length && eosTokenIds.contains(tokens[before]) ? tokens[before] : tokenizer.eosTokenId();
     }
 
     private Constraint constraint(SamplingParameters parameters) throws InvalidRowException {
@@ -112,11 +225,19 @@ final class RequestBuilder {
         try {
             Constraint constraint = constraints().of(parameters.structuredOutput());
             if (parameters.logprobs() >= 0) {
-                ChoiceScores.requireFew("the constraint", constraint.choices().size());
+                requireFew(constraint);
             }
             return constraint;
         } catch (GrammarException | IllegalArgumentException unusable) {
             throw new InvalidRowException("invalid_parameters", unusable.getMessage());
+        }
+    }
+
+    private static void requireFew(Constraint constraint) throws InvalidRowException {
+        try {
+            ChoiceScores.requireFew("the constraint", constraint.choices().size());
+        } catch (IllegalArgumentException tooMany) {
+            throw new InvalidRowException("invalid_parameters", tooMany.getMessage());
         }
     }
 
@@ -144,30 +265,31 @@ final class RequestBuilder {
 
     /** Checks what can be checked without a model: what there is, its types, and the parameters. */
     static void check(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
+        Task task = task(row, defaults);
         if (array("messages", row.messages()) == null) {
-            prompt(row);
+            prompt(row, task);
         }
         array("tools", row.tools());
+        if (task == Task.SCORE) {
+            completion(row);
+        }
         try {
             ParametersReader.read(row.parameters(), defaults.parameters());
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_parameters", invalid.getMessage());
         }
-        safePrompt(row, task(row, defaults), defaults);
-    }
-
-    private static Task task(RowRequest row, RequestDefaults defaults) {
-        return row.task() == null ? defaults.task() : row.task();
+        boolean _ = safePrompt(row, task, defaults);
     }
 
     /** Whether the safe prompt comes first; a row that wants it and has no place for it must not go without. */
     private static boolean safePrompt(RowRequest row, Task task, RequestDefaults defaults) throws InvalidRowException {
         boolean safePrompt = ParametersReader.safePrompt(row.parameters(), defaults.safePrompt());
-        if (safePrompt && task == Task.COMPLETE) {
+        if (safePrompt && !task.takesMessages()) {
             throw new InvalidRowException(
                     "invalid_parameters",
-                    ParametersReader.SAFE_PROMPT + " needs a chat: a text that is continued has no system message; give"
-                            + " the row " + ParametersReader.SAFE_PROMPT + ": false to go without");
+                    ParametersReader.SAFE_PROMPT
+                            + " needs a chat: a text that is taken as it is has no system message; give" + " the row "
+                            + ParametersReader.SAFE_PROMPT + ": false to go without");
         }
         return safePrompt;
     }
@@ -191,13 +313,27 @@ final class RequestBuilder {
             throw new IllegalArgumentException("n x max_tokens x (1 + logprobs) must be at most " + MOST_ENTRIES
                     + ", not " + entries + ": lower one of them");
         }
+        long promptEntries = (long) promptTokens * (1 + parameters.promptLogprobs());
+        if (promptEntries > MOST_ENTRIES) {
+            throw new IllegalArgumentException("the prompt's tokens x (1 + prompt_logprobs) must be at most "
+                    + MOST_ENTRIES + ", not " + promptEntries + ": lower prompt_logprobs, or shorten the prompt");
+        }
     }
 
-    /** How many tokens, alternatives to tokens, and probabilities of choices the answers may have. */
+    /** How many tokens, alternatives to tokens, and probabilities of choices the answers may have, or numbers of embeddings. */
     long entries(Request request) {
         int choices =
                 ChoiceScores.wanted(request) ? request.constraint().choices().size() : 0;
-        return entries(request.promptTokens().length, request.parameters()) + choices;
+        PromptReading reading = request.reading();
+        long read = 0;
+        if (reading != null) {
+            read = reading.pooling() == null
+                    ? (long) request.promptTokens().length * (1 + reading.alternatives())
+                    : engine.hiddenSize();
+        }
+        return read
+                + choices
+                + (request.generates() ? entries(request.promptTokens().length, request.parameters()) : 0);
     }
 
     private long entries(int promptTokens, SamplingParameters parameters) {
@@ -240,9 +376,12 @@ final class RequestBuilder {
         return value;
     }
 
-    private static String prompt(RowRequest row) throws InvalidRowException {
+    private static String prompt(RowRequest row, Task task) throws InvalidRowException {
         Field prompt = row.prompt();
         Field messages = row.messages();
+        if (prompt == null && task == Task.SCORE) {
+            return "";
+        }
         if (prompt == null) {
             throw messages == null
                     ? new InvalidRowException("invalid_prompt", "the row has neither a prompt nor messages")
@@ -257,11 +396,33 @@ final class RequestBuilder {
                     "invalid_prompt", prompt.name() + " must be a string, not " + Json.kind(prompt.value()));
         }
         String text = prompt.value().textValue();
-        if (text.isEmpty()) {
+        if (text.isEmpty() && task != Task.SCORE) {
             throw new InvalidRowException("invalid_prompt", prompt.name() + " is empty");
         }
         requireText("invalid_prompt", prompt.name(), prompt.value());
         return text;
+    }
+
+    /** A completion may be all there is: then it follows BOS. */
+    private static String completion(RowRequest row) throws InvalidRowException {
+        Field completion = row.completion();
+        if (completion == null || !completion.given()) {
+            throw new InvalidRowException(
+                    "invalid_completion",
+                    completion == null
+                            ? "the row has no completion, which the task score needs"
+                            : completion.name() + " is " + absence(completion));
+        }
+        if (!completion.value().isTextual()) {
+            throw new InvalidRowException(
+                    "invalid_completion",
+                    completion.name() + " must be a string, not " + Json.kind(completion.value()));
+        }
+        if (completion.value().textValue().isEmpty()) {
+            throw new InvalidRowException("invalid_completion", completion.name() + " is empty");
+        }
+        requireText("invalid_completion", completion.name(), completion.value());
+        return completion.value().textValue();
     }
 
     private static void requireText(String code, String name, JsonNode value) throws InvalidRowException {
@@ -297,41 +458,29 @@ final class RequestBuilder {
         return tokens.isEmpty() ? parameters : parameters.withStopTokens(tokens);
     }
 
-    private int[] complete(String prompt, JsonNode messages, JsonNode tools, SpecialTokens specialTokens)
-            throws InvalidRowException {
+    private static void requireText(Task task, JsonNode messages, JsonNode tools) throws InvalidRowException {
         if (messages != null) {
             throw new InvalidRowException(
-                    "invalid_messages", "the task complete takes a prompt, not messages: use the task chat for them");
+                    "invalid_messages",
+                    "the task " + task.text() + " takes a prompt, not messages: use the task chat for them");
         }
         if (tools != null) {
             throw new InvalidRowException(
-                    "invalid_tools", "the task complete takes no tools: use the task chat for them");
+                    "invalid_tools", "the task " + task.text() + " takes no tools: use the task chat for them");
         }
-        OptionalInt first = tokenizer.controlTokenAtStart(prompt.stripLeading());
-        boolean parses = specialTokens == SpecialTokens.PARSE;
-        if (!parses && first.isPresent() && !warned.getAndSet(true)) {
-            LOG.warn(
-                    "A prompt begins with {}, as one that is rendered already: with --task complete it is spelled out as"
-                            + " text. Give --special-tokens parse to make tokens of it.",
-                    tokenizer.controlTokens().get(first.getAsInt()));
-        }
-        int[] text = parses ? tokenizer.encodeWithControls(prompt) : tokenizer.encode(prompt);
-        if (parses && text.length > 0 && text[0] == tokenizer.bosTokenId()) {
-            return text;
-        }
-        int[] tokens = new int[text.length + 1];
-        tokens[0] = tokenizer.bosTokenId();
-        System.arraycopy(text, 0, tokens, 1, text.length);
-        return tokens;
     }
 
-    private static Conversation conversation(String prompt, JsonNode messages, JsonNode tools, String systemPrompt)
+    private static Conversation conversation(
+            String prompt, JsonNode messages, JsonNode tools, String systemPrompt, boolean safePrompt)
             throws InvalidRowException {
         try {
             Conversation conversation = messages != null
                     ? Conversation.ofJson(messages, tools)
                     : Conversation.ofPrompt(prompt).withTools(tools);
-            return systemPrompt == null ? conversation : conversation.withSystem(systemPrompt);
+            if (systemPrompt != null) {
+                conversation = conversation.withSystem(systemPrompt);
+            }
+            return safePrompt ? conversation.withSafePrompt() : conversation;
         } catch (ChatException invalid) {
             throw invalid(invalid);
         }
@@ -345,15 +494,18 @@ final class RequestBuilder {
         }
     }
 
-    private int[] checked(int[] tokens) throws InvalidRowException {
-        if (tokens.length >= engine.maxModelLength()) {
+    /** @param answered whether an answer follows, which needs room */
+    private int[] checked(int[] tokens, boolean answered) throws InvalidRowException {
+        int longest = engine.maxModelLength();
+        if (tokens.length + (answered ? 1 : 0) > longest) {
+            String what = answered ? "the prompt has " : "the text has ";
+            String limit =
+                    answered ? " tokens, but prompt and answer together must fit into " : " tokens, but must fit into ";
             throw new InvalidRowException(
-                    "context_length_exceeded",
-                    "the prompt has " + tokens.length + " tokens, but prompt and answer together must fit into "
-                            + engine.maxModelLength() + ": " + wayOut);
+                    "context_length_exceeded", what + tokens.length + limit + longest + ": " + wayOut);
         }
         try {
-            engine.checkPrompt(tokens);
+            engine.checkPrompt(tokens, answered);
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_prompt", invalid.getMessage());
         }

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import java.io.Serializable;
 
@@ -11,6 +12,7 @@ import java.io.Serializable;
  * @param safePrompt whether {@link io.github.sparkmixtral.chat.Conversation#SAFE_PROMPT} comes first if a row does not say
  * @param chatTemplate what {@link io.github.sparkmixtral.chat.ChatFormat#choose} is asked for; null for the model's own format
  * @param specialTokens only {@code TEXT} with the task chat
+ * @param embedding how the task embed makes its vectors
  * @param parameters what a row's own parameters are laid over; its seed is the job's seed
  */
 public record RequestDefaults(
@@ -19,8 +21,18 @@ public record RequestDefaults(
         boolean safePrompt,
         SamplingParameters parameters,
         String chatTemplate,
-        SpecialTokens specialTokens)
+        SpecialTokens specialTokens,
+        Embedding embedding)
         implements Serializable {
+
+    /**
+     * How embeddings are made.
+     *
+     * @param normalize whether a vector is divided by its length
+     */
+    public record Embedding(Pooling pooling, boolean normalize) implements Serializable {
+        public static final Embedding DEFAULT = new Embedding(Pooling.MEAN, false);
+    }
 
     /** What special tokens in a prompt become that the task complete takes as it is. */
     public enum SpecialTokens {
@@ -31,17 +43,17 @@ public record RequestDefaults(
     }
 
     public RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) {
-        this(task, systemPrompt, false, parameters, null, SpecialTokens.TEXT);
+        this(task, systemPrompt, false, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT);
     }
 
     public RequestDefaults {
-        if (task == Task.COMPLETE && systemPrompt != null) {
+        if (!task.takesMessages() && systemPrompt != null) {
             throw new IllegalArgumentException(
-                    "a system prompt needs the task chat: the task complete takes prompts as they are");
+                    "a system prompt needs the task chat: the task " + task.text() + " takes prompts as they are");
         }
-        if (task == Task.COMPLETE && safePrompt) {
+        if (!task.takesMessages() && safePrompt) {
             throw new IllegalArgumentException(
-                    "a safe prompt needs the task chat: the task complete takes prompts as they are");
+                    "a safe prompt needs the task chat: the task " + task.text() + " takes prompts as they are");
         }
     }
 }

@@ -12,10 +12,23 @@ import java.util.Map;
  * @param prompt text; null where no field can hold one. Not looked at where there are messages.
  * @param messages array of OpenAI's messages, or JSON text of one; null where no field can hold them
  * @param tools array of OpenAI's tools, or JSON text of one; null for none
+ * @param completion text whose likelihood is asked for; null where no field can hold one. Looked at by the task score alone.
  * @param parameters the row's own sampling parameters by name (see {@link ParametersReader})
  */
 public record RowRequest(
-        String customId, Task task, Field prompt, Field messages, Field tools, Map<String, JsonNode> parameters) {
+        String customId,
+        Task task,
+        Field prompt,
+        Field messages,
+        Field tools,
+        Field completion,
+        Map<String, JsonNode> parameters) {
+
+    /** A row without a completion. */
+    public RowRequest(
+            String customId, Task task, Field prompt, Field messages, Field tools, Map<String, JsonNode> parameters) {
+        this(customId, task, prompt, messages, tools, null, parameters);
+    }
 
     /**
      * A field of the row.

@@ -44,12 +44,12 @@ class BlockPoolTest {
         int[] tokens = tokens(1, 10);
         BlockTable first = admitted(tokens);
         BlockTable second = new BlockTable();
-        assertThat(pool.admit(second, tokens, 10)).isEqualTo(Admission.DEFERRED);
+        assertThat(pool.admit(second, tokens, 10, 9)).isEqualTo(Admission.DEFERRED);
         assertThat(second.size()).isZero();
         pool.computed(first, tokens, 7);
-        assertThat(pool.admit(second, tokens, 10)).isEqualTo(Admission.DEFERRED);
+        assertThat(pool.admit(second, tokens, 10, 9)).isEqualTo(Admission.DEFERRED);
         pool.computed(first, tokens, 8);
-        assertThat(pool.admit(second, tokens, 10)).isEqualTo(Admission.ADMITTED);
+        assertThat(pool.admit(second, tokens, 10, 9)).isEqualTo(Admission.ADMITTED);
         assertThat(second.known).isEqualTo(2);
     }
 
@@ -83,7 +83,7 @@ class BlockPoolTest {
         BlockTable held = computed(first);
         BlockTable other = admitted(tokens(2, 12));
         assertThat(pool.freeBlocks()).isZero();
-        assertThat(pool.admit(new BlockTable(), tokens(3, 1), 1)).isEqualTo(Admission.FULL);
+        assertThat(pool.admit(new BlockTable(), tokens(3, 1), 1, 0)).isEqualTo(Admission.FULL);
         assertThat(pool.grow(other, 13)).isFalse();
         pool.release(other);
         BlockTable again = admitted(first);
@@ -97,7 +97,7 @@ class BlockPoolTest {
         pool.release(computed(first));
         BlockTable other = admitted(tokens(2, 12));
         // Three blocks are free, two of them are found: one is left for the rest.
-        assertThat(pool.admit(new BlockTable(), first, 13)).isEqualTo(Admission.FULL);
+        assertThat(pool.admit(new BlockTable(), first, 13, 12)).isEqualTo(Admission.FULL);
         assertThat(pool.freeBlocks()).isEqualTo(3);
         pool.release(other);
     }
@@ -107,8 +107,8 @@ class BlockPoolTest {
         int[] tokens = tokens(1, 9);
         BlockTable first = new BlockTable();
         BlockTable second = new BlockTable();
-        pool.admit(first, tokens, 2);
-        pool.admit(second, tokens, 2);
+        pool.admit(first, tokens, 2, 1);
+        pool.admit(second, tokens, 2, 1);
         pool.grow(first, 5);
         pool.grow(second, 5);
         pool.computed(first, tokens, 5);
@@ -123,17 +123,17 @@ class BlockPoolTest {
         BlockPool plain = new BlockPool(6, 4, PrefixReuse.OFF);
         int[] tokens = tokens(1, 10);
         BlockTable first = new BlockTable();
-        plain.admit(first, tokens, 10);
+        plain.admit(first, tokens, 10, 9);
         plain.computed(first, tokens, 10);
         BlockTable second = new BlockTable();
-        assertThat(plain.admit(second, tokens, 10)).isEqualTo(Admission.ADMITTED);
+        assertThat(plain.admit(second, tokens, 10, 9)).isEqualTo(Admission.ADMITTED);
         assertThat(second.known).isZero();
         assertThat(plain.freeBlocks()).isZero();
     }
 
     private BlockTable admitted(int[] tokens) {
         BlockTable table = new BlockTable();
-        assertThat(pool.admit(table, tokens, tokens.length)).isEqualTo(Admission.ADMITTED);
+        assertThat(pool.admit(table, tokens, tokens.length, tokens.length - 1)).isEqualTo(Admission.ADMITTED);
         return table;
     }
 

@@ -235,7 +235,7 @@ class SamplerTest {
                 p.logprobs = 3;
             });
             for (Logits given : List.of(all(logits), TopBackend.top(logits, 1, VOCABULARY, 3))) {
-                Samples samples = sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), given);
+                Samples samples = sampler.sample(plan(List.of(sequence)), given);
                 assertThat(samples.tokens()).containsExactly(Samples.NO_TOKEN);
                 assertThat(samples.logprobs()).containsExactly((TokenLogprobs) null);
             }
@@ -259,7 +259,7 @@ class SamplerTest {
             p.repetitionPenalty = 1.3;
             p.logprobs = 2;
         });
-        Samples together = sampler.sample(new Plan(null, List.of(greedy, drawn), List.of(greedy, drawn)), all(both));
+        Samples together = sampler.sample(plan(List.of(greedy, drawn)), all(both));
         assertThat(together.tokens()[0]).isEqualTo(sample(first, greedy).tokens()[0]);
         assertThat(together.tokens()[1]).isEqualTo(sample(second, drawn).tokens()[0]);
         assertThat(together.logprobs()[1].topTokenIds())
@@ -282,13 +282,13 @@ class SamplerTest {
                 }))
                 .isEqualTo(9);
         assertThat(needed(p -> p.topK = TopLogits.MAX + 1)).isEqualTo(ALL);
-        assertThat(sampler.needed(new Plan(null, List.of(), List.of())).best()).isEqualTo(1);
+        assertThat(sampler.needed(plan(List.of())).best()).isEqualTo(1);
         List<Sequence> mixed = List.of(
                 sequence("a", p -> p.topP = 0.5),
                 sequence("b", p -> p.topK = 7),
                 sequence("c", greedy),
                 sequence("d", p -> p.minTokens = 1));
-        Sampler.Needed needed = sampler.needed(new Plan(null, mixed, mixed));
+        Sampler.Needed needed = sampler.needed(plan(mixed));
         assertThat(needed.best()).isEqualTo(7);
         assertThat(needed.whole()).containsExactly(0, 3);
         for (Consumer<Parameters> all : everyTokenCounts()) {
@@ -330,7 +330,7 @@ class SamplerTest {
 
     /** Of one row. */
     private int needed(Sequence sequence) {
-        Sampler.Needed needed = sampler.needed(new Plan(null, List.of(sequence), List.of(sequence)));
+        Sampler.Needed needed = sampler.needed(plan(List.of(sequence)));
         return needed.whole().length == 1 ? ALL : needed.best();
     }
 
@@ -351,7 +351,7 @@ class SamplerTest {
                 p.minP = random.nextBoolean() ? 0 : random.nextDouble();
                 p.logprobs = random.nextInt(22) - 1;
             });
-            Plan plan = new Plan(null, List.of(sequence), List.of(sequence));
+            Plan plan = plan(List.of(sequence));
             Samples all = sampler.sample(plan, all(logits));
             Samples best = sampler.sample(
                     plan,
@@ -378,7 +378,7 @@ class SamplerTest {
         Sequence sequence = sequence("a", p -> p.topK = 5);
         TopLogits four = TopBackend.top(logits(1), 1, VOCABULARY, 4);
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), four))
+                .isThrownBy(() -> sampler.sample(plan(List.of(sequence)), four))
                 .withMessage("the best 5 of a row are wanted, but there are only 4 of its logits");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> four.logit(0, VOCABULARY))
@@ -446,7 +446,7 @@ class SamplerTest {
     }
 
     private Samples sample(float[] logits, Sequence sequence) {
-        return sampler.sample(new Plan(null, List.of(sequence), List.of(sequence)), all(logits));
+        return sampler.sample(plan(List.of(sequence)), all(logits));
     }
 
     private static AllLogits all(float[] logits) {
@@ -514,5 +514,11 @@ class SamplerTest {
             values[i] = array.get(i).floatValue();
         }
         return values;
+    }
+
+    /** A step in which these sequences get their next tokens, and of which nothing else is looked at. */
+    private static Plan plan(List<Sequence> sampled) {
+        return new Plan(
+                null, sampled, sampled, IntStream.range(0, sampled.size()).toArray(), List.of(), List.of());
     }
 }

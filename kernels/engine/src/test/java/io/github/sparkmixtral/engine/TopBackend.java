@@ -112,6 +112,16 @@ public final class TopBackend implements Backend {
     }
 
     @Override
+    public int hiddenSize() {
+        return backend.hiddenSize();
+    }
+
+    @Override
+    public float[] hidden() {
+        return backend.hidden();
+    }
+
+    @Override
     public void close() {
         backend.close();
     }

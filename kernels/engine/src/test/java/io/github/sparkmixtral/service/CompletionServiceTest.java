@@ -320,7 +320,14 @@ class CompletionServiceTest {
         int plain = tokensOf(prompt("a", "the cat"));
         assertThat(spelledOut).isGreaterThan(plain + 1);
 
-        defaults = new RequestDefaults(Task.COMPLETE, null, false, JOB, null, RequestDefaults.SpecialTokens.PARSE);
+        defaults = new RequestDefaults(
+                Task.COMPLETE,
+                null,
+                false,
+                JOB,
+                null,
+                RequestDefaults.SpecialTokens.PARSE,
+                RequestDefaults.Embedding.DEFAULT);
         assertThat(tokensOf(prompt("a", "<s>the cat"))).isEqualTo(plain);
         assertThat(tokensOf(prompt("a", "the cat"))).isEqualTo(plain);
         assertThat(tokensOf(prompt("a", "the cat</s>"))).isEqualTo(plain + 1);
@@ -328,7 +335,14 @@ class CompletionServiceTest {
 
     @Test
     void refusesAChatTemplateThatDoesNotFitTheModel() throws Exception {
-        defaults = new RequestDefaults(Task.CHAT, null, false, JOB, "{% if %}", RequestDefaults.SpecialTokens.TEXT);
+        defaults = new RequestDefaults(
+                Task.CHAT,
+                null,
+                false,
+                JOB,
+                "{% if %}",
+                RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT);
         try (CompletionService service = start(new FakeBackend(SMALL))) {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> service.open(defaults))
@@ -355,8 +369,14 @@ class CompletionServiceTest {
                 .isThrownBy(() -> new RequestDefaults(Task.COMPLETE, "be kind", JOB))
                 .withMessage("a system prompt needs the task chat: the task complete takes prompts as they are");
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        new RequestDefaults(Task.COMPLETE, null, true, JOB, null, RequestDefaults.SpecialTokens.TEXT))
+                .isThrownBy(() -> new RequestDefaults(
+                        Task.COMPLETE,
+                        null,
+                        true,
+                        JOB,
+                        null,
+                        RequestDefaults.SpecialTokens.TEXT,
+                        RequestDefaults.Embedding.DEFAULT))
                 .withMessage("a safe prompt needs the task chat: the task complete takes prompts as they are");
     }
 
@@ -413,9 +433,16 @@ class CompletionServiceTest {
 
     @Test
     void aTextThatIsContinuedIsNotLeftWithoutTheSafePromptInSilence() throws Exception {
-        defaults = new RequestDefaults(Task.CHAT, null, true, JOB, null, RequestDefaults.SpecialTokens.TEXT);
+        defaults = new RequestDefaults(
+                Task.CHAT,
+                null,
+                true,
+                JOB,
+                null,
+                RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT);
         RowRequest row = Rows.task("a", "the cat", Task.COMPLETE);
-        String fault = "safe_prompt needs a chat: a text that is continued has no system message; give the row"
+        String fault = "safe_prompt needs a chat: a text that is taken as it is has no system message; give the row"
                 + " safe_prompt: false to go without";
 
         assertThat(row.fault(defaults).message()).isEqualTo(fault);
@@ -425,7 +452,14 @@ class CompletionServiceTest {
     }
 
     private int safePromptTokens(String systemPrompt, RowRequest row) throws Exception {
-        defaults = new RequestDefaults(Task.CHAT, systemPrompt, true, JOB, null, RequestDefaults.SpecialTokens.TEXT);
+        defaults = new RequestDefaults(
+                Task.CHAT,
+                systemPrompt,
+                true,
+                JOB,
+                null,
+                RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT);
         return tokensOf(row);
     }
 

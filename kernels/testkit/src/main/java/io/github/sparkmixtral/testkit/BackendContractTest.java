@@ -13,6 +13,7 @@ import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
+import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -162,6 +163,66 @@ public abstract class BackendContractTest {
         }
     }
 
+    @Test
+    void hiddenStatesAreWhatTheHeadSees() {
+        int[] first = tokens(30, 31);
+        int[] second = tokens(41, 32);
+        Batch batch = new Batches()
+                .add(first, 0, 30, blocks(0, 2), 3)
+                .add(second, 0, 41, blocks(2, 3), 1)
+                .hidden(0, 13, 28, 29, 70)
+                .build();
+        float[] logits = Arrays.copyOf(backend.forward(batch), 4 * width());
+        assertThat(backend.hiddenSize()).isEqualTo(model.config().hiddenSize());
+        float[] hidden = Arrays.copyOf(backend.hidden(), 5 * backend.hiddenSize());
+        // Rows 28, 29 and 70 have their logits wanted, too: 27, 28, 29 and 70 are those of the batch.
+        assertHead(row(logits, 1), hidden, 2);
+        assertHead(row(logits, 2), hidden, 3);
+        assertHead(row(logits, 3), hidden, 4);
+        assertSame(
+                logits,
+                Arrays.copyOf(
+                        backend.forward(new Batches()
+                                .add(first, 0, 30, blocks(0, 2), 3)
+                                .add(second, 0, 41, blocks(2, 3), 1)
+                                .build()),
+                        4 * width()));
+    }
+
+    private void assertHead(float[] logits, float[] hidden, int row) {
+        Tensor head = model.weights().head();
+        float[] weights = new float[head.columns()];
+        for (int token = 0; token < width(); token++) {
+            head.type().decode(head.data(), token * head.rowBytes(), weights, 0, head.columns());
+            double sum = 0;
+            for (int column = 0; column < head.columns(); column++) {
+                sum += (double) weights[column] * hidden[row * head.columns() + column];
+            }
+            assertThat((double) logits[token]).isCloseTo(sum, within(1e-2));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 29})
+    void hiddenStatesDoNotDependOnSteps(int chunk) {
+        int[] prompt = tokens(67, 33);
+        backend.forward(new Batches()
+                .add(prompt, 0, 67, blocks(0, 5), 0)
+                .hidden(IntStream.range(0, 67).toArray())
+                .build());
+        float[] whole = Arrays.copyOf(backend.hidden(), 67 * backend.hiddenSize());
+        float[] chunked = new float[0];
+        for (int from = 0; from < prompt.length; from += chunk) {
+            int to = Math.min(from + chunk, prompt.length);
+            backend.forward(new Batches()
+                    .add(prompt, from, to, blocks(10, 5), 1)
+                    .hidden(IntStream.range(0, to - from).toArray())
+                    .build());
+            chunked = concatenate(chunked, Arrays.copyOf(backend.hidden(), (to - from) * backend.hiddenSize()));
+        }
+        assertSame(chunked, whole);
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {1, 7, TopLogits.MAX})
     void bestLogitsAreThoseOfAll(int count) {
@@ -301,7 +362,9 @@ public abstract class BackendContractTest {
                 broken("sequenceStarts must", b -> b.sequenceStarts()[1] = 19),
                 broken("blockTableStarts must", b -> b.blockTableStarts()[1] = 3),
                 broken("logitRows[0] is 20", b -> b.logitRows()[0] = 20),
-                broken("logitRows must ascend at index 1", b -> b.logitRows()[0] = 19));
+                broken("logitRows must ascend at index 1", b -> b.logitRows()[0] = 19),
+                broken("hiddenRows[1] is -1", b -> b.hiddenRows()[1] = -1),
+                broken("hiddenRows must ascend at index 1", b -> b.hiddenRows()[0] = 7));
     }
 
     private static Arguments broken(String message, Consumer<Batch> damage) {
@@ -311,7 +374,10 @@ public abstract class BackendContractTest {
     @ParameterizedTest
     @MethodSource("brokenBatches")
     void refusesIndicesOutOfRange(String message, Consumer<Batch> damage) {
-        Batch batch = new Batches().add(tokens(20, 21), 0, 20, blocks(0, 2), 2).build();
+        Batch batch = new Batches()
+                .add(tokens(20, 21), 0, 20, blocks(0, 2), 2)
+                .hidden(3, 7)
+                .build();
         damage.accept(batch);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> backend.forward(batch))

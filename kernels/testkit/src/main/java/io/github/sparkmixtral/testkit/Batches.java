@@ -16,6 +16,7 @@ public final class Batches {
     private final List<Integer> blockTables = new ArrayList<>();
     private final List<Integer> blockTableStarts = new ArrayList<>(List.of(0));
     private final List<Integer> logitRows = new ArrayList<>();
+    private final List<Integer> hiddenRows = new ArrayList<>();
 
     /**
      * Adds the tokens {@code [from, to)} of a sequence.
@@ -39,6 +40,12 @@ public final class Batches {
         return this;
     }
 
+    /** Wants the hidden states of some of the tokens, counted over all sequences. */
+    public Batches hidden(int... rows) {
+        IntStream.of(rows).forEach(hiddenRows::add);
+        return this;
+    }
+
     public Batch build() {
         return new Batch(
                 ints(tokens),
@@ -47,7 +54,8 @@ public final class Batches {
                 ints(sequenceStarts),
                 ints(blockTables),
                 ints(blockTableStarts),
-                ints(logitRows));
+                ints(logitRows),
+                ints(hiddenRows));
     }
 
     private static int[] ints(List<Integer> values) {

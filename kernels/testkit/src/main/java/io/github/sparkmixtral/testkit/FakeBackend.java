@@ -40,6 +40,7 @@ public final class FakeBackend implements Backend {
 
     private static final int BLOCK_SIZE = BackendOptions.BLOCK_SIZE;
     private static final int EMPTY = -1;
+    private static final int HIDDEN = 3;
 
     private final Size size;
     private final LanguageModel languageModel;
@@ -48,6 +49,7 @@ public final class FakeBackend implements Backend {
     private long computedTokens;
     private int largestBatch;
     private boolean closed;
+    private float[] hidden = {};
 
     public FakeBackend(Size size) {
         this(size, FakeBackend::pseudoRandom);
@@ -149,7 +151,35 @@ public final class FakeBackend implements Backend {
             }
         }
         require(row == batch.logitRows().length, "rows of logits that are not ascending");
+        hidden = hidden(batch);
         return logits;
+    }
+
+    /** A hidden state is the token, the sum of the tokens up to it, and the position. */
+    private float[] hidden(Batch batch) {
+        float[] states = new float[batch.hiddenRows().length * HIDDEN];
+        for (int i = 0; i < batch.hiddenRows().length; i++) {
+            int row = batch.hiddenRows()[i];
+            int sequence = 0;
+            while (batch.sequenceStarts()[sequence + 1] <= row) {
+                sequence++;
+            }
+            int[] history = history(batch, sequence, batch.positions()[row]);
+            states[i * HIDDEN] = batch.tokens()[row];
+            states[i * HIDDEN + 1] = Arrays.stream(history).sum();
+            states[i * HIDDEN + 2] = batch.positions()[row];
+        }
+        return states;
+    }
+
+    @Override
+    public int hiddenSize() {
+        return HIDDEN;
+    }
+
+    @Override
+    public float[] hidden() {
+        return hidden;
     }
 
     private void write(Batch batch) {

@@ -34,10 +34,15 @@ final class Chunks {
                 starts,
                 Arrays.copyOf(tables, tableStarts[sequences]),
                 tableStarts,
-                Arrays.stream(batch.logitRows())
-                        .filter(row -> row >= from && row < to)
-                        .map(row -> row - from)
-                        .toArray());
+                within(batch.logitRows(), from, to),
+                within(batch.hiddenRows(), from, to));
+    }
+
+    private static int[] within(int[] rows, int from, int to) {
+        return Arrays.stream(rows)
+                .filter(row -> row >= from && row < to)
+                .map(row -> row - from)
+                .toArray();
     }
 
     /** The sequence that a token belongs to; sequences without tokens own none. */

@@ -172,10 +172,12 @@ final class DecoderGraphs {
         norm(graph, name, "expertNorm", layer.expertNorm());
         experts(graph, name, layer);
         // The cache is never uploaded: nothing is read of it that a step has not written.
-        return graph.persistOnDevice(work.step(), work.hidden(), work.tables())
+        graph.persistOnDevice(work.step(), work.hidden(), work.tables())
                 .persistOnDevice(scratch())
                 .persistOnDevice(products.scratch())
                 .persistOnDevice(cache.keys(), cache.keyScales(), cache.values(), cache.valueScales());
+        boolean last = number == config.layers() - 1;
+        return last ? graph.transferToHost(UNDER_DEMAND, work.hidden()) : graph;
     }
 
     private void norm(TaskGraph graph, String name, String task, FloatArray weight) {

@@ -15,6 +15,7 @@ import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /**
@@ -30,7 +31,11 @@ final class DecoderPlan implements AutoCloseable {
     private final Workspace work;
     private final Grids grids = new Grids();
     private final TornadoExecutionPlan plan;
+    private final FloatArray outputNorm;
     private Counts counts = new Counts(0, 0, 0);
+
+    /** Of the last layer, whose hidden states may still be fetched. */
+    private TornadoExecutionResult decoded;
 
     DecoderPlan(
             ModelConfig config,
@@ -44,6 +49,7 @@ final class DecoderPlan implements AutoCloseable {
         this.layout = capacity.layout();
         this.attention = capacity.attention();
         this.work = work;
+        this.outputNorm = weights.outputNorm();
         plan = new TornadoExecutionPlan(DecoderGraphs.of(config, weights, caches, capacity, work, grids));
         plan.withDevice(device).withGridScheduler(grids.scheduler());
     }
@@ -71,8 +77,32 @@ final class DecoderPlan implements AutoCloseable {
         counts = new Counts(count, attention.write(chunk, step, layout), 0);
         grids.resize(counts);
         for (int graph = 0; graph <= config.layers(); graph++) {
-            plan.withGraph(graph).execute();
+            decoded = plan.withGraph(graph).execute();
             done.accept(graph);
+        }
+    }
+
+    /**
+     * Copies the hidden states of the chunk's tokens {@code rows}, which ascend, to rows {@code first} on of {@code out}. The final
+     * norm is this process's work: on the device it is part of the head, which need not run for them.
+     */
+    void hidden(int[] rows, float[] out, int first) {
+        if (rows.length == 0) {
+            return;
+        }
+        long copied = (rows[rows.length - 1] + 1L) * widths.hidden();
+        decoded.transferToHost(new DataRange(work.hidden()).withSize(copied));
+        int size = config.hiddenSize();
+        for (int i = 0; i < rows.length; i++) {
+            int from = rows[i] * widths.hidden();
+            float squares = 0;
+            for (int column = 0; column < size; column++) {
+                squares += work.hidden().get(from + column) * work.hidden().get(from + column);
+            }
+            float scale = (float) (1 / Math.sqrt(squares / size + config.rmsNormEpsilon()));
+            for (int column = 0; column < size; column++) {
+                out[(first + i) * size + column] = work.hidden().get(from + column) * scale * outputNorm.get(column);
+            }
         }
     }
 

@@ -36,6 +36,7 @@ final class TornadoBackend implements Backend {
     private final DeviceArrays arrays = new DeviceArrays();
     private final DecoderPlan plan;
     private float[] logits = {};
+    private float[] hidden = {};
     private boolean closed;
 
     /**
@@ -159,6 +160,16 @@ final class TornadoBackend implements Backend {
     }
 
     @Override
+    public int hiddenSize() {
+        return config.hiddenSize();
+    }
+
+    @Override
+    public float[] hidden() {
+        return hidden;
+    }
+
+    @Override
     public Logits top(Batch batch, int count, int... whole) {
         BatchCheck.check(batch, this);
         MixedLogits mixed = mixed(batch.logitRows().length, count, whole);
@@ -179,9 +190,13 @@ final class TornadoBackend implements Backend {
     private void run(Batch batch, Head head) {
         int most = memory.capacity().layout().maxTokens();
         int first = 0;
+        int states = 0;
+        hidden = new float[Math.multiplyExact(batch.hiddenRows().length, config.hiddenSize())];
         for (int start = 0; start < batch.tokens().length; start += most) {
             Batch chunk = Chunks.cut(batch, start, Math.min(start + most, batch.tokens().length));
             plan.layers(chunk, _ -> {});
+            plan.hidden(chunk.hiddenRows(), hidden, states);
+            states += chunk.hiddenRows().length;
             int wanted = chunk.logitRows().length;
             for (int from = 0; from < wanted; from += memory.capacity().wanted()) {
                 int to = Math.min(from + memory.capacity().wanted(), wanted);
