@@ -56,6 +56,9 @@ final class JsonShapeReader {
     }
 
     private JsonShape combined(JsonNode schema, String path) {
+        if (JsonSchemaReader.takesNothing(schema)) {
+            return Scalar.NULL;
+        }
         if (schema.has("$ref")) {
             return reference(schema, path);
         }
