@@ -64,9 +64,12 @@ record CodePoints(int... ranges) {
     }
 
     CodePoints plus(CodePoints other) {
+        return union(List.of(this, other));
+    }
+
+    static CodePoints union(List<CodePoints> sets) {
         List<int[]> parts = new ArrayList<>();
-        addTo(parts);
-        other.addTo(parts);
+        sets.forEach(set -> set.addTo(parts));
         return normalized(parts);
     }
 

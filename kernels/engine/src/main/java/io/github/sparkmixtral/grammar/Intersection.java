@@ -15,7 +15,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
@@ -24,9 +23,12 @@ import java.util.function.Function;
  */
 final class Intersection {
     private static final int MOST_RULES = 3_000;
+    private static final int MOST_STEPS = 1_000_000;
 
     private final List<Expression> taken;
     private final List<Expression> refused;
+    private final List<CodePoints> alphabet;
+    private int steps;
 
     /** What may follow a text in each expression; first in those that take it. */
     private record Place(List<Set<Expression>> rests) {}
@@ -34,6 +36,9 @@ final class Intersection {
     Intersection(List<Expression> taken, List<Expression> refused) {
         this.taken = taken;
         this.refused = refused;
+        List<Expression> all = new ArrayList<>(taken);
+        all.addAll(refused);
+        this.alphabet = alphabet(all);
     }
 
     /**
@@ -78,60 +83,58 @@ final class Intersection {
         Set<Place> seen = new HashSet<>(open);
         while (!open.isEmpty()) {
             Place place = open.remove();
-            Map<Place, CodePoints> targets = new LinkedHashMap<>();
-            for (CodePoints characters : distinguished(place)) {
+            Map<Place, List<CodePoints>> targets = new LinkedHashMap<>();
+            for (CodePoints characters : alphabet) {
                 Place target = after(place, characters.ranges()[0]);
                 if (target != null) {
-                    targets.merge(target, characters, CodePoints::plus);
+                    targets.computeIfAbsent(target, _ -> new ArrayList<>()).add(characters);
                     if (seen.add(target)) {
                         open.add(target);
                     }
                 }
             }
-            edges.put(place, targets);
+            Map<Place, CodePoints> united = new LinkedHashMap<>();
+            targets.forEach((target, sets) -> united.put(target, CodePoints.union(sets)));
+            edges.put(place, united);
             if (seen.size() > MOST_RULES) {
-                throw new GrammarException("would have to tell more than " + MOST_RULES
-                        + " places in a string apart, which is too many: make it simpler or shorter");
+                throw tooMany();
             }
         }
         return edges;
     }
 
-    /** Sets of characters of which all lead to the same place. */
-    private static List<CodePoints> distinguished(Place place) {
-        TreeSet<Integer> begins = new TreeSet<>(Set.of(0, Character.MAX_CODE_POINT + 1));
-        place.rests().forEach(rests -> rests.forEach(rest -> addBegins(rest, begins)));
-        List<CodePoints> sets = new ArrayList<>();
-        int first = begins.pollFirst();
-        for (int next : begins) {
-            CodePoints set = CodePoints.range(first, next - 1);
-            if (!set.isEmpty()) {
-                sets.add(set);
-            }
-            first = next;
-        }
-        return sets;
+    private static GrammarException tooMany() {
+        return new GrammarException("would have to tell too many places in a string apart (the most is " + MOST_RULES
+                + "): make it simpler or shorter");
     }
 
-    /** Where sets of first characters begin, and where what is not in them does. */
-    private static void addBegins(Expression expression, Set<Integer> begins) {
+    /** All characters, in sets that no expression takes apart. */
+    private static List<CodePoints> alphabet(List<Expression> expressions) {
+        Set<CodePoints> sets = new LinkedHashSet<>();
+        expressions.forEach(expression -> addSets(expression, sets));
+        List<CodePoints> alphabet = List.of(CodePoints.ALL);
+        for (CodePoints set : sets) {
+            List<CodePoints> finer = new ArrayList<>();
+            for (CodePoints letter : alphabet) {
+                CodePoints in = letter.and(set);
+                if (in.isEmpty() || in.equals(letter)) {
+                    finer.add(letter);
+                } else {
+                    finer.add(in);
+                    finer.add(letter.minus(set));
+                }
+            }
+            alphabet = finer;
+        }
+        return alphabet;
+    }
+
+    private static void addSets(Expression expression, Set<CodePoints> sets) {
         switch (expression) {
-            case Characters characters -> {
-                int[] ranges = characters.set().ranges();
-                for (int i = 0; i < ranges.length; i++) {
-                    begins.add(ranges[i] + i % 2);
-                }
-            }
-            case Sequence sequence -> {
-                for (Expression part : sequence.parts()) {
-                    addBegins(part, begins);
-                    if (!mayBeEmpty(part)) {
-                        return;
-                    }
-                }
-            }
-            case Choice choice -> choice.alternatives().forEach(alternative -> addBegins(alternative, begins));
-            case Repeat repeat -> addBegins(repeat.body(), begins);
+            case Characters characters -> sets.add(characters.set());
+            case Sequence sequence -> sequence.parts().forEach(part -> addSets(part, sets));
+            case Choice choice -> choice.alternatives().forEach(alternative -> addSets(alternative, sets));
+            case Repeat repeat -> addSets(repeat.body(), sets);
             case Reference reference -> throw new IllegalArgumentException(reference + " is no text of its own");
         }
     }
@@ -151,7 +154,10 @@ final class Intersection {
     }
 
     /** Adds what may follow the character in the expression and what comes after that. */
-    private static void addRests(Expression expression, int character, Expression after, Set<Expression> rests) {
+    private void addRests(Expression expression, int character, Expression after, Set<Expression> rests) {
+        if (++steps > MOST_STEPS) {
+            throw tooMany();
+        }
         switch (expression) {
             case Characters characters -> {
                 if (characters.set().contains(character)) {

@@ -22,6 +22,7 @@ final class JsonSchemaReader {
     private static final String ROOT = "root";
     private static final int DEEPEST = 128;
     private static final int MOST_RULES = 5_000;
+    private static final int MOST_PATH = 300;
 
     private static final Set<String> COMBINING =
             Set.of("$ref", "allOf", "anyOf", "oneOf", "type", "nullable", "enum", "const", "not");
@@ -348,6 +349,9 @@ final class JsonSchemaReader {
     }
 
     private static String message(String path, String what) {
-        return "the JSON schema at " + path + " " + what;
+        String place = path.length() <= MOST_PATH
+                ? path
+                : path.substring(0, MOST_PATH / 2) + " … " + path.substring(path.length() - MOST_PATH / 2);
+        return "the JSON schema at " + place + " " + what;
     }
 }

@@ -178,7 +178,7 @@ final class JsonShapeReader {
             });
             return properties.isEmpty() ? Scalar.ANYTHING : new JsonShape.Fields(properties);
         }
-        if (patterns.size() == 1 && SchemaMerge.isFalse(additional)) {
+        if (patterns.size() == 1 && (additional.isMissingNode() || SchemaMerge.isFalse(additional))) {
             return new JsonShape.Entries(
                     shape(patterns.properties().iterator().next().getValue(), path + "/patternProperties"));
         }

@@ -78,8 +78,12 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
         if (conditions.refused().isEmpty() && conditions.taken().size() == 1) {
             return Grammar.of("root", Map.of("root", conditions.taken().getFirst()));
         }
-        Map<String, Expression> rules =
-                new Intersection(conditions.taken(), conditions.refused()).rules("root", Expression::characters);
+        Map<String, Expression> rules;
+        try {
+            rules = new Intersection(conditions.taken(), conditions.refused()).rules("root", Expression::characters);
+        } catch (GrammarException large) {
+            throw new GrammarException("the regular expression " + large.getMessage());
+        }
         if (rules.isEmpty()) {
             throw new GrammarException("the regular expression " + text + " matches no text");
         }
