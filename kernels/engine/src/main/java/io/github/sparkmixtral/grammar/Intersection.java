@@ -58,7 +58,7 @@ final class Intersection {
         List<Place> places = new ArrayList<>(edges.keySet());
         places.removeIf(place -> !productive.contains(place));
         Map<Place, String> names = new HashMap<>();
-        places.forEach(place -> names.put(place, names.isEmpty() ? name : name + " " + names.size()));
+        places.forEach(place -> names.put(place, names.isEmpty() ? name : name + "/" + names.size()));
         Map<String, Expression> rules = new LinkedHashMap<>();
         // Those that others need come first, so that one pass finds out which rules come to an end.
         for (Place place : places.reversed()) {

@@ -232,7 +232,7 @@ final class JsonSchemaReader {
         String text = schema.toString();
         String rule = held.get(text);
         if (rule == null) {
-            rule = path + " (" + held.size() + ")";
+            rule = "held " + held.size() + " " + path;
             held.put(text, rule);
             rules.put(rule, expression(schema, path));
             requireFewRules(path);

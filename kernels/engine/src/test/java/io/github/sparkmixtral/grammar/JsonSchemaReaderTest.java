@@ -178,6 +178,11 @@ class JsonSchemaReaderTest {
         String mail = "{'type': 'string', 'format': 'email', 'maxLength': 20}";
         assertTakes(mail, true, "'ada.l@example.org'", "'a@b.c'");
         assertTakes(mail, false, "'ada.lovelace@example.org'", "'a@b'", "'.a@b.c'");
+        String names =
+                "{'properties': {'a': {'pattern': '^ab?c$', 'type': 'string', 'maxLength': 2}, 'a 1': {'pattern': '^xy?z$',"
+                        + " 'type': 'string', 'maxLength': 2}}}";
+        assertTakes(names, true, "{'a': 'ac', 'a 1': 'xz'}");
+        assertTakes(names, false, "{'a': 'xz'}", "{'a 1': 'ac'}");
         String two = "{'type': 'string', 'allOf': [{'pattern': '^ab'}, {'pattern': 'yz$'}, {'maxLength': 5}]}";
         assertTakes(two, true, "'abyz'", "'ab yz'");
         assertTakes(two, false, "'ab'", "'ab  yz'");
