@@ -51,7 +51,7 @@ class StructuredOutputTest {
                 "{\"custom_id\": \"a\", \"prompt\": \"Name a river.\"}",
                 "{\"custom_id\": \"b\", \"prompt\": \"Is it long?\", \"structured_outputs\": {\"choice\": [\"yes\", \"no\"]}}",
                 "{\"custom_id\": \"c\", \"prompt\": \"copy 12\", \"response_format\": {\"type\": \"text\"}}",
-                "{\"custom_id\": \"d\", \"prompt\": \"copy 12\", \"structured_outputs\": {\"json\": {\"not\": {}}}}");
+                "{\"custom_id\": \"d\", \"prompt\": \"copy 12\", \"structured_outputs\": {\"json\": {\"if\": {}}}}");
         Path output = directory.resolve("out");
         Outcome outcome = run(
                 "--model",
@@ -77,7 +77,7 @@ class StructuredOutputTest {
         assertThat(text(rows.get(1))).isIn("yes", "no");
         assertThat(text(rows.get(2))).doesNotStartWith("{");
         assertThat(rows.get(3).getAs("error").toString())
-                .contains("invalid_parameters", "the JSON schema at #/not is a keyword that is not supported");
+                .contains("invalid_parameters", "the JSON schema at #/if is a keyword that is not supported");
     }
 
     /** The choices of a row's answer in their order, with the probability of each; null where there are none. */

@@ -57,10 +57,19 @@ record CodePoints(int... ranges) {
         return ranges.length == 0;
     }
 
+    boolean contains(int codePoint) {
+        int index = Arrays.binarySearch(ranges, codePoint);
+        // Between a first and a last one is an odd place.
+        return index >= 0 || (-index - 1) % 2 == 1;
+    }
+
     CodePoints plus(CodePoints other) {
+        return union(List.of(this, other));
+    }
+
+    static CodePoints union(List<CodePoints> sets) {
         List<int[]> parts = new ArrayList<>();
-        addTo(parts);
-        other.addTo(parts);
+        sets.forEach(set -> set.addTo(parts));
         return normalized(parts);
     }
 

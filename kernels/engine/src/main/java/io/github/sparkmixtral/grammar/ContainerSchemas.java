@@ -3,6 +3,7 @@ package io.github.sparkmixtral.grammar;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.BooleanNode;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -22,7 +23,7 @@ final class ContainerSchemas {
             JsonNode additional = schema.has("additionalProperties")
                     ? schema.get("additionalProperties")
                     : schema.get("unevaluatedProperties");
-            return schema.has("patternProperties") || schema.has("propertyNames")
+            return schema.has("patternProperties") || schema.has("propertyNames") && !isRecord(schema)
                     ? map(schema, additional, path)
                     : object(schema, additional, path);
         }
@@ -33,7 +34,8 @@ final class ContainerSchemas {
         Map<String, JsonNode> properties = properties(schema, additional, path);
         Set<String> required = required(schema, path);
         // Where properties are declared, nobody expects others by default.
-        boolean open = additional == null ? properties.isEmpty() : !SchemaMerge.isFalse(additional);
+        boolean open =
+                additional == null ? properties.isEmpty() : !SchemaMerge.isFalse(additional) && !isRecord(schema);
         JsonNode others = additional == null ? BooleanNode.TRUE : additional;
         int least = ScalarSchemas.count(schema, "minProperties", 0, path);
         int most = ScalarSchemas.count(schema, "maxProperties", Expression.UNBOUNDED, path);
@@ -111,15 +113,25 @@ final class ContainerSchemas {
         return JsonForms.object(first);
     }
 
+    /** Whether the names that there may be are those that are required. */
+    private static boolean isRecord(JsonNode schema) {
+        Set<JsonNode> names = new HashSet<>();
+        schema.path("propertyNames").path("enum").forEach(names::add);
+        Set<JsonNode> required = new HashSet<>();
+        schema.path("required").forEach(required::add);
+        return !names.isEmpty() && names.equals(required) && !schema.has("properties");
+    }
+
     /** Keys of one form: what {@code propertyNames} or one {@code patternProperties} says. */
     private Expression map(JsonNode schema, JsonNode additional, String path) {
         JsonNode patterns = schema.path("patternProperties");
         boolean closed = additional != null && SchemaMerge.isFalse(additional);
-        boolean one = patterns.size() == 1 && closed && !schema.has("propertyNames");
+        // Where a pattern is declared, nobody expects other names by default.
+        boolean one = patterns.size() == 1 && (closed || additional == null) && !schema.has("propertyNames");
         if (schema.path("properties").size() > 0 || !required(schema, path).isEmpty() || !patterns.isEmpty() && !one) {
             throw JsonSchemaReader.error(
                     path + (schema.has("patternProperties") ? "/patternProperties" : "/propertyNames"),
-                    "is supported only alone: without properties and required, and one pattern only with additionalProperties false");
+                    "is supported only alone: without properties and required, and one pattern only, without additionalProperties");
         }
         int least = ScalarSchemas.count(schema, "minProperties", 0, path);
         int most = ScalarSchemas.count(schema, "maxProperties", Expression.UNBOUNDED, path);

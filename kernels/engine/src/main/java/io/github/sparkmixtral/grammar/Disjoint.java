@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.StreamSupport;
 
 /** Finds out whether no value is valid by two schemas, where that is plain to see; what {@code oneOf} needs to know. */
 final class Disjoint {
@@ -38,7 +39,23 @@ final class Disjoint {
         if (!a.isObject() || !b.isObject() || depth > DEEPEST) {
             return false;
         }
-        return haveOtherTypes(a, b) || haveOtherValues(a, b) || haveOtherProperties(a, b, depth);
+        return haveOtherTypes(a, b)
+                || haveOtherValues(a, b)
+                || haveOtherProperties(a, b, depth)
+                || areAllDisjoint(a, b, depth)
+                || areAllDisjoint(b, a, depth);
+    }
+
+    /** Whether the first schema is one of several, and none of them takes what the other one does. */
+    private boolean areAllDisjoint(JsonNode a, JsonNode b, int depth) {
+        for (String keyword : List.of("anyOf", "oneOf")) {
+            JsonNode parts = a.path(keyword);
+            if (!parts.isEmpty()
+                    && StreamSupport.stream(parts.spliterator(), false).allMatch(part -> holds(part, b, depth + 1))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private JsonNode flat(JsonNode schema) {
@@ -48,16 +65,28 @@ final class Disjoint {
     }
 
     private static boolean haveOtherTypes(JsonNode a, JsonNode b) {
-        if (!a.has("type")
-                || !b.has("type")
-                || a.path("nullable").asBoolean() && b.path("nullable").asBoolean()) {
-            return false;
+        Set<String> types = types(a);
+        Set<String> others = types(b);
+        return !types.isEmpty()
+                && !others.isEmpty()
+                && types.stream()
+                        .noneMatch(type -> others.contains(type)
+                                || isNumber(type) && others.stream().anyMatch(Disjoint::isNumber));
+    }
+
+    /** Empty where all may be. */
+    private static Set<String> types(JsonNode schema) {
+        Set<String> types = new HashSet<>();
+        Set<JsonNode> values = values(schema);
+        if (schema.has("type")) {
+            types.addAll(SchemaMerge.names(schema.get("type")));
+        } else if (values != null) {
+            values.forEach(value -> types.add(ScalarSchemas.type(value)));
         }
-        Set<String> types = new HashSet<>(SchemaMerge.names(a.get("type")));
-        Set<String> others = SchemaMerge.names(b.get("type"));
-        return types.stream()
-                .noneMatch(type -> others.contains(type)
-                        || isNumber(type) && others.stream().anyMatch(Disjoint::isNumber));
+        if (!types.isEmpty() && schema.path("nullable").asBoolean()) {
+            types.add("null");
+        }
+        return types;
     }
 
     private static boolean isNumber(String type) {

@@ -217,17 +217,21 @@ final class GbnfReader {
 
     private Expression repeated(Expression element) {
         Expression result = element;
-        while (at < text.length() && "*+?{".indexOf(text.charAt(at)) >= 0) {
+        while (isRepeated()) {
             char mark = text.charAt(at);
             int start = at++;
             int least = mark == '+' ? 1 : 0;
             int most = mark == '?' ? 1 : Expression.UNBOUNDED;
             if (mark == '{') {
+                skip(false);
                 least = number();
                 most = least;
+                skip(false);
                 if (text.startsWith(",", at)) {
                     at++;
+                    skip(false);
                     most = text.startsWith("}", at) ? Expression.UNBOUNDED : number();
+                    skip(false);
                 }
                 if (!text.startsWith("}", at) || most < least) {
                     at = start;
@@ -238,6 +242,15 @@ final class GbnfReader {
             result = Expression.repeat(result, least, most);
         }
         return result;
+    }
+
+    /** Whether a mark of repetition follows; there may be space before it. */
+    private boolean isRepeated() {
+        int start = at;
+        skip(depth > 0);
+        boolean repeated = at < text.length() && "*+?{".indexOf(text.charAt(at)) >= 0;
+        at = repeated ? at : start;
+        return repeated;
     }
 
     private int number() {

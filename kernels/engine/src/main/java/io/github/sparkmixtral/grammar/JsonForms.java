@@ -147,7 +147,8 @@ final class JsonForms {
         };
     }
 
-    private static Expression escaped(CodePoints set) {
+    /** One character of a text, as JSON writes it. */
+    static Expression escaped(CodePoints set) {
         List<Expression> alternatives = new ArrayList<>();
         CodePoints plain = set.minus(ESCAPED);
         if (!plain.isEmpty()) {

@@ -1,8 +1,10 @@
 package io.github.sparkmixtral.grammar;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -20,33 +22,10 @@ final class JsonSchemaReader {
     private static final String ROOT = "root";
     private static final int DEEPEST = 128;
     private static final int MOST_RULES = 5_000;
-
-    /** Keywords without a bearing on which documents are valid. */
-    private static final Set<String> ANNOTATIONS = Set.of(
-            "title",
-            "description",
-            "default",
-            "examples",
-            "example",
-            "deprecated",
-            "readOnly",
-            "writeOnly",
-            "$schema",
-            "$id",
-            "id",
-            "$comment",
-            "$defs",
-            "definitions",
-            "$anchor",
-            "strict",
-            "discriminator",
-            "xml",
-            "externalDocs",
-            "contentMediaType",
-            "contentEncoding");
+    private static final int MOST_PATH = 300;
 
     private static final Set<String> COMBINING =
-            Set.of("$ref", "allOf", "anyOf", "oneOf", "type", "nullable", "enum", "const");
+            Set.of("$ref", "allOf", "anyOf", "oneOf", "type", "nullable", "enum", "const", "not");
 
     /** Types in the order in which they are tried, with the keywords that are about them. */
     private static final Map<String, Set<String>> KEYWORDS = keywords();
@@ -54,6 +33,7 @@ final class JsonSchemaReader {
     private final JsonNode document;
     private final Map<String, Expression> rules = new LinkedHashMap<>();
     private final Set<String> references = new HashSet<>();
+    private final Map<String, String> held = new HashMap<>();
     private final ScalarSchemas scalars = new ScalarSchemas(this);
     private final ContainerSchemas containers = new ContainerSchemas(this);
     private String contradiction;
@@ -141,8 +121,7 @@ final class JsonSchemaReader {
         }
         Set<String> keywords = new LinkedHashSet<>();
         schema.fieldNames().forEachRemaining(keywords::add);
-        keywords.removeAll(ANNOTATIONS);
-        keywords.removeIf(keyword -> keyword.startsWith("x-"));
+        keywords.removeIf(SchemaMerge::isAnnotation);
         for (String keyword : keywords) {
             boolean known = COMBINING.contains(keyword)
                     || KEYWORDS.values().stream().anyMatch(names -> names.contains(keyword));
@@ -191,8 +170,11 @@ final class JsonSchemaReader {
 
     private Expression combined(ObjectNode schema, String path) {
         SchemaMerge merge = merge(path);
+        if (schema.has("not")) {
+            return not(schema, path);
+        }
         if (schema.has("$ref")) {
-            return expression(
+            return held(
                     merge.merge(
                             without(schema, "$ref"), resolve(schema.get("$ref").asText(), path)),
                     path);
@@ -202,24 +184,71 @@ final class JsonSchemaReader {
             for (JsonNode part : alternatives(schema, "allOf", path)) {
                 all = merge.merge(all, part);
             }
-            return expression(all, path);
+            return held(all, path);
         }
         for (String keyword : List.of("anyOf", "oneOf")) {
             if (schema.has(keyword)) {
                 ObjectNode rest = without(schema, keyword);
                 List<JsonNode> merged = new ArrayList<>();
-                alternatives(schema, keyword, path).forEach(part -> merged.add(merge.merge(rest, part)));
-                if (keyword.equals("oneOf")) {
+                boolean one = keyword.equals("oneOf");
+                alternatives(schema, keyword, path)
+                        .forEach(part -> merged.add(merge.merge(rest, one ? tagged(schema, part, merge) : part)));
+                if (one) {
                     new Disjoint(name -> resolve(name, path)).require(merged, message(path + "/oneOf", ""));
                 }
                 List<Expression> expressions = new ArrayList<>();
                 for (int i = 0; i < merged.size(); i++) {
-                    expressions.add(expression(merged.get(i), path + "/" + keyword + "/" + i));
+                    expressions.add(held(merged.get(i), path + "/" + keyword + "/" + i));
                 }
                 return Expression.choice(expressions);
             }
         }
         return plain(schema, path);
+    }
+
+    /** Whether a schema denies what takes everything, as tools write that there is no value. */
+    static boolean takesNothing(JsonNode schema) {
+        return SchemaMerge.isFalse(schema) || schema.has("not") && SchemaMerge.isTrue(schema.get("not"));
+    }
+
+    /** What takes everything or nothing can be turned around. */
+    private Expression not(ObjectNode schema, String path) {
+        JsonNode denied = schema.get("not");
+        if (takesNothing(schema)) {
+            return contradiction(path + "/not", "takes no value at all");
+        }
+        if (SchemaMerge.isFalse(denied)) {
+            return expression(without(schema, "not"), path);
+        }
+        throw error(path + "/not", "is supported only as {\"not\": {}}, which takes no value");
+    }
+
+    /** The documents of a schema that was made of others: a rule, for it may lead to itself. */
+    private Expression held(JsonNode schema, String path) {
+        if (!schema.isObject() || schema.has("$ref") && schema.size() == 1) {
+            return expression(schema, path);
+        }
+        // As text, for objects are equal whatever the order of their fields, and the order of properties counts.
+        String text = schema.toString();
+        String rule = held.get(text);
+        if (rule == null) {
+            rule = "held " + held.size() + " " + path;
+            held.put(text, rule);
+            rules.put(rule, expression(schema, path));
+            requireFewRules(path);
+        }
+        return new Expression.Reference(rule);
+    }
+
+    /** An alternative with the property that tells it from the others, which has to be there even if it has a default. */
+    private static JsonNode tagged(JsonNode schema, JsonNode alternative, SchemaMerge merge) {
+        String name = schema.path("discriminator").path("propertyName").asText();
+        if (name.isEmpty()) {
+            return alternative;
+        }
+        ObjectNode tag = JsonNodeFactory.instance.objectNode();
+        tag.putArray("required").add(name);
+        return merge.merge(alternative, tag);
     }
 
     /** Holds schemas together that stand at the path. */
@@ -272,6 +301,9 @@ final class JsonSchemaReader {
                 }
                 types.add(type);
             }
+            if (types.isEmpty()) {
+                throw error(path + "/type", "must name a type");
+            }
         } else {
             KEYWORDS.forEach((type, keywords) -> {
                 if (!type.equals("integer") && keywords.stream().anyMatch(schema::has)) {
@@ -317,6 +349,9 @@ final class JsonSchemaReader {
     }
 
     private static String message(String path, String what) {
-        return "the JSON schema at " + path + " " + what;
+        String place = path.length() <= MOST_PATH
+                ? path
+                : path.substring(0, MOST_PATH / 2) + " … " + path.substring(path.length() - MOST_PATH / 2);
+        return "the JSON schema at " + place + " " + what;
     }
 }

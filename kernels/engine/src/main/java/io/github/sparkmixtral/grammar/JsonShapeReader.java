@@ -56,6 +56,9 @@ final class JsonShapeReader {
     }
 
     private JsonShape combined(JsonNode schema, String path) {
+        if (JsonSchemaReader.takesNothing(schema)) {
+            return Scalar.NULL;
+        }
         if (schema.has("$ref")) {
             return reference(schema, path);
         }
@@ -175,7 +178,7 @@ final class JsonShapeReader {
             });
             return properties.isEmpty() ? Scalar.ANYTHING : new JsonShape.Fields(properties);
         }
-        if (patterns.size() == 1 && SchemaMerge.isFalse(additional)) {
+        if (patterns.size() == 1 && (additional.isMissingNode() || SchemaMerge.isFalse(additional))) {
             return new JsonShape.Entries(
                     shape(patterns.properties().iterator().next().getValue(), path + "/patternProperties"));
         }

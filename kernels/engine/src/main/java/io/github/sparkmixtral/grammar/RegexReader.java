@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * Reads a regular expression of ECMAScript's kind, as JSON Schema has it, as far as it says which texts there are: no look-around, no
- * references to groups, anchors only at the ends.
+ * references to groups, anchors only at the ends. Look-aheads at the beginning are read where they are asked for.
  */
 final class RegexReader {
     private static final int MOST_REPETITIONS = 10_000;
@@ -24,6 +24,15 @@ final class RegexReader {
     private final boolean search;
     private int at;
     private int depth;
+    private boolean looksAhead;
+
+    /**
+     * What texts have to be.
+     *
+     * @param taken each takes the text
+     * @param refused none takes the text
+     */
+    record Conditions(List<Expression> taken, List<Expression> refused) {}
 
     private RegexReader(String regex, boolean search) {
         this.regex = regex;
@@ -40,32 +49,78 @@ final class RegexReader {
         return new RegexReader(regex, true).read();
     }
 
-    private Expression read() {
-        Expression all = alternatives(true);
-        if (at < regex.length()) {
-            throw error("has a ) without a (");
+    /** Texts that match as a whole, by an expression that may begin with look-aheads. */
+    static Conditions wholeAhead(String regex) {
+        return new RegexReader(regex, false).conditions();
+    }
+
+    /** Texts in which something matches, by an expression that may have look-aheads behind a {@code ^} that it begins with. */
+    static Conditions anywhereAhead(String regex) {
+        return new RegexReader(regex, true).conditions();
+    }
+
+    private Conditions conditions() {
+        List<Expression> taken = new ArrayList<>();
+        List<Expression> refused = new ArrayList<>();
+        if (take('^') || !search) {
+            while (regex.startsWith("(?=", at) || regex.startsWith("(?!", at)) {
+                (regex.charAt(at + 2) == '=' ? taken : refused).add(lookAhead());
+            }
         }
+        if (taken.isEmpty() && refused.isEmpty()) {
+            at = 0;
+            taken.add(read());
+        } else {
+            taken.add(anchored(false, search));
+            if (peek('|')) {
+                throw error(
+                        "has an alternative to a look-ahead, which is not supported: put the alternatives into a group");
+            }
+            requireEnd();
+        }
+        return new Conditions(taken, refused);
+    }
+
+    private Expression lookAhead() {
+        int from = at;
+        at += 3;
+        looksAhead = true;
+        Expression ahead = alternatives(false, true);
+        looksAhead = false;
+        if (!take(')')) {
+            at = from;
+            throw error("has a ( without a )");
+        }
+        return ahead;
+    }
+
+    private Expression read() {
+        Expression all = alternatives(search, search);
+        requireEnd();
         return all;
     }
 
-    private Expression alternatives(boolean outermost) {
+    private void requireEnd() {
+        if (at < regex.length()) {
+            throw error("has a ) without a (");
+        }
+    }
+
+    private Expression alternatives(boolean openBefore, boolean openAfter) {
         List<Expression> alternatives = new ArrayList<>();
         do {
-            alternatives.add(outermost ? anchored() : sequence());
+            alternatives.add(depth == 0 ? anchored(openBefore, openAfter) : sequence());
         } while (take('|'));
         return Expression.choice(alternatives);
     }
 
-    /** An alternative with what may come before and after it. */
-    private Expression anchored() {
-        boolean fromBeginning = take('^');
-        Expression middle = sequence();
-        boolean toEnd = take('$');
-        if (!search) {
-            return middle;
-        }
+    /** An alternative with what may come before and after it, unless an anchor says otherwise. */
+    private Expression anchored(boolean openBefore, boolean openAfter) {
         Expression rest = Expression.any(Expression.characters(CodePoints.ALL));
-        return Expression.sequence(fromBeginning ? Expression.EMPTY : rest, middle, toEnd ? Expression.EMPTY : rest);
+        Expression before = !take('^') && openBefore ? rest : Expression.EMPTY;
+        Expression middle = sequence();
+        Expression after = !take('$') && openAfter ? rest : Expression.EMPTY;
+        return openBefore || openAfter ? Expression.sequence(before, middle, after) : middle;
     }
 
     private Expression sequence() {
@@ -80,7 +135,7 @@ final class RegexReader {
     }
 
     private boolean isEndOfAlternative(int index) {
-        return index == regex.length() || regex.charAt(index) == '|';
+        return index == regex.length() || regex.charAt(index) == '|' || looksAhead && regex.charAt(index) == ')';
     }
 
     private Expression repeated(Expression atom) {
@@ -160,8 +215,9 @@ final class RegexReader {
 
     private Expression group(int from) {
         if (take('?') && !take(':')) {
+            // A name matters only to what uses the match. Python writes a P before it.
+            at += regex.startsWith("P<", at) ? 1 : 0;
             int end = regex.indexOf('>', at);
-            // A name matters only to what uses the match.
             if (!peek('<') || end < 0 || !regex.substring(at + 1, end).matches("\\w+")) {
                 at = from;
                 throw error("has a look-around or a flag, which is not supported");
@@ -171,7 +227,7 @@ final class RegexReader {
         if (++depth > 200) {
             throw error("has groups in groups too deep");
         }
-        Expression inner = alternatives(false);
+        Expression inner = alternatives(false, false);
         depth--;
         if (!take(')')) {
             at = from;

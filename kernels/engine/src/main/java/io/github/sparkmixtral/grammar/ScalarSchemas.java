@@ -2,11 +2,13 @@ package io.github.sparkmixtral.grammar;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.grammar.Expression.Characters;
+import io.github.sparkmixtral.grammar.Expression.Reference;
 import io.github.sparkmixtral.grammar.Expression.Repeat;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 
@@ -63,7 +65,7 @@ final class ScalarSchemas {
         return false;
     }
 
-    private static String type(JsonNode value) {
+    static String type(JsonNode value) {
         return switch (value.getNodeType()) {
             case ARRAY -> "array";
             case OBJECT -> "object";
@@ -112,18 +114,17 @@ final class ScalarSchemas {
                     path, "wants a string of at least " + least + " and at most " + most + " characters");
         }
         boolean bounded = least > 0 || most < Expression.UNBOUNDED;
-        Expression text = null;
-        if (schema.has("format")) {
-            text = format(schema.get("format").asText(), path);
-        }
+        List<Expression> taken = new ArrayList<>();
+        List<Expression> refused = new ArrayList<>();
         if (schema.has("pattern")) {
-            if (text != null) {
-                throw JsonSchemaReader.error(
-                        path, "has both pattern and format, which is not supported: leave one out");
+            for (JsonNode pattern : SchemaMerge.patterns(schema.get("pattern"))) {
+                RegexReader.Conditions conditions = pattern(pattern, path);
+                taken.addAll(conditions.taken());
+                refused.addAll(conditions.refused());
             }
-            text = pattern(schema.get("pattern"), path);
         }
-        if (text == null) {
+        String format = format(schema, path);
+        if (taken.isEmpty() && refused.isEmpty() && format == null) {
             return bounded
                     ? Expression.sequence(
                             Expression.text("\""),
@@ -131,56 +132,91 @@ final class ScalarSchemas {
                             Expression.text("\""))
                     : JsonForms.STRING;
         }
-        return JsonForms.string(bounded ? ofLength(text, least, most, path) : text);
+        boolean alone = refused.isEmpty() && taken.size() + (format == null ? 0 : 1) == 1;
+        Expression held = alone
+                ? ofLength(
+                        format == null ? taken.getFirst() : RegexReader.whole(StringFormats.regex(format)), least, most)
+                : null;
+        if (held != null) {
+            return JsonForms.string(held);
+        }
+        if (format != null) {
+            StringFormats.regexes(format).forEach(regex -> taken.add(RegexReader.whole(regex)));
+        }
+        if (bounded) {
+            taken.add(Expression.repeat(Expression.characters(CodePoints.ALL), least, most));
+        }
+        return together(taken, refused, path);
     }
 
-    private static Expression pattern(JsonNode pattern, String path) {
+    /** The text with these lengths, if it has them or is one set of characters again and again; else null. */
+    private static Expression ofLength(Expression text, int least, int most) {
+        Lengths lengths = Lengths.of(text);
+        if (lengths.least() >= least && lengths.most() <= most) {
+            return text;
+        }
+        Repeat only = onlyRepeat(text);
+        return only == null || only.least() > most || least > only.most()
+                ? null
+                : Expression.repeat(only.body(), Math.max(least, only.least()), Math.min(most, only.most()));
+    }
+
+    private static RegexReader.Conditions pattern(JsonNode pattern, String path) {
         if (!pattern.isTextual()) {
             throw JsonSchemaReader.error(path + "/pattern", "must be a string, not " + pattern);
         }
         try {
-            return RegexReader.anywhere(pattern.textValue());
+            return RegexReader.anywhereAhead(pattern.textValue());
         } catch (GrammarException invalid) {
             throw JsonSchemaReader.error(path + "/pattern", "is no pattern that can be held: " + invalid.getMessage());
         }
     }
 
-    private static Expression format(String format, String path) {
-        String regex = StringFormats.regex(format);
-        if (regex == null) {
+    /** The format that strings have; null if there is none, or if it leaves all of them. */
+    private static String format(JsonNode schema, String path) {
+        if (!schema.has("format")) {
+            return null;
+        }
+        String format = schema.get("format").asText();
+        if (StringFormats.saysNothing(format, schema.has("pattern"))) {
+            return null;
+        }
+        if (StringFormats.regex(format) == null) {
             throw JsonSchemaReader.error(
                     path + "/format",
                     "is " + format + ", but only these are supported: " + String.join(", ", StringFormats.names()));
         }
-        return RegexReader.whole(regex);
+        return format;
     }
 
-    /** Lengths beside a pattern: if they follow from it, or if it is one set of characters again and again. */
-    private Expression ofLength(Expression text, int least, int most, String path) {
-        Lengths lengths = Lengths.of(text);
-        if (lengths.least() >= least && lengths.most() <= most) {
-            return text;
-        }
+    /** One set of characters again and again, if the text is nothing else; else null. */
+    private static Repeat onlyRepeat(Expression text) {
         Expression only = text;
         while (only instanceof Expression.Sequence sequence) {
             List<Expression> parts = sequence.parts().stream()
                     .filter(part -> !part.equals(Expression.EMPTY))
                     .toList();
             if (parts.size() != 1) {
-                break;
+                return null;
             }
             only = parts.getFirst();
         }
-        if (only instanceof Repeat repeat && repeat.body() instanceof Characters) {
-            int from = Math.max(least, repeat.least());
-            int to = Math.min(most, repeat.most());
-            return from <= to
-                    ? Expression.repeat(repeat.body(), from, to)
-                    : reader.contradiction(path, "has a pattern whose strings are all too long or too short");
+        return only instanceof Repeat repeat && repeat.body() instanceof Characters ? repeat : null;
+    }
+
+    /** Strings that hold to several conditions at once. */
+    private Expression together(List<Expression> taken, List<Expression> refused, String path) {
+        Map<String, Expression> rules;
+        try {
+            rules = new Intersection(taken, refused).rules("text " + path, JsonForms::escaped);
+        } catch (GrammarException large) {
+            throw JsonSchemaReader.error(path, large.getMessage());
         }
-        throw JsonSchemaReader.error(
-                path,
-                "has lengths beside a pattern or a format, which is not supported: say the length in the pattern");
+        if (rules.isEmpty()) {
+            return reader.contradiction(path, "takes no string: its pattern, format and lengths leave none");
+        }
+        rules.forEach((name, rule) -> reader.shared(name, rule, path));
+        return Expression.sequence(Expression.text("\""), new Reference("text " + path), Expression.text("\""));
     }
 
     Expression integer(JsonNode schema, String path) {

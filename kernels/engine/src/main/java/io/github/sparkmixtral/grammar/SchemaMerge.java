@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.BooleanNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.POJONode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.math.BigDecimal;
 import java.util.ArrayList;
@@ -17,6 +18,31 @@ import java.util.function.UnaryOperator;
 final class SchemaMerge {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final int DEEPEST = 64;
+
+    /** Keywords without a bearing on which documents are valid. */
+    private static final Set<String> ANNOTATIONS = Set.of(
+            "title",
+            "description",
+            "default",
+            "examples",
+            "example",
+            "deprecated",
+            "readOnly",
+            "writeOnly",
+            "$schema",
+            "$id",
+            "id",
+            "$comment",
+            "$defs",
+            "definitions",
+            "$anchor",
+            "strict",
+            "discriminator",
+            "xml",
+            "externalDocs",
+            "contentMediaType",
+            "contentEncoding",
+            "contentSchema");
 
     private final UnaryOperator<String> unsupported;
     private final java.util.function.Function<String, JsonNode> resolve;
@@ -94,8 +120,14 @@ final class SchemaMerge {
         return merge(rest, resolve.apply(schema.get("$ref").asText()));
     }
 
+    static boolean isAnnotation(String keyword) {
+        return ANNOTATIONS.contains(keyword) || keyword.startsWith("x-");
+    }
+
+    /** Whether a schema says nothing about values. */
     static boolean isTrue(JsonNode schema) {
-        return schema.isBoolean() && schema.booleanValue() || schema.isObject() && schema.isEmpty();
+        return schema.isBoolean() && schema.booleanValue()
+                || schema.isObject() && schema.properties().stream().allMatch(field -> isAnnotation(field.getKey()));
     }
 
     static boolean isFalse(JsonNode schema) {
@@ -131,7 +163,7 @@ final class SchemaMerge {
 
     /** Null if no value takes both. */
     private JsonNode both(String key, JsonNode a, JsonNode b) {
-        if (a.equals(b)) {
+        if (a.equals(b) || isAnnotation(key)) {
             return a;
         }
         return switch (key) {
@@ -147,19 +179,9 @@ final class SchemaMerge {
                 yield larger(a, b) == key.equals("exclusiveMinimum") ? a : b;
             }
             case "items" -> merge(a, b);
+            case "pattern" -> patterns(a, b);
             case "anyOf" -> products(a, b);
             case "allOf" -> ((ArrayNode) a.deepCopy()).addAll((ArrayNode) b);
-            case "title",
-                    "description",
-                    "default",
-                    "examples",
-                    "$comment",
-                    "$id",
-                    "$schema",
-                    "deprecated",
-                    "readOnly",
-                    "writeOnly" -> a;
-            case "$defs", "definitions" -> ((ObjectNode) a.deepCopy()).setAll((ObjectNode) b);
             case "const" -> null;
             default -> throw cannot(key);
         };
@@ -182,6 +204,21 @@ final class SchemaMerge {
         ArrayNode products = NODES.arrayNode();
         a.forEach(mine -> b.forEach(other -> products.add(merge(mine, other))));
         return products;
+    }
+
+    /** Several patterns, which no schema can say in one keyword. */
+    private static JsonNode patterns(JsonNode a, JsonNode b) {
+        List<JsonNode> all = new ArrayList<>(patterns(a));
+        all.addAll(patterns(b));
+        return NODES.pojoNode(all);
+    }
+
+    /** The patterns of a schema, of which there are several if it was made of others. */
+    static List<JsonNode> patterns(JsonNode pattern) {
+        return pattern instanceof POJONode several
+                ? ((List<?>) several.getPojo())
+                        .stream().map(JsonNode.class::cast).toList()
+                : List.of(pattern);
     }
 
     private static JsonNode union(JsonNode a, JsonNode b) {
@@ -223,10 +260,15 @@ final class SchemaMerge {
     static Set<String> names(JsonNode types) {
         Set<String> names = new LinkedHashSet<>();
         if (types.isArray()) {
-            types.forEach(type -> names.add(type.asText()));
+            types.forEach(type -> names.add(name(type)));
         } else {
-            names.add(types.asText());
+            names.add(name(types));
         }
         return names;
+    }
+
+    /** As JSON where it is no name, so that nothing is taken for the name of a type that is none. */
+    private static String name(JsonNode type) {
+        return type.isTextual() ? type.textValue() : "(" + type + ")";
     }
 }

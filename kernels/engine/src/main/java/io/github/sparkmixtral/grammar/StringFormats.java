@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.grammar;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -20,7 +21,8 @@ final class StringFormats {
     private static final String HOST = LABEL + "(?:\\." + LABEL + "){0,4}";
     private static final String ATOM = "[A-Za-z0-9_%+-]{1,32}";
     private static final String GROUP = "[0-9A-Fa-f]{1,4}";
-    private static final String PATH = "[A-Za-z0-9._~!$&'()*+,;=:@-]{0,64}";
+    private static final String CHARACTER = "[A-Za-z0-9._~!$&'()*+,;=:@-]";
+    private static final String PATH = CHARACTER + "{0,64}";
 
     private static final Map<String, String> FORMATS = new TreeMap<>(Map.ofEntries(
             Map.entry("date", DATE),
@@ -40,6 +42,39 @@ final class StringFormats {
                     "uri",
                     "(?:https?|ftp)://" + HOST + "(?::[1-9][0-9]{0,3})?(?:/" + PATH + "){0,16}(?:\\?" + PATH + ")?(?:#"
                             + PATH + ")?")));
+
+    private static final String LONG_LABEL = "[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*";
+    private static final String LONG_HOST = LONG_LABEL + "(?:\\." + LONG_LABEL + ")*";
+
+    /**
+     * The formats above that count much, as expressions that all hold and count one thing only: so few places have to be told apart
+     * where something else is counted, too. No label is too long where the whole name is not longer than a label may be.
+     */
+    private static final Map<String, List<String>> COUNTED_ONCE = Map.of(
+            "email",
+            List.of("[A-Za-z0-9_%+-]+(?:\\.[A-Za-z0-9_%+-]+)*@" + LONG_LABEL + "(?:\\." + LONG_LABEL + ")+", ".{1,64}"),
+            "hostname",
+            List.of(LONG_HOST, ".{1,63}"),
+            "uri",
+            List.of(
+                    "(?:https?|ftp)://" + LONG_HOST + "(?::[1-9][0-9]{0,3})?(?:/" + CHARACTER + "*)*(?:\\?" + CHARACTER
+                            + "*)?(?:#" + CHARACTER + "*)?",
+                    "[a-z]+://[^/?#]{1,63}(?:[/?#].*)?"));
+
+    /** Formats of JSON Schema that are not held. */
+    private static final Set<String> OTHERS = Set.of(
+            "idn-email",
+            "idn-hostname",
+            "iri",
+            "iri-reference",
+            "json-pointer",
+            "regex",
+            "relative-json-pointer",
+            "uri-reference",
+            "uri-template");
+
+    /** Formats that every string has. */
+    private static final Set<String> ANY = Set.of("binary", "password", "path");
 
     private StringFormats() {}
 
@@ -64,5 +99,19 @@ final class StringFormats {
     /** The regular expression of a format, for the whole text; null if there is none. */
     static String regex(String format) {
         return FORMATS.get(format);
+    }
+
+    /** Regular expressions of which all hold for the whole text, for a format that is held together with something else. */
+    static List<String> regexes(String format) {
+        return COUNTED_ONCE.getOrDefault(format, List.of(regex(format)));
+    }
+
+    /**
+     * Whether a format leaves all strings.
+     *
+     * @param besidePattern whether a pattern stands beside it; formats that JSON Schema does not know are only names for it then
+     */
+    static boolean saysNothing(String format, boolean besidePattern) {
+        return ANY.contains(format) || besidePattern && !FORMATS.containsKey(format) && !OTHERS.contains(format);
     }
 }

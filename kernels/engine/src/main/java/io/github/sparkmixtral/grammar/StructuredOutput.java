@@ -61,7 +61,7 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
         return switch (kind) {
             case JSON -> JsonSchemaReader.read(json());
             case JSON_OBJECT -> JsonSchemaReader.anyObject();
-            case REGEX -> Grammar.of("root", Map.of("root", RegexReader.whole(text)));
+            case REGEX -> regex();
             case CHOICE ->
                 Grammar.of(
                         "root",
@@ -71,6 +71,23 @@ public record StructuredOutput(Kind kind, String text) implements Serializable {
                                         choices().stream().map(Expression::text).toList())));
             case GRAMMAR -> GbnfReader.read(text);
         };
+    }
+
+    private Grammar regex() {
+        RegexReader.Conditions conditions = RegexReader.wholeAhead(text);
+        if (conditions.refused().isEmpty() && conditions.taken().size() == 1) {
+            return Grammar.of("root", Map.of("root", conditions.taken().getFirst()));
+        }
+        Map<String, Expression> rules;
+        try {
+            rules = new Intersection(conditions.taken(), conditions.refused()).rules("root", Expression::characters);
+        } catch (GrammarException large) {
+            throw new GrammarException("the regular expression " + large.getMessage());
+        }
+        if (rules.isEmpty()) {
+            throw new GrammarException("the regular expression " + text + " matches no text");
+        }
+        return Grammar.of("root", rules);
     }
 
     /** The constraint as JSON; only a schema and choices are. */

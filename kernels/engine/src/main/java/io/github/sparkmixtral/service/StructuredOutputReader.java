@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Reads what an answer has to be: OpenAI's {@code response_format}, vLLM's {@code structured_outputs} and its older {@code guided_*}
@@ -24,6 +25,10 @@ public final class StructuredOutputReader {
     /** The fields that hold constraints. */
     static final List<String> NAMES = List.of(
             RESPONSE_FORMAT, STRUCTURED_OUTPUTS, "guided_json", "guided_regex", "guided_choice", "guided_grammar");
+
+    /** What vLLM's object may have beside its constraint, and is off. */
+    private static final Set<String> FLAGS =
+            Set.of("disable_fallback", "disable_any_whitespace", "disable_additional_properties");
 
     private StructuredOutputReader() {}
 
@@ -177,9 +182,16 @@ public final class StructuredOutputReader {
     private static StructuredOutput structuredOutputs(String name, JsonNode outputs) {
         List<String> kinds = new ArrayList<>();
         outputs.properties().forEach(field -> {
-            if (!field.getValue().isNull()) {
+            boolean off = FLAGS.contains(field.getKey())
+                    && field.getValue().isBoolean()
+                    && !field.getValue().booleanValue();
+            if (!field.getValue().isNull() && !off) {
                 kinds.add(field.getKey());
             }
+        });
+        kinds.stream().filter(FLAGS::contains).findFirst().ifPresent(flag -> {
+            throw new IllegalArgumentException(name + "." + flag + " must be false or left out, not "
+                    + Json.excerpt(outputs.get(flag)) + ": no other value is supported");
         });
         if (kinds.size() != 1) {
             throw new IllegalArgumentException(

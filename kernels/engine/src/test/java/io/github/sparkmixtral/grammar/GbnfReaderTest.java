@@ -28,6 +28,14 @@ class GbnfReaderTest {
     }
 
     @Test
+    void spaceMayStandAroundCounts() {
+        Grammar grammar = GbnfReader.read("root ::= \"a\" * [0-9] { 1, 3 } ( \"x\" # one\n ? ) {2 ,}\nb ::= root");
+        assertThat(Texts.isWhole(grammar, "aa12xx")).isTrue();
+        assertThat(Texts.isWhole(grammar, "123")).isTrue();
+        assertThat(Texts.isWhole(grammar, "1234")).isFalse();
+    }
+
+    @Test
     void charactersAreWholeOnes() {
         Grammar grammar = GbnfReader.read("root ::= [^a-z\\n] \"é\\x41\\u20ac\\U0001F600\" . [\\]\\-あ-ん]{2,3}");
         assertThat(Texts.isWhole(grammar, "ÄéA€😀😀]-")).isTrue();

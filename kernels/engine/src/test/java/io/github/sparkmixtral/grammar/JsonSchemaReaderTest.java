@@ -114,6 +114,93 @@ class JsonSchemaReaderTest {
                 tree, false, "{'value': 1, 'children': [{'children': []}]}", "{'value': 1, 'children': [{'value': 2}}");
     }
 
+    /** As pydantic and zod write a model that holds itself: the way back stands beside a title, a description or a default. */
+    @Test
+    void whatStandsBesideAWayBackChangesNothing() {
+        String list = """
+                {'$ref': '#/$defs/node', '$defs': {'node': {'type': 'object', 'properties': {'value': {'type': 'integer'},
+                 'next': {'anyOf': [{'$ref': '#/$defs/node'}, {'type': 'null'}], 'default': null, 'title': 'Next'}}, 'required': ['value']}}}""";
+        assertTakes(list, true, "{'value': 1, 'next': {'value': 2, 'next': null}}", "{'value': 1}");
+        assertTakes(list, false, "{'value': 1, 'next': {'next': null}}", "{'value': 1, 'next': 2}");
+        String typed = """
+                {'$ref': '#/$defs/node', '$defs': {'node': {'properties': {'children': {'type': 'array',
+                 'items': {'type': 'object', '$ref': '#/$defs/node'}}}, 'required': ['children']}}}""";
+        assertTakes(typed, true, "{'children': [{'children': []}]}");
+        assertTakes(typed, false, "{'children': [{}]}", "{'children': [[]]}");
+        assertTakes(
+                "{'properties': {'child': {'default': null, 'allOf': [{'$ref': '#'}]}}}",
+                true,
+                "{'child':{'child':{}}}");
+    }
+
+    /** What tells the alternatives apart has to be there, even if it has a default. */
+    @Test
+    void discriminatorsTellAlternativesApart() {
+        String expression = """
+                {'$ref': '#/$defs/any', '$defs': {
+                 'any': {'discriminator': {'propertyName': 'op'}, 'oneOf': [{'$ref': '#/$defs/num'}, {'$ref': '#/$defs/neg'}]},
+                 'num': {'type': 'object', 'properties': {'op': {'const': 'num', 'default': 'num'}, 'v': {'type': 'integer'}}, 'required': ['v']},
+                 'neg': {'type': 'object', 'properties': {'op': {'const': 'neg', 'default': 'neg'}, 'of': {'$ref': '#/$defs/any'}}, 'required': ['of']}}}""";
+        assertTakes(expression, true, "{'op': 'neg', 'of': {'op': 'num', 'v': 1}}");
+        assertTakes(
+                expression, false, "{'v': 1}", "{'op': 'neg', 'v': 1}", "{'op': 'neg', 'of': {'op': 'neg', 'v': 1}}");
+        String nested = """
+                {'oneOf': [{'oneOf': [{'$ref': '#/$defs/a'}, {'$ref': '#/$defs/b'}]}, {'$ref': '#/$defs/c'}, {'const': 'none'}],
+                 '$defs': {'a': {'type': 'object', 'properties': {'k': {'const': 'a'}}, 'required': ['k']},
+                 'b': {'type': 'object', 'properties': {'k': {'const': 'b'}}, 'required': ['k']},
+                 'c': {'type': 'object', 'properties': {'k': {'const': 'c'}}, 'required': ['k']}}}""";
+        assertTakes(nested, true, "{'k':'a'}", "{'k':'b'}", "{'k':'c'}", "'none'");
+        assertTakes(nested, false, "{'k':'d'}", "{}");
+    }
+
+    @Test
+    void namesAreOfTheirForms() {
+        String pattern = "{'type': 'object', 'patternProperties': {'^[a-z]+$': {'type': 'integer'}}}";
+        assertTakes(pattern, true, "{}", "{'ab': 1, 'c': 2}");
+        assertTakes(pattern, false, "{'A': 1}", "{'a': 'x'}");
+        String names = """
+                {'type': 'object', 'propertyNames': {'enum': ['a', 'b']}, 'additionalProperties': {'type': 'integer'}, 'required': ['a', 'b']}""";
+        assertTakes(names, true, "{'a': 1, 'b': 2}");
+        assertTakes(names, false, "{'a': 1}", "{'a': 1, 'b': 2, 'c': 3}", "{'a': 1, 'b': 'x'}");
+    }
+
+    @Test
+    void patternsFormatsAndLengthsHoldTogether() {
+        String name = "{'type': 'string', 'pattern': '^[A-Za-z][a-z0-9_]*$', 'minLength': 3, 'maxLength': 6}";
+        assertTakes(name, true, "'abc'", "'Ab_123'");
+        assertTakes(name, false, "'ab'", "'abc1234'", "'1bc'");
+        String quoted = "{'type': 'string', 'pattern': '\\n.*x', 'maxLength': 4}";
+        assertTakes(quoted, true, "'\\n\\\\\\'x'", "'a\\nxx'");
+        assertTakes(quoted, false, "'\\\\nx'", "'a\\nxxx'");
+        String both = "{'type': 'string', 'format': 'date', 'pattern': '^2024-'}";
+        assertTakes(both, true, "'2024-02-29'");
+        assertTakes(both, false, "'2023-01-01'", "'2024-02-30'");
+        String mail = "{'type': 'string', 'format': 'email', 'maxLength': 20}";
+        assertTakes(mail, true, "'ada.l@example.org'", "'a@b.c'");
+        assertTakes(mail, false, "'ada.lovelace@example.org'", "'a@b'", "'.a@b.c'");
+        String names =
+                "{'properties': {'a': {'pattern': '^ab?c$', 'type': 'string', 'maxLength': 2}, 'a 1': {'pattern': '^xy?z$',"
+                        + " 'type': 'string', 'maxLength': 2}}}";
+        assertTakes(names, true, "{'a': 'ac', 'a 1': 'xz'}");
+        assertTakes(names, false, "{'a': 'xz'}", "{'a 1': 'ac'}");
+        String two = "{'type': 'string', 'allOf': [{'pattern': '^ab'}, {'pattern': 'yz$'}, {'maxLength': 5}]}";
+        assertTakes(two, true, "'abyz'", "'ab yz'");
+        assertTakes(two, false, "'ab'", "'ab  yz'");
+        assertTakes("{'type': 'string', 'format': 'cuid', 'pattern': '^c.{3}$'}", true, "'cabc'");
+        assertTakes("{'type': 'string', 'format': 'password'}", true, "'x'");
+    }
+
+    /** The pattern of pydantic's {@code Decimal}, and one of passwords. */
+    @Test
+    void patternsMayLookAhead() {
+        String decimal = "{'type': 'string', 'pattern': '^(?!^[-+.]*$)[+-]?0*\\\\d*\\\\.?\\\\d*$'}";
+        assertTakes(decimal, true, "'1.50'", "'-.5'", "'007'");
+        assertTakes(decimal, false, "''", "'-'", "'.'", "'1.5.0'");
+        String password = "{'type': 'string', 'pattern': '^(?=.*[A-Z])(?=.*[0-9]).{4,}$', 'maxLength': 6}";
+        assertTakes(password, true, "'aB1c'", "'1Bcdef'");
+        assertTakes(password, false, "'ab1c'", "'aBcd'", "'B1c'", "'aB1cdef'");
+    }
+
     @Test
     void stringsHaveTheirFormsAndLengths() {
         assertTakes("{'type': 'string', 'minLength': 2, 'maxLength': 3}", true, "'ab'", "'é\\n😀'");
@@ -186,6 +273,21 @@ class JsonSchemaReaderTest {
         assertThat(Texts.isBeginning(object, "[")).isFalse();
     }
 
+    @Test
+    void whatTakesNothingIsLeftOut() {
+        assertTakes("{'anyOf': [{'not': {}}, {'type': 'integer'}]}", true, "1");
+        assertTakes("{'anyOf': [{'not': {}}, {'type': 'integer'}]}", false, "'a'");
+        assertTakes("{'type': 'integer', 'not': false}", true, "1");
+    }
+
+    @Test
+    void longPathsAreCut() {
+        String schema = "{'items': ".repeat(200) + "7" + "}".repeat(200);
+        assertThatExceptionOfType(GrammarException.class)
+                .isThrownBy(() -> grammar(schema))
+                .withMessageMatching("the JSON schema at #/items/.{100,150} … .{150} lies deeper than 128 schemas");
+    }
+
     /** No answer drowns in white space or digits. */
     @Test
     void whiteSpaceAndDigitsAreBounded() {
@@ -201,7 +303,16 @@ class JsonSchemaReaderTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "{'not': {}} | at #/not is a keyword that is not supported",
+                "{'not': {}} | at #/not takes no value at all",
+                "{'not': {'type': 'string'}} | at #/not is supported only as {\"not\": {}}, which takes no value",
+                "{'type': null} | at #/type names the unknown type (null)",
+                "{'type': []} | at #/type must name a type",
+                "{'type': 'string', 'pattern': ['a']} | at #/pattern must be a string, not [\"a\"]",
+                "{'type': 'string', 'pattern': '^a+$', 'format': 'date'} | at # takes no string: its pattern, format and lengths leave none",
+                "{'type': 'string', 'pattern': '^(ab)+$', 'maxLength': 1, 'minLength': 1} | at # takes no string: its pattern, format and lengths leave none",
+                "{'type': 'string', 'pattern': '^(ab?)+$', 'maxLength': 9000} | at # would have to tell too many places in a string apart (the most is 3000): make it simpler or shorter",
+                "{'type': 'object', 'patternProperties': {'a': {}, 'b': {}}} | at #/patternProperties is supported only alone: without properties and required, and one pattern only, without additionalProperties",
+                "{'oneOf': [{'type': 'string', 'nullable': true}, {'type': 'null'}]} | at #/oneOf wants just one of its alternatives to hold, but 0 and 1 may hold at once: make them different in type, or in a required property that is const, or use anyOf",
                 "{'properties': {'a': {'type': 'array', 'contains': {}}}} | at #/properties/a/contains is a keyword that is not supported",
                 "{'properties': {'a/b': {'if': {}}}} | at #/properties/a~1b/if is a keyword that is not supported",
                 "{'type': 'array', 'uniqueItems': true} | at #/uniqueItems is a keyword that is not supported",

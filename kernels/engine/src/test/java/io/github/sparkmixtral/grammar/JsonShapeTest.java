@@ -61,6 +61,8 @@ class JsonShapeTest {
             {'type': 'array', 'prefixItems': [{'type': 'integer'}, {'type': 'string'}]} | [anything]
             {'type': 'object'}                                                          | anything
             {'type': 'object', 'additionalProperties': {'type': 'integer'}}             | {*: integer}
+            {'type': 'object', 'patternProperties': {'a': {'type': 'integer'}}}         | {*: integer}
+            {'anyOf': [{'not': {}}, {'type': 'integer'}]}                               | integer
             {'properties': {'b': {'type': 'string'}, 'a': {'type': 'integer'}}}         | {b: string, a: integer}
             {'properties': {'b': {'type': 'string'}}, 'required': ['a']}                | {b: string, a: anything}
             {'allOf': [{'properties': {'a': {'type': 'integer'}}}, {'properties': {'b': {'type': 'boolean'}}}]} | {a: integer, b: boolean}

@@ -3,6 +3,8 @@ package io.github.sparkmixtral.grammar;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.regex.Pattern;
@@ -25,6 +27,7 @@ class RegexReaderTest {
                 "(a(b|c)*)+",
                 "[^a]b+?",
                 "(?<x>ab|c)\\w\\d{2}",
+                "(?P<x>ab|c)\\d",
                 "\\d+(\\.\\d{1,2})?",
                 "a\\.b\\\\\\-[\\]^-]",
                 "[a-c1-3_]{0,4}",
@@ -36,7 +39,8 @@ class RegexReaderTest {
     void takesWhatJavaTakes(String regex) {
         Grammar whole = grammar(RegexReader.whole(regex));
         Grammar anywhere = grammar(RegexReader.anywhere(regex));
-        Pattern pattern = Pattern.compile(regex.replace("[\\]^-]", "[\\]\\^\\-]"));
+        Pattern pattern =
+                Pattern.compile(regex.replace("[\\]^-]", "[\\]\\^\\-]").replace("(?P<", "(?<"));
         Random random = new Random(1);
         States states = new States(new Automaton(whole));
         for (int i = 0; i < 300; i++) {
@@ -54,6 +58,64 @@ class RegexReaderTest {
                     .as(other)
                     .isEqualTo(pattern.matcher(other).find());
         }
+    }
+
+    /** Look-aheads at the beginning, in whole texts and in parts of some. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "^(?=.*a)[abc]{2,4}",
+                "^(?!a|bc)[abc]*$",
+                "^(?!.*aa)(?=.*c$)(?:a|bc|c)+$",
+                "^(?=(?:..)*$)(?!$)a*b?",
+                "^(?!)a",
+                "^(?=)a",
+                "^(?=[^a]*a[^a]*$).{1,3}$"
+            })
+    void looksAheadAsJavaDoes(String regex) {
+        Pattern pattern = Pattern.compile(regex);
+        RegexReader.Conditions whole = RegexReader.wholeAhead(regex);
+        RegexReader.Conditions anywhere = RegexReader.anywhereAhead(regex);
+        List<String> texts = new ArrayList<>(List.of(""));
+        for (int i = 0; texts.size() < 600; i++) {
+            for (String next : new String[] {"a", "b", "c", "é"}) {
+                texts.add(texts.get(i) + next);
+            }
+        }
+        States wholes = together(whole);
+        States parts = together(anywhere);
+        for (String text : texts) {
+            assertThat(wholes != null && Texts.isWhole(wholes.start(), text))
+                    .as(text)
+                    .isEqualTo(pattern.matcher(text).matches());
+            assertThat(parts != null && Texts.isWhole(parts.start(), text))
+                    .as(text)
+                    .isEqualTo(pattern.matcher(text).find());
+        }
+    }
+
+    /** Null if there is no such text. */
+    private static States together(RegexReader.Conditions conditions) {
+        Map<String, Expression> rules =
+                new Intersection(conditions.taken(), conditions.refused()).rules("root", Expression::characters);
+        return rules.isEmpty() ? null : new States(new Automaton(Grammar.of("root", rules)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '~',
+            value = {
+                "(?=a)a|b ~ the regular expression has an alternative to a look-ahead, which is not supported: put the alternatives into a group, at character 7 of (?=a)a|b",
+                "(?=a ~ the regular expression has a ( without a ), at character 1 of (?=a",
+                "a(?=b) ~ the regular expression has a look-around or a flag, which is not supported, at character 2 of a(?=b)",
+                "(?!a)a ~ the regular expression (?!a)a matches no text",
+                "(?=(?:(?:(?:a?){99}){99}){99}).* ~ the regular expression would have to tell too many places in a string apart (the most is 3000): make it simpler or shorter",
+                "(?=.{9000}).* ~ the regular expression would have to tell too many places in a string apart (the most is 3000): make it simpler or shorter"
+            })
+    void saysWhatIsWrongWithALookAhead(String regex, String message) {
+        assertThatExceptionOfType(GrammarException.class)
+                .isThrownBy(() -> new StructuredOutput(StructuredOutput.Kind.REGEX, regex).grammar())
+                .withMessage(message);
     }
 
     @Test

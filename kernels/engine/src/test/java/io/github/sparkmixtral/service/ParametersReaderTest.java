@@ -179,6 +179,7 @@ class ParametersReaderTest {
                         + " regex or grammar, not {\"type\":\"xml\"}",
                 "{\"guided_regex\": \"a\", \"guided_choice\": [\"a\"]} | guided_regex and guided_choice all say what the answer"
                         + " has to be: give one of them",
+                "{\"structured_outputs\": {\"regex\": \"a\", \"disable_any_whitespace\": true}} | structured_outputs.disable_any_whitespace must be false or left out, not true: no other value is supported",
                 "{\"structured_outputs\": {\"regex\": \"a\", \"choice\": [\"a\"]}} | structured_outputs must have just one of json,"
                         + " regex, choice, grammar and json_object, not {\"regex\":\"a\",\"choice\":[\"a\"]}",
                 "{\"structured_outputs\": {\"xml\": \"a\"}} | structured_outputs.xml is no constraint: take json, regex, choice,"
