@@ -154,15 +154,9 @@ final class StandaloneCluster implements AutoCloseable {
         return submit(log, DEFAULTS, environment, properties, arguments);
     }
 
-    /** The same with another file of properties. */
-    Process submit(
-            Path log,
-            Path propertiesFile,
-            Map<String, String> environment,
-            List<String> properties,
-            List<String> arguments)
-            throws IOException {
-        List<String> command = new ArrayList<>(List.of(
+    /** What stands in the place of {@code spark-submit}, with the flags that it gives a driver's JVM. */
+    private static List<String> sparkSubmit(Path home) {
+        return new ArrayList<>(List.of(
                 java(),
                 "-Xmx1g",
                 "--add-modules=jdk.incubator.vector",
@@ -176,7 +170,41 @@ final class StandaloneCluster implements AutoCloseable {
                 "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
                 "-cp",
                 home.resolve("jars") + "/*",
-                "org.apache.spark.deploy.SparkSubmit",
+                "org.apache.spark.deploy.SparkSubmit"));
+    }
+
+    /**
+     * Runs {@code spark-submit} without a cluster.
+     *
+     * @param directory gets Spark's jars, if it has not got them
+     * @param arguments of spark-submit
+     * @return the exit code
+     */
+    static int submitLocally(Path directory, List<String> arguments, Path log)
+            throws IOException, InterruptedException {
+        Path home = Files.exists(directory.resolve("spark")) ? directory.resolve("spark") : sparkHome(directory);
+        List<String> command = sparkSubmit(home);
+        command.addAll(arguments);
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment()
+                .putAll(Map.of(
+                        "SPARK_HOME", home.toString(), "SPARK_SCALA_VERSION", "2.13", "SPARK_LOCAL_IP", LOOPBACK));
+        return builder.redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start()
+                .waitFor();
+    }
+
+    /** The same with another file of properties. */
+    Process submit(
+            Path log,
+            Path propertiesFile,
+            Map<String, String> environment,
+            List<String> properties,
+            List<String> arguments)
+            throws IOException {
+        List<String> command = sparkSubmit(home);
+        command.addAll(List.of(
                 "--master",
                 url,
                 "--properties-file",
