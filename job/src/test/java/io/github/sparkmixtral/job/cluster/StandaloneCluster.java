@@ -21,6 +21,7 @@ final class StandaloneCluster implements AutoCloseable {
     static final Path DEFAULTS = Path.of("..", "conf", "spark-defaults.conf").toAbsolutePath();
 
     private static final Path TARGET = Path.of("target").toAbsolutePath();
+    private static final Path JOB = TARGET.resolve("spark-mixtral.jar");
     private static final String LOOPBACK = "127.0.0.1";
 
     private final Path directory;
@@ -203,6 +204,27 @@ final class StandaloneCluster implements AutoCloseable {
             List<String> properties,
             List<String> arguments)
             throws IOException {
+        List<String> job = new ArrayList<>(List.of(
+                "--class", "io.github.sparkmixtral.job.BatchInferenceJob", JOB.toString()));
+        job.addAll(arguments);
+        return submitAny(log, propertiesFile, environment, properties, job);
+    }
+
+    /** Starts a program that uses the job's classes. */
+    Process submitProgram(Path log, Path jar, String mainClass, List<String> arguments) throws IOException {
+        List<String> program = new ArrayList<>(List.of("--class", mainClass, jar.toString()));
+        program.addAll(arguments);
+        return submitAny(log, DEFAULTS, Map.of(), List.of("spark.jars=" + JOB), program);
+    }
+
+    /** @param program class, jar and arguments */
+    private Process submitAny(
+            Path log,
+            Path propertiesFile,
+            Map<String, String> environment,
+            List<String> properties,
+            List<String> program)
+            throws IOException {
         List<String> command = sparkSubmit(home);
         command.addAll(List.of(
                 "--master",
@@ -220,11 +242,7 @@ final class StandaloneCluster implements AutoCloseable {
         for (String property : properties) {
             command.addAll(List.of("--conf", property));
         }
-        command.addAll(List.of(
-                "--class",
-                "io.github.sparkmixtral.job.BatchInferenceJob",
-                TARGET.resolve("spark-mixtral.jar").toString()));
-        command.addAll(arguments);
+        command.addAll(program);
         return process(command, environment)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
