@@ -23,6 +23,7 @@ import java.util.Set;
  *   <li>{@code logprobs}: a number, or as in OpenAI's chat API a boolean, with the number in {@code top_logprobs};
  *   <li>{@code prompt_logprobs}: a number; false is none;
  *   <li>{@code response_format}, {@code structured_outputs} and {@code guided_*}: see {@link StructuredOutputReader};
+ *   <li>{@code tool_choice}, which is passed over here: see {@link ToolChoice};
  *   <li>other names of these ({@link #ALIASES}), such as TGI's {@code max_new_tokens} and Mistral's {@code random_seed}; {@code
  *       do_sample}, of which false is the same as a temperature of 0;
  *   <li>what asks for nothing but what is done anyway ({@link HarmlessParameters}).
@@ -41,6 +42,9 @@ public final class ParametersReader {
             "random_seed", "seed");
 
     private static final String DO_SAMPLE = "do_sample";
+
+    /** No parameter of sampling: {@link ToolChoice} reads it. */
+    static final String TOOL_CHOICE = "tool_choice";
 
     /** The fields that are sampling parameters. */
     public static final Set<String> NAMES = names();
@@ -65,6 +69,7 @@ public final class ParametersReader {
                 "logprobs",
                 "top_logprobs",
                 "prompt_logprobs",
+                TOOL_CHOICE,
                 DO_SAMPLE));
         names.addAll(ALIASES.keySet());
         names.addAll(StructuredOutputReader.NAMES);
@@ -90,7 +95,7 @@ public final class ParametersReader {
         Map<String, JsonNode> given = new LinkedHashMap<>();
         Map<String, String> spelled = new HashMap<>();
         row.forEach((name, value) -> {
-            if (value.isNull()) {
+            if (value.isNull() || name.equals(TOOL_CHOICE)) {
                 return;
             }
             if (HarmlessParameters.has(name)) {

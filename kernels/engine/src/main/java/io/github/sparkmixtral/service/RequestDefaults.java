@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.agent.AgentOptions;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import java.io.Serializable;
@@ -13,6 +14,7 @@ import java.io.Serializable;
  * @param specialTokens only {@code TEXT} with the task chat
  * @param embedding how the task embed makes its vectors
  * @param parameters what a row's own parameters are laid over; its seed is the job's seed
+ * @param agent with the task agent; null with others
  */
 public record RequestDefaults(
         Task task,
@@ -20,7 +22,8 @@ public record RequestDefaults(
         SamplingParameters parameters,
         String chatTemplate,
         SpecialTokens specialTokens,
-        Embedding embedding)
+        Embedding embedding,
+        AgentOptions agent)
         implements Serializable {
 
     /**
@@ -40,6 +43,17 @@ public record RequestDefaults(
         PARSE
     }
 
+    /** Those of other tasks than an agent's. */
+    public RequestDefaults(
+            Task task,
+            String systemPrompt,
+            SamplingParameters parameters,
+            String chatTemplate,
+            SpecialTokens specialTokens,
+            Embedding embedding) {
+        this(task, systemPrompt, parameters, chatTemplate, specialTokens, embedding, null);
+    }
+
     public RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) {
         this(task, systemPrompt, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT);
     }
@@ -48,6 +62,9 @@ public record RequestDefaults(
         if (!task.takesMessages() && systemPrompt != null) {
             throw new IllegalArgumentException(
                     "a system prompt needs the task chat: the task " + task.text() + " takes prompts as they are");
+        }
+        if ((task == Task.AGENT) != (agent != null)) {
+            throw new IllegalArgumentException("the task agent, and no other one, needs to know its tools");
         }
     }
 }
