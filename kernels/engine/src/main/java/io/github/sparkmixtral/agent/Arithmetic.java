@@ -9,6 +9,8 @@ import com.ezylang.evalex.data.EvaluationValue;
 import com.ezylang.evalex.functions.FunctionIfc;
 import com.ezylang.evalex.operators.OperatorIfc;
 import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -28,6 +30,8 @@ final class Arithmetic {
 
     /** Digits of a whole number that are written out; others are rounded as floating point. */
     private static final int MOST_DIGITS = 40;
+
+    private static final MathContext FLOATING_POINT = new MathContext(17, RoundingMode.HALF_EVEN);
 
     private static final Pattern ASSIGNMENT =
             Pattern.compile("([A-Za-z_][A-Za-z0-9_]*)\\s*(\\+|-|\\*\\*|\\*|//|/|%)?=(?!=)\\s*(.*)");
@@ -123,7 +127,8 @@ final class Arithmetic {
     }
 
     private BigDecimal expression(String written) {
-        String digits = GROUPED_DIGITS.matcher(MODULE.matcher(written).replaceAll("")).replaceAll("");
+        String digits =
+                GROUPED_DIGITS.matcher(MODULE.matcher(written).replaceAll("")).replaceAll("");
         String expression = SIGNED_EXPONENT
                 .matcher(digits)
                 .replaceAll(sign -> sign.group(1).equals("-") ? MathOperators.NEGATIVE_POWER : "**");
@@ -161,7 +166,10 @@ final class Arithmetic {
         if (plain.scale() <= 0 && plain.precision() - plain.scale() <= MOST_DIGITS) {
             return plain.toPlainString();
         }
-        BigDecimal rounded = new BigDecimal(Double.toString(plain.doubleValue())).stripTrailingZeros();
+        double nearest = plain.doubleValue();
+        BigDecimal rounded = Double.isFinite(nearest)
+                ? new BigDecimal(Double.toString(nearest)).stripTrailingZeros()
+                : plain.round(FLOATING_POINT);
         int exponent = rounded.precision() - rounded.scale() - 1;
         return exponent >= -5 && exponent < 16
                 ? rounded.toPlainString()

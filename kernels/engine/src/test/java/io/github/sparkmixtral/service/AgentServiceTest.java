@@ -17,7 +17,9 @@ import io.github.sparkmixtral.service.CompletionService.Session;
 import io.github.sparkmixtral.testkit.FakeBackend;
 import io.github.sparkmixtral.testkit.FakeBackend.LanguageModel;
 import io.github.sparkmixtral.testkit.FakeBackend.Size;
+import io.github.sparkmixtral.testkit.TinyTokenizer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,7 +33,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Rows that take several requests, on a model that says what a script says. */
-@Timeout(60)
+@Timeout(20)
 class AgentServiceTest {
     private static final Size SMALL = new Size(4, 4096, 1024, 4096);
     private static final SamplingParameters JOB = Parameters.of(p -> {
@@ -85,9 +87,7 @@ class AgentServiceTest {
 
     private static CompletionService start(Map<String, List<String>> script, Size size, int queue) {
         return CompletionService.start(
-                FakeModel.DESCRIPTION,
-                new FakeBackend(size, new ScriptedModel(script)),
-                new ServiceOptions(0, queue));
+                FakeModel.DESCRIPTION, new FakeBackend(size, new ScriptedModel(script)), new ServiceOptions(0, queue));
     }
 
     private Session open(CompletionService service, AgentTool... tools) {
@@ -105,6 +105,7 @@ class AgentServiceTest {
                 parameters,
                 null,
                 RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT,
                 new AgentOptions(names, maxTurns, 1, null, Format.AUTO));
     }
 
@@ -147,7 +148,9 @@ class AgentServiceTest {
 
     private static int sum(Map<String, Object> answer, String field) {
         return ((List<?>) answer.get("turns"))
-                .stream().mapToInt(turn -> (Integer) ((Map<?, ?>) turn).get(field)).sum();
+                .stream()
+                        .mapToInt(turn -> (Integer) ((Map<?, ?>) turn).get(field))
+                        .sum();
     }
 
     @Test
@@ -156,21 +159,30 @@ class AgentServiceTest {
         script.put("Greet me.", List.of(answer("Hello!")));
         script.put("7 * 8?", List.of(call("Calculator", "output = 7 * 8"), answer("It is 56.")));
         script.put(
-                "Twice?",
-                List.of(call("Calculator", "output = 2"), call("Calculator", "output = 2 * 2"), answer("4")));
+                "Twice?", List.of(call("Calculator", "output = 2"), call("Calculator", "output = 2 * 2"), answer("4")));
         script.put("Wrong?", List.of(call("Calculator", "output = 1 / 0"), answer("It cannot be said.")));
         script.put("For ever?", List.of(call("Calculator", "output = 1")));
         script.put("Always wrong?", List.of(call("Calculator", "output = x")));
         script.put("Long?", List.of(call("Final Answer", "a".repeat(200))));
         List<String> questions = List.of(
-                "Twice?", "Greet me.", "7 * 8?", "Wrong?", "For ever?", "Greet me.", "Always wrong?", "Long?", "7 * 8?");
+                "Twice?",
+                "Greet me.",
+                "7 * 8?",
+                "Wrong?",
+                "For ever?",
+                "Greet me.",
+                "Always wrong?",
+                "Long?",
+                "7 * 8?");
         try (CompletionService service = start(script, SMALL, 1);
                 Session session = open(service)) {
             for (int i = 0; i < questions.size(); i++) {
                 session.submit(i, prompt("row-" + i, questions.get(i)));
             }
             List<Map<String, Object>> answers = answers(session);
-            assertThat(answers).extracting(answer -> answer.get("row")).containsExactly(0L, 1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L);
+            assertThat(answers)
+                    .extracting(answer -> answer.get("row"))
+                    .containsExactly(0L, 1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L);
             assertThat(answers)
                     .extracting(AgentServiceTest::text)
                     .containsExactly(
@@ -194,7 +206,10 @@ class AgentServiceTest {
             assertThat(turns(answers.get(4))).hasSize(5).containsOnly("Calculator(output = 1) -> 1");
             assertThat(turns(answers.get(6)).getLast()).contains("'x' not found");
             assertThat(turns(answers.get(7)))
-                    .containsExactly("null(\"Final Answer\", \"input\": \"" + "a".repeat(75) + ")");
+                    .singleElement()
+                    .asString()
+                    .startsWith("null(\"Final Answer\", \"input\": \"aaa")
+                    .endsWith("aaa)");
             for (Map<String, Object> answer : answers) {
                 Map<?, ?> usage = (Map<?, ?>) answer.get("usage");
                 assertThat(sum(answer, "prompt_tokens")).isEqualTo(usage.get("prompt_tokens"));
@@ -256,8 +271,7 @@ class AgentServiceTest {
                 Session session = open(service, slow)) {
             session.submit(0, prompt("a", "Slow?"));
             assertThat(turns(answers(session).getFirst()))
-                    .containsExactly(
-                            "slow(x) -> error: the tool has not ended within 1 s", "Final Answer(No answer)");
+                    .containsExactly("slow(x) -> error: the tool has not ended within 1 s", "Final Answer(No answer)");
             interrupted.await();
         }
     }
@@ -365,7 +379,9 @@ class AgentServiceTest {
             session.submit(0, prompt("a", "Count!"));
             session.submit(1, prompt("b", "Count!"));
             List<Map<String, Object>> answers = answers(session);
-            assertThat(List.of(turns(answers.get(0)).getFirst(), turns(answers.get(1)).getFirst()))
+            assertThat(List.of(
+                            turns(answers.get(0)).getFirst(),
+                            turns(answers.get(1)).getFirst()))
                     .containsExactlyInAnyOrder("count(x) -> 1", "count(x) -> 2");
             assertThat(answers).extracting(answer -> answer.get("copied")).containsOnly(false);
         }
@@ -440,27 +456,55 @@ class AgentServiceTest {
                 .withMessageContaining(message);
     }
 
+    /** Says any letter, whatever it is told. */
+    private static final class Letter implements AgentTool {
+        @Override
+        public String name() {
+            return "letter";
+        }
+
+        @Override
+        public String description() {
+            return "takes a letter";
+        }
+
+        @Override
+        public String inputSchema() {
+            return "{\"type\": \"string\", \"pattern\": \"^[a-z]$\"}";
+        }
+
+        @Override
+        public String call(JsonNode input) {
+            return "taken";
+        }
+    }
+
     @Test
-    void turnsDrawOtherNumbers() throws Exception {
-        maxTurns = 4;
+    void turnsDrawOtherNumbersEachTheSameInEveryRun() throws Exception {
         SamplingParameters sampled = Parameters.of(p -> {
             p.maxTokens = 60;
             p.seed = 3;
         });
-        LanguageModel flat = (_, logits, offset) -> java.util.Arrays.fill(logits, offset, offset + 320, 0);
-        List<List<String>> runs = new ArrayList<>();
-        for (int run = 0; run < 2; run++) {
-            try (CompletionService service = CompletionService.start(
-                            FakeModel.DESCRIPTION, new FakeBackend(SMALL, flat), new ServiceOptions(0, 4));
-                    Session session = service.open(defaults(List.of("Calculator"), sampled))) {
-                for (int i = 0; i < 8; i++) {
-                    session.submit(i, prompt("row-" + i, "x" + i));
+        LanguageModel flat = (_, logits, offset) -> Arrays.fill(logits, offset, offset + TinyTokenizer.SIZE, 0);
+        List<List<List<String>>> runs = new ArrayList<>();
+        for (int maxSequences : List.of(1, 4)) {
+            FakeBackend backend = new FakeBackend(SMALL.withMaxSequences(maxSequences), flat);
+            try (CompletionService service =
+                            CompletionService.start(FakeModel.DESCRIPTION, backend, new ServiceOptions(0, 4));
+                    Session session = service.open(defaults(List.of("letter"), sampled), List.of(new Letter()))) {
+                for (int i = 0; i < 12; i++) {
+                    session.submit(i, prompt("row-" + i, "Which?"));
                 }
-                List<String> all = new ArrayList<>();
-                answers(session).forEach(answer -> all.addAll(turns(answer)));
-                runs.add(all);
+                runs.add(answers(session).stream().map(AgentServiceTest::turns).toList());
             }
         }
-        assertThat(runs.get(1)).isEqualTo(runs.get(0)).doesNotHaveDuplicates().hasSizeGreaterThan(8);
+        assertThat(runs.get(1)).isEqualTo(runs.get(0));
+        // Equal draws would be equal turns, whatever the model is told.
+        List<List<String>> called = runs.get(0).stream()
+                .filter(turns -> turns.size() > 1 && turns.get(1).startsWith("letter"))
+                .toList();
+        assertThat(called)
+                .isNotEmpty()
+                .allSatisfy(turns -> assertThat(turns.get(1)).isNotEqualTo(turns.get(0)));
     }
 }

@@ -40,7 +40,15 @@ record ScriptedModel(Map<String, List<String>> answers) implements LanguageModel
         byte[] wanted = script.get(Math.min(turn, script.size() - 1)).getBytes(StandardCharsets.UTF_8);
         int said = text.substring(begin).getBytes(StandardCharsets.UTF_8).length;
         Arrays.fill(logits, offset, offset + TinyTokenizer.SIZE, 0);
-        int next = said < wanted.length ? TinyTokenizer.ofByte(wanted[said] & 0xFF) : TinyTokenizer.EOS;
+        int next = said == wanted.length ? TinyTokenizer.EOS : token((char) wanted[said]);
         logits[offset + next] = 10;
+    }
+
+    /** Constraints know a character by its piece, if it has one. */
+    private static int token(char character) {
+        boolean piece = character == ' ' || character == '.' || character >= 'a' && character <= 'z';
+        return piece
+                ? TinyTokenizer.of(character == ' ' ? "\u2581" : Character.toString(character))
+                : TinyTokenizer.ofByte(character);
     }
 }
