@@ -161,7 +161,8 @@ final class RequestBuilder {
                 AgentCourse course = new AgentCourse(
                         agent.begin(prompt),
                         callReader,
-                        (dialogue, turn) -> turn(turn == 1 ? id : ids.get(), row, dialogue, turn, parameters, chatFormat));
+                        (dialogue, turn) ->
+                                turn(turn == 1 ? id : ids.get(), row, dialogue, turn, parameters, chatFormat));
                 yield new Built(course.first(), List.of(), course);
             }
         };
@@ -244,8 +245,9 @@ final class RequestBuilder {
                     + " must be left out with the task agent");
         }
         if (parameters.structuredOutput() != null) {
-            throw new IllegalArgumentException("structured_outputs must be left out with the task agent, whose answers are"
-                    + " calls of its tools");
+            throw new IllegalArgumentException(
+                    "structured_outputs must be left out with the task agent, whose answers are"
+                            + " calls of its tools");
         }
     }
 
@@ -309,7 +311,15 @@ final class RequestBuilder {
                     PromptReading.scores(from, 0)));
         }
         Request request = new Request(
-                id, drawId(row.customId(), prompt), prompt, parameters, LeadingSpace.STRIP, constraint, "", Ending.IMPLIED, null);
+                id,
+                drawId(row.customId(), prompt),
+                prompt,
+                parameters,
+                LeadingSpace.STRIP,
+                constraint,
+                "",
+                Ending.IMPLIED,
+                null);
         return new Built(request, choices, null);
     }
 
@@ -359,7 +369,9 @@ final class RequestBuilder {
      * answer alone is held to it.
      */
     private static String begun(Constraint constraint, Conversation conversation) throws InvalidRowException {
-        String primer = conversation.endsWithPrimer() ? conversation.messages().getLast().content() : null;
+        String primer = conversation.endsWithPrimer()
+                ? conversation.messages().getLast().content()
+                : null;
         if (primer == null) {
             return "";
         }
@@ -571,7 +583,11 @@ final class RequestBuilder {
         }
         if (tools != null) {
             throw new InvalidRowException(
-                    "invalid_tools", "the task " + task.text() + " takes no tools: use the task chat for them");
+                    "invalid_tools",
+                    task == Task.AGENT
+                            ? "the task agent calls the job's tools, not a row's: leave them out, or use the task chat for"
+                                    + " them"
+                            : "the task " + task.text() + " takes no tools: use the task chat for them");
         }
     }
 
