@@ -139,6 +139,7 @@ class MixtralTransformer(JavaTransformer, JavaMLReadable, JavaMLWritable):
     outputColumnType = _param("outputColumnType", "schema or an SQL type", _TEXT)
     requireComplete = _param("requireComplete", "cut answers are errors", _FLAG)
     systemPrompt = _param("systemPrompt", "system message", _TEXT)
+    safePrompt = _param("safePrompt", "Mistral's safe_prompt", _FLAG)
     promptTemplate = _param("promptTemplate", "prompt of columns", _TEXT)
     promptCol = _param("promptCol", "column with the prompt", _TEXT)
     messagesCol = _param("messagesCol", "conversation's column", _TEXT)

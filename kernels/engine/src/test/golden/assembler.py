@@ -70,6 +70,8 @@ def forms():
         for value in [1, 127, 128, -128, -129, 4096, 2**31 - 1]:
             yield f"add {base}, {value}"
             yield f"imul {base}, {random.choice(BASES)}, {value}"
+    for _ in range(60):
+        yield f"vpternlogd {vector()}, {vector()}, {memory('ZMMWORD')}, 0x96"
     yield "vzeroupper"
     yield "ret"
 

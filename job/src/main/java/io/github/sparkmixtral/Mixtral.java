@@ -144,7 +144,7 @@ public final class Mixtral implements AutoCloseable {
     /**
      * The same with one option changed. Names, types, defaults and checks are those of the command line ({@code spark-mixtral
      * --help}), with underscores: {@code temperature}, {@code max_tokens}, {@code top_p}, {@code seed}, {@code stop}, {@code
-     * logprobs}, {@code n}, {@code system_prompt}, {@code prompt_template}, {@code prompt_column}, {@code messages_column}, {@code
+     * logprobs}, {@code n}, {@code system_prompt}, {@code safe_prompt}, {@code prompt_template}, {@code prompt_column}, {@code messages_column}, {@code
      * id_column}, {@code parameter_columns}, {@code drop_columns}, {@code output_columns}, {@code response_format}, {@code output_column_type}, {@code require_complete}, {@code task}, {@code quantization}, {@code backend}, {@code max_num_seqs}, ….
      *
      * @param value a number, a text, a boolean, a list, or for {@code logit_bias}, {@code output_columns} and {@code response_format} a map; null for the

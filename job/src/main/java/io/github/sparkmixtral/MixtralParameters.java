@@ -39,6 +39,7 @@ public abstract class MixtralParameters extends Transformer {
     private final Param<String> outputColumnType;
     private final BooleanParam requireComplete;
     private final Param<String> systemPrompt;
+    private final BooleanParam safePrompt;
     private final Param<String> promptTemplate;
     private final Param<String> promptCol;
     private final Param<String> messagesCol;
@@ -85,6 +86,8 @@ public abstract class MixtralParameters extends Transformer {
                 uid, "requireComplete", "Make an error of an answer that has to be something and was cut.");
         systemPrompt = new Param<>(
                 uid, "systemPrompt", "System message for every row that has none of its own.", String.class);
+        safePrompt = new BooleanParam(
+                uid, "safePrompt", "Put Mistral's text for safe answers first, before any system message.");
         promptTemplate = new Param<>(
                 uid, "promptTemplate", "Make the prompt of columns: Translate into {language}: {text}", String.class);
         promptCol = new Param<>(uid, "promptCol", "Column with the prompt.", String.class);
@@ -180,6 +183,10 @@ public abstract class MixtralParameters extends Transformer {
 
     public final Param<String> systemPrompt() {
         return systemPrompt;
+    }
+
+    public final BooleanParam safePrompt() {
+        return safePrompt;
     }
 
     public final Param<String> promptTemplate() {

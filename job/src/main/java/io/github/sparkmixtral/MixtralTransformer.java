@@ -149,6 +149,11 @@ public final class MixtralTransformer extends MixtralParameters implements Defau
         return this;
     }
 
+    public MixtralTransformer setSafePrompt(boolean value) {
+        set(safePrompt(), value);
+        return this;
+    }
+
     public MixtralTransformer setPromptTemplate(String value) {
         set(promptTemplate(), value);
         return this;

@@ -17,14 +17,18 @@ import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.Answered;
+import io.github.sparkmixtral.job.output.Baseline;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
+import io.github.sparkmixtral.job.output.Verdict;
+import io.github.sparkmixtral.job.score.Score;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -61,12 +65,14 @@ final class BatchJob {
         Instant start = Instant.now();
         InputReader inputReader = new InputReader(spark, options);
         output.requireUsable(inputReader.files());
+        Optional<Baseline> baseline = Baseline.of(options, configuration);
         ModelDescription model = describe(options, configuration);
         requireLength(model);
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(model, inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
+            judgeAgain(baseline);
             return;
         }
         RunLimits limits =
@@ -87,7 +93,7 @@ final class BatchJob {
                         : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : limit;
             }
         }
-        Manifest manifest = Manifest.of(options, output);
+        Manifest manifest = Manifest.of(output);
         String reason = manifest.rows() < input.survey().rows() ? limit : Manifest.Run.COMPLETED;
         requireAllRows(manifest, input.survey().rows(), reason);
         Manifest.Run run = new Manifest.Run(
@@ -100,8 +106,26 @@ final class BatchJob {
                 totals.byExecutor(),
                 done.seconds()::quantile,
                 reason);
-        manifest.write(options, model, run, output);
-        finish(manifest, run);
+        // Of a part of the rows, those that are to come would count as missing.
+        Verdict verdict =
+                Verdict.of(spark, options.evaluation(), output, run.isStopped() ? Optional.empty() : baseline);
+        manifest.write(options, model, run, verdict, output);
+        finish(manifest, run, verdict);
+    }
+
+    /** A complete output has no new answers, but may be asked for another score, or beside another run. */
+    private void judgeAgain(Optional<Baseline> baseline) throws IOException {
+        Verdict verdict = Verdict.of(spark, options.evaluation(), output, baseline);
+        verdict.update(output);
+        verdict.show(spark);
+        requireScore(verdict);
+    }
+
+    private void requireScore(Verdict verdict) {
+        verdict.score().flatMap(Score::shortfall).ifPresent(shortfall -> {
+            throw new JobException(
+                    ExitCode.NOT_GOOD_ENOUGH, shortfall + "; the output is complete, in " + output.shown());
+        });
     }
 
     private void requireTimeLeft(RunLimits limits) {
@@ -183,7 +207,7 @@ final class BatchJob {
         }
     }
 
-    private void finish(Manifest manifest, Manifest.Run run) throws IOException {
+    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict) throws IOException {
         boolean tolerated = manifest.isTolerated(options);
         if (tolerated && !run.isStopped()) {
             // What is told afterwards may fail: the answers are complete all the same.
@@ -192,7 +216,7 @@ final class BatchJob {
         if (options.show() > 0 && manifest.rows() > 0) {
             show();
         }
-        manifest.score().ifPresent(score -> score.show(spark));
+        verdict.show(spark);
         LOG.info(String.format(
                 Locale.ROOT,
                 "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s);"
@@ -213,6 +237,7 @@ final class BatchJob {
             throw tooManyErrors(manifest);
         }
         LOG.info("The answers are in {}", output.shown());
+        requireScore(verdict);
     }
 
     private JobException stopped(Manifest manifest, Manifest.Run run) {
@@ -243,7 +268,7 @@ final class BatchJob {
                         manifest.rows(),
                         allowed);
         return new JobException(
-                ExitCode.TOO_MANY_ERRORS,
+                ExitCode.NOT_GOOD_ENOUGH,
                 message + "; all rows are in " + output.shown() + "; one error: " + manifest.firstError());
     }
 
@@ -253,7 +278,10 @@ final class BatchJob {
         columns.add(named(Answered.ID).as("custom_id"));
         columns.add(coalesce(named(Answered.TEXT), named(Answered.ERROR).getField("message"))
                 .as("answer"));
-        options.expectedColumn().map(OutputColumns::named).ifPresent(column -> columns.add(column.as("expected")));
+        options.evaluation()
+                .expected()
+                .map(OutputColumns::named)
+                .ifPresent(column -> columns.add(column.as("expected")));
         columns.add(named(Answered.FINISH_REASON).as("finish_reason"));
         // A sample of all rows, always the same.
         answers.orderBy(xxhash64(named(Answered.ID)))

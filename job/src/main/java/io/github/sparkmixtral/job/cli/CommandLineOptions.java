@@ -43,6 +43,9 @@ final class CommandLineOptions {
     private OutputOptions output;
 
     @Mixin
+    private EvaluationOptions evaluation;
+
+    @Mixin
     private RunOptions run;
 
     @Mixin
@@ -156,21 +159,6 @@ final class CommandLineOptions {
                 description = "Print a sample of that many answers at the end.")
         int show;
 
-        @Option(
-                names = "--expected-column",
-                paramLabel = "NAME",
-                description =
-                        "Score the answers: count those that are the text in this column, white space at both ends"
-                                + " aside. The score is printed and stands in _manifest.json. Rows with errors are misses; rows"
-                                + " without an expected text are not scored.")
-        String expectedColumn;
-
-        @Option(
-                names = "--score-by",
-                paramLabel = "NAME",
-                description = "Score each value of this column by itself too; needs --expected-column.")
-        String scoreBy;
-
         OutputFormat format() {
             OutputFormat format = outputFormat != null
                     ? outputFormat
@@ -186,10 +174,6 @@ final class CommandLineOptions {
             }
             if (format == OutputFormat.JSONL && !partitionBy.isEmpty()) {
                 throw JobException.usage("--partition-by needs columns, which --output-format jsonl does not write");
-            }
-            if (format == OutputFormat.JSONL && expectedColumn != null) {
-                throw JobException.usage(
-                        "--expected-column needs the input's columns, which --output-format jsonl does not write");
             }
             if (chunkRows > 0 && partitions > 0) {
                 throw JobException.usage(
@@ -242,9 +226,6 @@ final class CommandLineOptions {
             throw JobException.usage(
                     "--max-error-ratio must be in [0, 1], not " + OptionValues.text(output.maxErrorRatio));
         }
-        if (output.scoreBy != null && output.expectedColumn == null) {
-            throw JobException.usage("--score-by needs --expected-column: without it there is nothing to score");
-        }
         return new JobOptions(
                 resolved,
                 input.input,
@@ -264,8 +245,7 @@ final class CommandLineOptions {
                 output.failOnError,
                 output.maxErrorRatio,
                 output.show,
-                Optional.ofNullable(output.expectedColumn),
-                Optional.ofNullable(output.scoreBy),
+                evaluation.resolve(format, resolved.defaults().task()),
                 general.verbose,
                 resolved());
     }

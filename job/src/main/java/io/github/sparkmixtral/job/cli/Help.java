@@ -19,6 +19,7 @@ final class Help {
         HEADINGS.put("columns", "Columns");
         HEADINGS.put("agent", "Agent (--task agent)");
         HEADINGS.put("output", "Output");
+        HEADINGS.put("evaluation", "Evaluation");
         HEADINGS.put("sampling", "Sampling (a row's own columns of these names, as max_tokens, win over them)");
         HEADINGS.put("engine", "Engine");
         HEADINGS.put("general", "General");
@@ -42,7 +43,8 @@ final class Help {
 
             Exit codes
               0 done   2 wrong usage   3 invalid input   4 model cannot be loaded
-              5 too many rows with errors   6 output is another job's   1 anything else
+              5 too many rows with errors, or a score that is too low   6 output is another job's
+              7 stopped at a limit   1 anything else
             """;
 
     private Help() {}

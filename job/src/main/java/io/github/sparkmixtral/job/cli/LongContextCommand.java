@@ -152,6 +152,7 @@ abstract class LongContextCommand {
                     "--input=" + PasskeyFigure.prompts(files),
                     "--output=" + files.answers(),
                     "--expected-column=expected",
+                    "--expected-match=contains",
                     "--score-by=length"));
             if (!isGiven(TEMPERATURE)) {
                 arguments.add(TEMPERATURE + "=0");

@@ -12,8 +12,8 @@ public enum ExitCode {
     INPUT_INVALID(3),
     /** The model cannot be found, read or fitted into memory. */
     MODEL_UNUSABLE(4),
-    /** The output is complete, but too many of its rows are errors. */
-    TOO_MANY_ERRORS(5),
+    /** All rows are in the output, but they are not as good as the job asks for: too many are errors, or the score is too low. */
+    NOT_GOOD_ENOUGH(5),
     /** The output exists already. */
     OUTPUT_EXISTS(6),
     /** A deadline or a budget has stopped the job before its end; the same command goes on. */

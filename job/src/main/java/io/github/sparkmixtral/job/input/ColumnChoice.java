@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.input;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.options.Arguments;
 import io.github.sparkmixtral.job.options.Columns;
+import io.github.sparkmixtral.job.options.ExpectedMatch;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.options.PromptTemplate;
@@ -183,6 +184,19 @@ record ColumnChoice(
         DataType type = schema.apply(name).dataType();
         if (!isTextOrWhole(type) && !(type instanceof BooleanType)) {
             throw wrongType(schema, name, "text, whole numbers or booleans for " + option);
+        }
+    }
+
+    /**
+     * Refuses a column that cannot hold expected answers.
+     *
+     * @throws JobException with exit code 3
+     */
+    static void requireExpected(String name, ExpectedMatch match, StructType schema) {
+        require("--expected-column", name, schema);
+        if (!match.takes(schema.apply(name).dataType())) {
+            throw wrongType(
+                    schema, name, match.wanted() + " for --expected-column with --expected-match " + match.text());
         }
     }
 

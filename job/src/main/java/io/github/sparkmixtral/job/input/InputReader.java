@@ -12,6 +12,7 @@ import static org.apache.spark.sql.functions.udf;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.RootCause;
+import io.github.sparkmixtral.job.options.Evaluation;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
@@ -29,7 +30,6 @@ import java.util.SequencedSet;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
@@ -155,16 +155,17 @@ public final class InputReader {
     }
 
     private ColumnChoice choice(StructType schema) {
-        options.expectedColumn().ifPresent(name -> ColumnChoice.requireComparable("--expected-column", name, schema));
-        options.scoreBy().ifPresent(name -> ColumnChoice.requireComparable("--score-by", name, schema));
+        Evaluation evaluation = options.evaluation();
+        evaluation.expected().ifPresent(name -> ColumnChoice.requireExpected(name, evaluation.match(), schema));
+        evaluation.by().ifPresent(name -> ColumnChoice.requireComparable("--score-by", name, schema));
         return ColumnChoice.of(schema, format, options.generation().columns());
     }
 
     /** The columns that reach the output, with their names there. */
     private SequencedMap<String, String> kept(ColumnChoice choice, StructType schema, RequestReader reader) {
         SequencedMap<String, String> kept = choice.kept(schema, List.of(reader.parameters()));
-        Stream.of(options.expectedColumn(), options.scoreBy())
-                .flatMap(Optional::stream)
+        options.evaluation()
+                .columns()
                 .filter(name -> !name.equals(kept.get(name)))
                 .findFirst()
                 .ifPresent(name -> {

@@ -3,12 +3,14 @@ package io.github.sparkmixtral.job.input;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.options.Columns;
+import io.github.sparkmixtral.service.ParametersReader;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
@@ -23,7 +25,8 @@ import org.apache.spark.sql.types.StructType;
  * @param open everyday words, which the values decide on
  */
 record ParameterColumns(List<String> sure, List<String> open) {
-    private static final Set<String> EVERYDAY = Set.of("seed", "stop", "n", "temperature", Columns.TOOLS);
+    private static final Set<String> EVERYDAY =
+            Set.of("seed", "stop", "n", "temperature", ParametersReader.SAFE_PROMPT, Columns.TOOLS);
 
     /** By its beginning: a text that is broken further on is an error, and not data. */
     private static final Pattern ARRAY_OF_OBJECTS = Pattern.compile("\\s*\\[\\s*\\{");
@@ -68,6 +71,7 @@ record ParameterColumns(List<String> sure, List<String> open) {
             case "seed" -> value.isNumber() && value.doubleValue() == Math.rint(value.doubleValue());
             case "n" -> value.isNumber() && value.doubleValue() == Math.clamp(value.intValue(), 1, 128);
             case "temperature" -> value.isNumber() && value.doubleValue() >= 0 && value.doubleValue() <= 2;
+            case ParametersReader.SAFE_PROMPT -> value.isBoolean();
             case "stop" -> value.isArray() && all(value, JsonNode::isTextual);
             default ->
                 value.isTextual()
@@ -91,6 +95,7 @@ record ParameterColumns(List<String> sure, List<String> open) {
     private static Fit fit(String name, DataType type) {
         boolean fits = switch (name) {
             case "seed", "n", "temperature" -> type instanceof NumericType;
+            case ParametersReader.SAFE_PROMPT -> type instanceof BooleanType;
             case "stop" -> type instanceof ArrayType array && array.elementType() instanceof StringType;
             default -> type instanceof ArrayType array && array.elementType() instanceof StructType;
         };

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.Task;
@@ -50,6 +51,14 @@ public final class ColumnOptions {
     String systemPrompt;
 
     @Option(
+            names = "--safe-prompt",
+            description = "Put Mistral's text for safe answers first, as its API does with safe_prompt: \""
+                    + Conversation.SAFE_PROMPT
+                    + "\" A system message, the row's or --system-prompt, follows after a blank line. A row's own"
+                    + " safe_prompt wins. Needs --task chat or classify.")
+    boolean safePrompt;
+
+    @Option(
             names = "--task",
             paramLabel = "chat|complete|embed|score|classify|agent",
             defaultValue = "chat",
@@ -95,7 +104,7 @@ public final class ColumnOptions {
             description =
                     "Columns with rows' own sampling parameters, which win over the options: max_tokens,temperature."
                             + " auto takes those that have a parameter's name, and the objects sampling_params and, beside"
-                            + " inputs, parameters; but seed, stop, n, temperature and tools only if their values can be"
+                            + " inputs, parameters; but seed, stop, n, temperature, safe_prompt and tools only if their values can be"
                             + " one.")
     List<String> parameterColumns = new ArrayList<>();
 

@@ -124,6 +124,10 @@ public final class GenerationArguments {
                             ? "an agent has a text of its own, which --agent-prompt replaces"
                             : "a text that is taken as it is has no system message"));
         }
+        if (columns.safePrompt && !columns.task.takesMessages()) {
+            throw JobException.usage(
+                    "--safe-prompt needs --task chat: a text that is taken as it is has no system message");
+        }
         requireTask(columns.completionColumn != null, "--completion-column", Task.SCORE);
         requireTask(!columns.choices.isEmpty(), "--choices", Task.CLASSIFY);
         requireTask(columns.pooling != null, "--pooling", Task.EMBED);
@@ -144,6 +148,7 @@ public final class GenerationArguments {
                 new RequestDefaults(
                         columns.task,
                         columns.systemPrompt,
+                        columns.safePrompt,
                         parameters,
                         columns.chatTemplate,
                         columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens,

@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param limits after which the run stops before its end
  * @param partitions tasks; 0 chooses by the input and the cluster
  * @param show answers printed at the end
+ * @param evaluation how the answers are judged at the end
  * @param resolved every setting by its name, as it is written on the command line, secrets left out; for the manifest
  */
 public record JobOptions(
@@ -26,8 +27,7 @@ public record JobOptions(
         boolean failOnError,
         double maxErrorRatio,
         int show,
-        Optional<String> expectedColumn,
-        Optional<String> scoreBy,
+        Evaluation evaluation,
         boolean verbose,
         Map<String, List<String>> resolved) {
 
@@ -48,8 +48,7 @@ public record JobOptions(
                 failOnError,
                 maxErrorRatio,
                 show,
-                expectedColumn,
-                scoreBy,
+                evaluation,
                 verbose,
                 resolved);
     }

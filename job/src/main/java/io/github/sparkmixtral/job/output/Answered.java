@@ -10,8 +10,9 @@ import static org.apache.spark.sql.functions.when;
 import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
+import io.github.sparkmixtral.job.options.OutputFormat;
+import java.util.function.UnaryOperator;
 import org.apache.spark.sql.Column;
-import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -40,27 +41,35 @@ public final class Answered {
 
     private Answered() {}
 
+    /** @param directory of the answers; not looked at if they are in a table */
     static Dataset<Row> in(SparkSession spark, JobOptions options, String directory) {
-        DataFrameReader reader = spark.read();
-        return switch (options.output().format()) {
-            case PARQUET -> columns(reader.option("mergeSchema", false).parquet(directory), options);
-            case JSONL ->
-                lines(reader.schema(LINE).option("pathGlobFilter", "*.jsonl").json(directory));
-            case TABLE -> columns(spark.table(options.output().table().orElseThrow()), options);
-        };
+        Columns names = options.generation().columns();
+        return options.output().format() == OutputFormat.TABLE
+                ? columns(spark.table(options.output().table().orElseThrow()), names::output)
+                : in(spark, options.output().format(), directory, names::output);
     }
 
-    private static Dataset<Row> columns(Dataset<Row> output, JobOptions options) {
-        Columns names = options.generation().columns();
-        return output.withColumn(ID, named(names.output(OutputColumns.ID)))
-                .withColumn(
-                        TEXT,
-                        when(
-                                named(names.output(OutputColumns.ERROR)).isNull(),
-                                named(names.output(OutputColumns.TEXT))))
-                .withColumn(FINISH_REASON, named(names.output(OutputColumns.FINISH_REASON)))
-                .withColumn(USAGE, named(names.output(OutputColumns.USAGE)))
-                .withColumn(ERROR, named(names.output(OutputColumns.ERROR)));
+    /**
+     * Of a directory that may be another job's.
+     *
+     * @param names the names that the output's columns have there
+     */
+    static Dataset<Row> in(SparkSession spark, OutputFormat format, String directory, UnaryOperator<String> names) {
+        return format == OutputFormat.JSONL
+                ? lines(spark.read()
+                        .schema(LINE)
+                        .option("pathGlobFilter", "*.jsonl")
+                        .json(directory))
+                : columns(spark.read().option("mergeSchema", false).parquet(directory), names);
+    }
+
+    private static Dataset<Row> columns(Dataset<Row> output, UnaryOperator<String> names) {
+        Column error = named(names.apply(OutputColumns.ERROR));
+        return output.withColumn(ID, named(names.apply(OutputColumns.ID)))
+                .withColumn(TEXT, when(error.isNull(), named(names.apply(OutputColumns.TEXT))))
+                .withColumn(FINISH_REASON, named(names.apply(OutputColumns.FINISH_REASON)))
+                .withColumn(USAGE, named(names.apply(OutputColumns.USAGE)))
+                .withColumn(ERROR, error);
     }
 
     private static Dataset<Row> lines(Dataset<Row> lines) {

@@ -275,6 +275,7 @@ public final class ChunkedOutput {
                 writer.partitionBy(target.partitionBy().toArray(String[]::new)).parquet(path);
             }
         } finally {
+            spark.conf().unset("spark.sql.sources.commitProtocolClass");
             ChunkCommitProtocol.forget(path);
         }
     }

@@ -190,6 +190,21 @@ public final class JobOutput {
         }
     }
 
+    /** Reads a file beside the answers, which are in a directory. */
+    byte[] read(String name) throws IOException {
+        return directory.orElseThrow().read(name);
+    }
+
+    /** Writes rows beside the answers and reads them back; returns them as they are if the answers are in a table only. */
+    Dataset<Row> writeBeside(Dataset<Row> rows, String name) {
+        if (directory.isEmpty()) {
+            return rows;
+        }
+        String path = directory.get().location() + "/" + name;
+        rows.write().mode(SaveMode.Overwrite).parquet(path);
+        return spark.read().schema(rows.schema()).parquet(path);
+    }
+
     /** Says that all answers are there. */
     public void markComplete() throws IOException {
         if (target.table().isEmpty()) {

@@ -22,7 +22,6 @@ import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.DoubleUnaryOperator;
 import org.apache.spark.sql.Column;
@@ -36,7 +35,6 @@ import org.apache.spark.sql.Row;
  * @param finishReasons answered rows by finish reason of their first output, those that have one
  * @param firstError one error's message; null where there is none
  * @param files of the answers, by name
- * @param score where the job has an {@code --expected-column}
  */
 public record Manifest(
         long rows,
@@ -46,15 +44,14 @@ public record Manifest(
         long promptTokens,
         long completionTokens,
         long cachedTokens,
-        Optional<Score> score,
         List<OutputFile> files) {
 
     static final String FILE = "_manifest.json";
 
     /** Counts the answers that are there. */
-    public static Manifest of(JobOptions options, JobOutput output) throws IOException {
+    public static Manifest of(JobOutput output) throws IOException {
         if (!output.hasAnswers()) {
-            return new Manifest(0, Map.of(), Map.of(), null, 0, 0, 0, Optional.empty(), List.of());
+            return new Manifest(0, Map.of(), Map.of(), null, 0, 0, 0, List.of());
         }
         Dataset<Row> answers = output.answered();
         Column error = named(Answered.ERROR);
@@ -92,7 +89,6 @@ public record Manifest(
                 groups.stream().mapToLong(group -> group.getLong(5)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(6)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(7)).sum(),
-                options.expectedColumn().map(expected -> Score.of(answers, Answered.TEXT, expected, options.scoreBy())),
                 output.files(rowsByFile));
     }
 
@@ -127,7 +123,8 @@ public record Manifest(
      *
      * @param run what is known of this run
      */
-    public void write(JobOptions options, ModelDescription model, Run run, JobOutput output) throws IOException {
+    public void write(JobOptions options, ModelDescription model, Run run, Verdict verdict, JobOutput output)
+            throws IOException {
         JsonMapper json = new JsonMapper();
         ObjectNode root = json.createObjectNode();
         root.put("schema_version", 1);
@@ -157,7 +154,7 @@ public record Manifest(
                 .put("total", promptTokens + completionTokens)
                 .put("cached", cachedTokens)
                 .put("cache_hit_rate", cacheHitRate());
-        score.ifPresent(found -> write(found, options, root.putObject("score")));
+        verdict.write(root);
         double seconds = run.seconds();
         root.putObject("time")
                 .put("start", run.start().toString())
@@ -245,20 +242,5 @@ public record Manifest(
         public double seconds() {
             return Math.max(1, Duration.between(start, end).toMillis()) / 1e3;
         }
-    }
-
-    private void write(Score found, JobOptions options, ObjectNode node) {
-        options.expectedColumn().ifPresent(column -> node.put("expected_column", column));
-        write(found.total(), node);
-        node.put("unlabelled_rows", rows - found.total().rows());
-        found.by().ifPresent(column -> {
-            node.put("by", column);
-            ArrayNode groups = node.putArray("groups");
-            found.groups().forEach(group -> write(group, groups.addObject().put("value", group.value())));
-        });
-    }
-
-    private static void write(Score.Share share, ObjectNode node) {
-        node.put("rows", share.rows()).put("exact", share.exact()).put("ratio", share.ratio());
     }
 }

@@ -7,6 +7,7 @@ import static org.apache.spark.sql.functions.udf;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.job.model.FileBytes;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputMode;
 import io.github.sparkmixtral.job.options.RetryFailed;
@@ -98,7 +99,26 @@ public record OutputDirectory(String location, Configuration configuration) {
     }
 
     public boolean isComplete() throws IOException {
-        return fileSystem().exists(new Path(path(), SUCCESS));
+        return has(SUCCESS);
+    }
+
+    boolean exists() throws IOException {
+        return fileSystem().exists(path());
+    }
+
+    boolean has(String name) throws IOException {
+        return fileSystem().exists(new Path(path(), name));
+    }
+
+    byte[] read(String name) throws IOException {
+        return FileBytes.of(fileSystem(), new Path(path(), name));
+    }
+
+    /** Whether one holds the other, or both are one. */
+    boolean overlaps(OutputDirectory other) throws IOException {
+        String here = Uris.normalized(path().toUri().toString()) + "/";
+        String there = Uris.normalized(other.path().toUri().toString()) + "/";
+        return here.startsWith(there) || there.startsWith(here);
     }
 
     /** Takes away what is there: answers first, so that what is left of them after a kill looks like no job's. */

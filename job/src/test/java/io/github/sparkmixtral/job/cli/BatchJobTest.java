@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.sparkmixtral.job.SparkFixture;
 import io.github.sparkmixtral.job.SparkFixture.Outcome;
 import io.github.sparkmixtral.job.fault.ExitCode;
@@ -256,12 +257,20 @@ class BatchJobTest {
         Outcome outcome = generate(labelled, output, "--expected-column", "label", "--score-by", "kind");
 
         assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
-        assertThat(json.readTree(output.resolve("_manifest.json").toFile()).path("score"))
-                .isEqualTo(json.readTree("""
-                        {"expected_column": "label", "rows": 3, "exact": 1, "ratio": 0.3333333333333333,
-                         "unlabelled_rows": 1, "by": "kind", "groups": [
-                          {"value": "a", "rows": 2, "exact": 1, "ratio": 0.5},
-                          {"value": "b", "rows": 1, "exact": 0, "ratio": 0.0}]}"""));
+        JsonNode score =
+                json.readTree(output.resolve("_manifest.json").toFile()).path("score");
+        assertThat(score.findParents("interval_95")).hasSize(3).allSatisfy(share -> {
+            JsonNode interval = ((ObjectNode) share).remove("interval_95");
+            double mean = share.path("mean").asDouble();
+            assertThat(mean)
+                    .isBetween(interval.path(0).asDouble(), interval.path(1).asDouble());
+        });
+        assertThat(score).isEqualTo(json.readTree("""
+                        {"expected_column": "label", "match": "exact", "rows": 3, "correct": 1, "mean": 0.3333333333333333,
+                         "unlabelled_rows": 1, "faulty_rows": 0, "by": "kind",
+                         "groups": [
+                          {"value": "a", "rows": 2, "correct": 1, "mean": 0.5},
+                          {"value": "b", "rows": 1, "correct": 0, "mean": 0.0}]}"""));
         assertThat(json.readTree(first.resolve("_manifest.json").toFile()).has("score"))
                 .isFalse();
     }
@@ -321,7 +330,7 @@ class BatchJobTest {
         Outcome outcome = generate(input, output, "--fail-on-error");
 
         assertThat(tolerated.exitCode()).isEqualTo(ExitCode.DONE);
-        assertThat(outcome.exitCode()).isEqualTo(ExitCode.TOO_MANY_ERRORS);
+        assertThat(outcome.exitCode()).isEqualTo(ExitCode.NOT_GOOD_ENOUGH);
         assertThat(outcome.lastLine())
                 .isEqualTo("spark-mixtral: 1 of 3 rows have errors, more than --fail-on-error allows; all rows are in "
                         + output + "; one error: p.jsonl line 2: prompt is null");

@@ -83,14 +83,14 @@ class LauncherIT {
     /** Exact answers per row of some kinds together. */
     private static double ratio(JsonNode manifest, String... kinds) {
         long rows = 0;
-        long exact = 0;
+        long correct = 0;
         for (JsonNode group : manifest.at("/score/groups")) {
             if (List.of(kinds).contains(group.path("value").asText())) {
                 rows += group.path("rows").asLong();
-                exact += group.path("exact").asLong();
+                correct += group.path("correct").asLong();
             }
         }
-        return (double) exact / rows;
+        return (double) correct / rows;
     }
 
     @Test

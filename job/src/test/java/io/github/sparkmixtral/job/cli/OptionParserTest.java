@@ -7,6 +7,8 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.options.Evaluation;
+import io.github.sparkmixtral.job.options.ExpectedMatch;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OutputMode;
@@ -21,6 +23,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -95,7 +99,7 @@ class OptionParserTest {
                                 + " --quantization Q8_0 --backend cpu --activations int16 --max-num-seqs 9 --max-num-batched-tokens 100"
                                 + " --kv-cache-memory 512m"
                                 + " --max-model-len 77 --num-threads 2 --model-cache /c --partitions 3 --fail-on-error --max-error-ratio"
-                                + " 0.25 --show 2 --expected-column e --score-by k --verbose")
+                                + " 0.25 --show 2 --expected-column e --expected-match f1 --score-by k --min-score 0.5 --baseline b --verbose")
                         .split(" "));
 
         assertThat(options.generation().defaults().parameters())
@@ -135,8 +139,13 @@ class OptionParserTest {
         assertThat(options.failOnError()).isTrue();
         assertThat(options.toleratedErrorRatio()).isZero();
         assertThat(options.show()).isEqualTo(2);
-        assertThat(options.expectedColumn()).contains("e");
-        assertThat(options.scoreBy()).contains("k");
+        assertThat(options.evaluation())
+                .isEqualTo(new Evaluation(
+                        Optional.of("e"),
+                        ExpectedMatch.F1,
+                        Optional.of("k"),
+                        OptionalDouble.of(0.5),
+                        Optional.of("b")));
         assertThat(options.verbose()).isTrue();
         assertThat(options.resolved())
                 .containsEntry("stop", List.of("a,b", "c"))
@@ -234,7 +243,7 @@ class OptionParserTest {
                     --logprobs -1              | --logprobs must be a whole number of at least 0 or none, not -1
                     --stop=                    | --stop must not contain an empty string
                     --stop-token-ids x         | --stop-token-ids must be a whole number, not x
-                    --task talk                | --task must be one of chat, complete, not talk
+                    --task talk                | --task must be one of chat, complete, embed, score, classify, agent, not talk
                     --chat-template nowhere.j2 | --chat-template must be none, mistral-v1, mistral-v3, chatml or a file with a template in Jinja, not nowhere.j2, which is no file
                     --special-tokens some      | --special-tokens must be one of text, parse, not some
                     --quantization q5          | --quantization must be one of none, q8_0, q4_0, nf4, not q5
@@ -274,10 +283,28 @@ class OptionParserTest {
     void optionsThatContradictEachOtherAreRefused() {
         assertThat(usageErrorWith("--system-prompt", "s", "--task", "complete"))
                 .startsWith("--system-prompt needs --task chat");
+        assertThat(usageErrorWith("--safe-prompt", "--task", "complete"))
+                .isEqualTo("--safe-prompt needs --task chat: a text that is taken as it is has no system message");
         assertThat(usageErrorWith("--prompt-template", "{a}", "--prompt-column", "b"))
                 .startsWith("--prompt-template and --prompt-column exclude each other");
         assertThat(usageErrorWith("--score-by", "kind"))
                 .isEqualTo("--score-by needs --expected-column: without it there is nothing to score");
+        assertThat(usageErrorWith("--min-score", "0.5"))
+                .isEqualTo("--min-score needs --expected-column: without it there is nothing to score");
+        assertThat(usageErrorWith("--expected-match", "json"))
+                .isEqualTo("--expected-match json needs --expected-column: without it there is nothing to score");
+        assertThat(usageErrorWith("--expected-column", "e", "--expected-match", "fuzzy"))
+                .isEqualTo("--expected-match must be one of exact, contains, regex, number, json, f1, not fuzzy");
+        assertThat(usageErrorWith("--expected-column", "e", "--min-score", "1.5"))
+                .isEqualTo("--min-score must be in [0, 1], not 1.5");
+        assertThat(usageErrorWith("--expected-column", "e", "--min-score", "NaN"))
+                .isEqualTo("--min-score must be in [0, 1], not NaN");
+        assertThat(usageErrorWith("--expected-column", "e", "--task", "score"))
+                .isEqualTo("--expected-column needs answers that are texts, which --task score does not give");
+        assertThat(usageErrorWith("--baseline", "b", "--task", "embed"))
+                .isEqualTo("--baseline needs answers that are texts, which --task embed does not give");
+        assertThat(usageErrorWith("--baseline", " "))
+                .isEqualTo("--baseline is empty: give the --output directory of an earlier run");
     }
 
     @Test

@@ -199,7 +199,7 @@ class ResumeTest {
 
         Outcome outcome = generate(input, output, "--max-error-ratio", "1.0");
 
-        assertThat(outcome.exitCode()).isEqualTo(ExitCode.TOO_MANY_ERRORS);
+        assertThat(outcome.exitCode()).isEqualTo(ExitCode.NOT_GOOD_ENOUGH);
         assertThat(outcome.lastLine()).startsWith("spark-mixtral: none of 2 rows could be answered; all rows are in ");
         assertThat(output.resolve("_SUCCESS")).doesNotExist();
     }

@@ -330,8 +330,21 @@ class InputReaderTest {
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "kind"))
                 .startsWith("--score-by names kind, which is no column of the input");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "json"))
-                .isEqualTo("the input's column json must hold text, whole numbers or booleans for --expected-column,"
-                        + " not struct<a:bigint>");
+                .isEqualTo("the input's column json must hold text, whole numbers or booleans, or arrays of them, for"
+                        + " --expected-column with --expected-match exact, not struct<a:bigint>");
+        assertThat(ids(read("--input", file, "--expected-column", "json", "--expected-match", "json")))
+                .containsExactly("a.jsonl#1");
+        assertThat(ids(read("--input", file, "--expected-column", "share", "--expected-match", "number")))
+                .containsExactly("a.jsonl#1");
+        assertThat(fault(
+                        ExitCode.INPUT_INVALID,
+                        "--input",
+                        file,
+                        "--expected-column",
+                        "share",
+                        "--expected-match",
+                        "f1"))
+                .endsWith(" for --expected-column with --expected-match f1, not double");
         assertThat(fault(ExitCode.INPUT_INVALID, "--input", file, "--expected-column", "label", "--score-by", "share"))
                 .isEqualTo("the input's column share must hold text, whole numbers or booleans for --score-by, not"
                         + " double");

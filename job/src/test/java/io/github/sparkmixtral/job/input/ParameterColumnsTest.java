@@ -33,6 +33,8 @@ class ParameterColumnsTest {
                     seed        | NaN                              | DATA
                     temperature | 2.0                              | PARAMETER
                     temperature | 21.5                             | DATA
+                    safe_prompt | true                             | PARAMETER
+                    safe_prompt | "How do I bake bread?"           | DATA
                     """)
     void everydayWordsAreParametersByTheirValues(String column, String json, Fit fit) throws JsonProcessingException {
         assertThat(ParameterColumns.fit(column, JsonLine.JSON.readTree(json))).isEqualTo(fit);

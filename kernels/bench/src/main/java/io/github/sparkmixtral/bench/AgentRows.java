@@ -19,8 +19,6 @@ import io.github.sparkmixtral.service.CompletionService;
 import io.github.sparkmixtral.service.CompletionService.Session;
 import io.github.sparkmixtral.service.RecordSchema;
 import io.github.sparkmixtral.service.RequestDefaults;
-import io.github.sparkmixtral.service.RequestDefaults.Embedding;
-import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import io.github.sparkmixtral.service.Task;
@@ -105,7 +103,7 @@ record AgentRows(AgentOptions options, SamplingParameters parameters, boolean ra
     /** All turns of all rows in one batch. */
     Run continuously(CompletionService service, int rows) throws InterruptedException {
         RequestDefaults defaults =
-                new RequestDefaults(Task.AGENT, null, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT, options);
+                new RequestDefaults(parameters, options);
         try (BufferAllocator allocator = new RootAllocator();
                 Session session = service.open(defaults, tools());
                 VectorSchemaRoot batch = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {

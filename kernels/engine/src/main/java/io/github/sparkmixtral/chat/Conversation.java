@@ -6,6 +6,11 @@ import java.util.List;
 
 /** Messages, oldest first, and the tools that the assistant may call. */
 public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
+    /** The text that Mistral's API puts first if {@code safe_prompt} is true (docs.mistral.ai, "Guardrailing"). */
+    public static final String SAFE_PROMPT =
+            "Always assist with care, respect, and truth. Respond with utmost utility yet"
+                    + " securely. Avoid harmful, unethical, prejudiced, or negative content. Ensure replies promote fairness and"
+                    + " positivity.";
 
     public Conversation {
         messages = List.copyOf(messages);
@@ -66,6 +71,24 @@ public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
             begun = primer == null ? "" : primer;
         }
         extended.add(new ChatMessage(Role.ASSISTANT, begun + text));
+        return new Conversation(extended, tools);
+    }
+
+    /**
+     * The same with {@link #SAFE_PROMPT} first: before the text of the system message and parted from it by a blank line, as
+     * mistral-common joins system messages, or as a system message of its own if the conversation does not begin with one.
+     */
+    public Conversation withSafePrompt() {
+        List<ChatMessage> extended = new ArrayList<>(messages);
+        ChatMessage first = messages.isEmpty() ? null : messages.getFirst();
+        if (first == null || first.role() != Role.SYSTEM) {
+            extended.addFirst(new ChatMessage(Role.SYSTEM, SAFE_PROMPT));
+        } else if (first.hasContent()) {
+            String text = SAFE_PROMPT + "\n\n" + first.content();
+            extended.set(0, new ChatMessage(Role.SYSTEM, text, List.of(), null, null, first.json()));
+        } else {
+            extended.set(0, new ChatMessage(Role.SYSTEM, SAFE_PROMPT));
+        }
         return new Conversation(extended, tools);
     }
 

@@ -112,16 +112,15 @@ final class IntegerRows {
     /** Adds the products of some inputs, from the first one's upper byte on, with quants, which take a byte's upper bits. */
     private static void add(
             MemorySegment data, long at, PackedMatrix weights, int panel, int column, int inputs, int[] sums) {
-        int bits = weights.bits();
+        int bits = weights.isFolded() ? Byte.SIZE : weights.bits();
         int up = Byte.SIZE - bits;
         int mask = (1 << bits) - 1;
         int[] words = new int[WIDTH];
         for (int i = 0; i < inputs; i++) {
             if (i * bits % Integer.SIZE == 0) {
-                long word = panel * weights.panelBytes() + weights.quants() + weights.quants(column + i, 0);
-                MemorySegment.copy(weights.panels(), INT, word, words, 0, WIDTH);
+                weights.words(panel, column + i, words);
             }
-            int turn = PackedMatrix.FRACTION - bits + PanelLayout.turn(i, bits);
+            int turn = PanelLayout.turn(i, bits);
             int x = data.get(ValueLayout.JAVA_BYTE, at + IntegerLayout.UPPER + i) * 256
                     + data.get(ValueLayout.JAVA_BYTE, at + IntegerLayout.LOWER + i);
             for (int o = 0; o < WIDTH; o++) {

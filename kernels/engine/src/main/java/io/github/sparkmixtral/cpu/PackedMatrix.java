@@ -22,7 +22,8 @@ import java.util.Arrays;
  * those of the minima; and last the quants, as non-negative integers of 4 or 8 bits, those of {@code 32 / bits} neighbouring inputs
  * in an int. Its four bytes belong to four neighbours in a row; if the quants take 4 bits, the bytes' lower halves to the first four
  * and the upper ones to the others. Then the int is turned to the left until the first quant lies at the top of a float's fraction. Types of fewer bits take 4; those of 5 and 6, and
- * those whose 4 bits are indices of larger integers, take 8.
+ * those whose 4 bits are indices of larger integers, take 8. For products of integers those of 5 and 6 bits take 6, {@linkplain
+ * FoldedQuants folded}: memory is what one row waits for then, and products of floats would only be slowed down.
  *
  * <p>Other types are held as they are, {@code [columns, WIDTH]}.
  *
@@ -90,10 +91,16 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
     int bits() {
         return switch (tensor.type()) {
             case Q4_0, Q4_1, Q2_K, Q3_K, Q4_K, TQ1_0, TQ2_0, NF4 -> 4;
-            case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4 -> 8;
+            case Q5_0, Q5_1, Q5_K, Q6_K -> takesIntegers() ? PanelLayout.FOLDED_BITS : 8;
+            case Q8_0, IQ4_NL, IQ4_XS, MXFP4 -> 8;
             case F16, BF16 -> 16;
             case F32 -> 32;
         };
+    }
+
+    /** Whether quants are {@linkplain FoldedQuants folded}. */
+    boolean isFolded() {
+        return bits() == PanelLayout.FOLDED_BITS;
     }
 
     /** How many panels there are. */
@@ -172,13 +179,29 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
         return (long) (words * WIDTH + output) * Integer.BYTES;
     }
 
-    /** The same for kernels in machine code, of panels that hold what a product in floats needs. */
+    /**
+     * Reads the ints that begin with an input's quants, turned back, for each output of a panel.
+     *
+     * @param words for {@code WIDTH} ints; folded quants become bytes with the quants on top and zeros below
+     */
+    void words(int panel, int column, int[] words) {
+        long at = panel * panelBytes() + quants();
+        if (isFolded()) {
+            FoldedQuants.unfold(panels, at, column, words);
+            return;
+        }
+        for (int output = 0; output < WIDTH; output++) {
+            words[output] = Integer.rotateRight(panels.get(INT, at + quants(column, output)), FRACTION - bits());
+        }
+    }
+
+    /** The layout for kernels in machine code, of panels that are not in bfloat16. */
     PanelLayout layout() {
         Elements elements = switch (type()) {
             case F32 -> Elements.FLOATS;
             case F16 -> Elements.HALVES;
             case BF16 -> Elements.BFLOAT16;
-            default -> type().isTable() ? Elements.INDICES : Elements.QUANTS;
+            default -> quantElements();
         };
         return new PanelLayout(
                 elements,
@@ -192,6 +215,13 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
                 Math.toIntExact(factors()),
                 Math.toIntExact(minimumFactors()),
                 Math.toIntExact(quants()));
+    }
+
+    private Elements quantElements() {
+        if (isFolded()) {
+            return Elements.FOLDED_QUANTS;
+        }
+        return type().isTable() ? Elements.INDICES : Elements.QUANTS;
     }
 
     /** Inputs of a panel in bfloat16, zeros past the last one among them. */
@@ -234,8 +264,7 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
         int[] quants = new int[columns() / Integer.BYTES];
         int mask = ((1 << bits) - 1) * BYTE_EACH;
         int zeros = zero() * BYTE_EACH;
-        int perWord = Byte.SIZE / bits;
-        int[] words = new int[quants.length / perWord * WIDTH];
+        int[] words = new int[columns() * bits / Integer.SIZE * WIDTH];
         short[] halves = new short[row.halves().length * WIDTH];
         short[] minimumHalves = new short[row.minimumHalves().length * WIDTH];
         byte[] factors = new byte[row.factors().length * WIDTH];
@@ -243,12 +272,13 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
         for (int output = 0; output < outputs(panel); output++) {
             row.read(panel * WIDTH + output);
             MemorySegment.copy(MemorySegment.ofArray(row.quants()), INT, 0, quants, 0, quants.length);
-            for (int i = 0, at = output; i < quants.length; i += perWord, at += WIDTH) {
-                int word = quants[i] & mask ^ zeros;
-                if (perWord > 1) {
-                    word |= (quants[i + 1] & mask ^ zeros) << bits;
-                }
-                words[at] = Integer.rotateLeft(word, FRACTION - bits);
+            for (int i = 0; i < quants.length; i++) {
+                quants[i] = quants[i] & mask ^ zeros;
+            }
+            if (isFolded()) {
+                FoldedQuants.fold(quants, words, output);
+            } else {
+                join(quants, words, output);
             }
             interleave(row.halves(), halves, output, panel);
             interleave(row.minimumHalves(), minimumHalves, output, panel);
@@ -262,6 +292,16 @@ public record PackedMatrix(Tensor tensor, Packing packing, MemorySegment panels)
         MemorySegment.copy(
                 minimumFactors, 0, panels, ValueLayout.JAVA_BYTE, at + minimumFactors(), minimumFactors.length);
         MemorySegment.copy(words, 0, panels, INT, at + quants(), words.length);
+    }
+
+    /** Writes an output's ints of 4 or 8 bits a quant, from ints of four quants. */
+    private void join(int[] quants, int[] words, int output) {
+        int bits = bits();
+        int perWord = Byte.SIZE / bits;
+        for (int i = 0, at = output; i < quants.length; i += perWord, at += WIDTH) {
+            int word = perWord > 1 ? quants[i] | quants[i + 1] << bits : quants[i];
+            words[at] = Integer.rotateLeft(word, FRACTION - bits);
+        }
     }
 
     private void packElements(int panel) {

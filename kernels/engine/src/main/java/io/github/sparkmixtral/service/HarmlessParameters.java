@@ -29,7 +29,7 @@ final class HarmlessParameters {
               "chat_template_kwargs": [{}], "vllm_xargs": [{}], "mm_processor_kwargs": [{}],
               "typical_p": [1], "top_a": [0], "tfs": [1], "epsilon_cutoff": [0], "eta_cutoff": [0], "mirostat": [0],
               "no_repeat_ngram_size": [0], "encoding_format": ["float"], "encoder_repetition_penalty": [1], "penalty_alpha": [0], "use_cache": [true],
-              "watermark": [false], "safe_prompt": [false], "reasoning_effort": ["none"]
+              "watermark": [false], "reasoning_effort": ["none"]
             }""";
 
     /** No values where every one is harmless. */

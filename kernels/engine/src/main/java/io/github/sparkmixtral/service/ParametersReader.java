@@ -23,6 +23,7 @@ import java.util.Set;
  *   <li>{@code logprobs}: a number, or as in OpenAI's chat API a boolean, with the number in {@code top_logprobs};
  *   <li>{@code prompt_logprobs}: a number; false is none;
  *   <li>{@code response_format}, {@code structured_outputs} and {@code guided_*}: see {@link StructuredOutputReader};
+ *   <li>{@code safe_prompt}: a boolean, Mistral's; it says what a conversation begins with, see {@link #safePrompt};
  *   <li>{@code tool_choice}, which is passed over here: see {@link ToolChoice};
  *   <li>other names of these ({@link #ALIASES}), such as TGI's {@code max_new_tokens} and Mistral's {@code random_seed}; {@code
  *       do_sample}, of which false is the same as a temperature of 0;
@@ -42,6 +43,9 @@ public final class ParametersReader {
             "random_seed", "seed");
 
     private static final String DO_SAMPLE = "do_sample";
+
+    /** Mistral's name for {@link io.github.sparkmixtral.chat.Conversation#SAFE_PROMPT}. */
+    public static final String SAFE_PROMPT = "safe_prompt";
 
     /** No parameter of sampling: {@link ToolChoice} reads it. */
     static final String TOOL_CHOICE = "tool_choice";
@@ -68,6 +72,7 @@ public final class ParametersReader {
                 "logit_bias",
                 "logprobs",
                 "top_logprobs",
+                SAFE_PROMPT,
                 "prompt_logprobs",
                 TOOL_CHOICE,
                 DO_SAMPLE));
@@ -113,9 +118,22 @@ public final class ParametersReader {
                         + Json.excerpt(value) + ": they mean the same, give one of them");
             }
         });
+        boolean _ = safePrompt(row, false);
         return new ParametersReader(given)
                 .over(job)
                 .withStructuredOutput(StructuredOutputReader.read(given, job.structuredOutput()));
+    }
+
+    /**
+     * Whether a row's conversation begins with the safe prompt.
+     *
+     * @param row the row's own parameters, by name
+     * @param job whether it does if the row does not say
+     * @throws IllegalArgumentException if the row says neither true nor false
+     */
+    static boolean safePrompt(Map<String, JsonNode> row, boolean job) {
+        JsonNode value = row.get(SAFE_PROMPT);
+        return value == null || value.isNull() ? job : bool(SAFE_PROMPT, value);
     }
 
     /** The name that an alias stands for; any other name as it is. */
@@ -229,9 +247,10 @@ public final class ParametersReader {
 
     private boolean bool(String name, boolean fallback) {
         JsonNode value = given.get(name);
-        if (value == null) {
-            return fallback;
-        }
+        return value == null ? fallback : bool(name, value);
+    }
+
+    private static boolean bool(String name, JsonNode value) {
         if (!value.isBoolean()) {
             throw wrong(name, "true or false", value);
         }

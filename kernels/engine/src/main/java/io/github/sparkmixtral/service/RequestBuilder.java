@@ -116,6 +116,7 @@ final class RequestBuilder {
         JsonNode tools = array("tools", row.tools());
         String prompt = messages == null ? prompt(row, task) : null;
         SamplingParameters parameters = parameters(row, defaults);
+        boolean safePrompt = safePrompt(row, task, defaults);
         if (!task.takesMessages()) {
             requireText(task, messages, tools);
         }
@@ -123,7 +124,7 @@ final class RequestBuilder {
             case CHAT -> {
                 ToolChoice choice = ToolChoice.of(row.parameters());
                 JsonNode offered = choice.mode() == ToolChoice.Mode.NONE ? null : tools;
-                Conversation conversation = conversation(prompt, messages, offered, defaults.systemPrompt());
+                Conversation conversation = conversation(prompt, messages, offered, defaults.systemPrompt(), safePrompt);
                 Request request = chat(id, row.customId(), conversation, parameters, chatFormat, choice);
                 boolean mayCall = !conversation.tools().isEmpty() && chatFormat.callsTools();
                 yield new Built(request, List.of(), mayCall ? new ToolCallCourse(callReader) : null);
@@ -153,7 +154,7 @@ final class RequestBuilder {
                 yield new Built(reading(id, row, tokens, PromptReading.scores(completed.prompt(), alternatives)));
             }
             case CLASSIFY -> {
-                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt());
+                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt(), safePrompt);
                 yield classify(id, row, conversation, chatFormat, parameters);
             }
             case AGENT -> {
@@ -409,6 +410,20 @@ final class RequestBuilder {
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_parameters", invalid.getMessage());
         }
+        boolean _ = safePrompt(row, task, defaults);
+    }
+
+    /** Whether the safe prompt comes first; a row that wants it and has no place for it must not go without. */
+    private static boolean safePrompt(RowRequest row, Task task, RequestDefaults defaults) throws InvalidRowException {
+        boolean safePrompt = ParametersReader.safePrompt(row.parameters(), defaults.safePrompt());
+        if (safePrompt && !task.takesMessages()) {
+            throw new InvalidRowException(
+                    "invalid_parameters",
+                    ParametersReader.SAFE_PROMPT
+                            + " needs a chat: a text that is taken as it is has no system message; give" + " the row "
+                            + ParametersReader.SAFE_PROMPT + ": false to go without");
+        }
+        return safePrompt;
     }
 
     private void requireSize(int promptTokens, SamplingParameters parameters) throws InvalidRowException {
@@ -591,13 +606,17 @@ final class RequestBuilder {
         }
     }
 
-    private static Conversation conversation(String prompt, JsonNode messages, JsonNode tools, String systemPrompt)
+    private static Conversation conversation(
+            String prompt, JsonNode messages, JsonNode tools, String systemPrompt, boolean safePrompt)
             throws InvalidRowException {
         try {
             Conversation conversation = messages != null
                     ? Conversation.ofJson(messages, tools)
                     : Conversation.ofPrompt(prompt).withTools(tools);
-            return systemPrompt == null ? conversation : conversation.withSystem(systemPrompt);
+            if (systemPrompt != null) {
+                conversation = conversation.withSystem(systemPrompt);
+            }
+            return safePrompt ? conversation.withSafePrompt() : conversation;
         } catch (ChatException invalid) {
             throw invalid(invalid);
         }

@@ -10,6 +10,7 @@ import java.io.Serializable;
  *
  * @param task what becomes of a prompt
  * @param systemPrompt put before the messages of every row that brings no system message of its own; null puts none
+ * @param safePrompt whether {@link io.github.sparkmixtral.chat.Conversation#SAFE_PROMPT} comes first if a row does not say
  * @param chatTemplate what {@link io.github.sparkmixtral.chat.ChatFormat#choose} is asked for; null for the model's own format
  * @param specialTokens only {@code TEXT} with the task chat
  * @param embedding how the task embed makes its vectors
@@ -19,6 +20,7 @@ import java.io.Serializable;
 public record RequestDefaults(
         Task task,
         String systemPrompt,
+        boolean safePrompt,
         SamplingParameters parameters,
         String chatTemplate,
         SpecialTokens specialTokens,
@@ -47,21 +49,31 @@ public record RequestDefaults(
     public RequestDefaults(
             Task task,
             String systemPrompt,
+            boolean safePrompt,
             SamplingParameters parameters,
             String chatTemplate,
             SpecialTokens specialTokens,
             Embedding embedding) {
-        this(task, systemPrompt, parameters, chatTemplate, specialTokens, embedding, null);
+        this(task, systemPrompt, safePrompt, parameters, chatTemplate, specialTokens, embedding, null);
+    }
+
+    /** Those of an agent. */
+    public RequestDefaults(SamplingParameters parameters, AgentOptions agent) {
+        this(Task.AGENT, null, false, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT, agent);
     }
 
     public RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) {
-        this(task, systemPrompt, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT);
+        this(task, systemPrompt, false, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT);
     }
 
     public RequestDefaults {
         if (!task.takesMessages() && systemPrompt != null) {
             throw new IllegalArgumentException(
                     "a system prompt needs the task chat: the task " + task.text() + " takes prompts as they are");
+        }
+        if (!task.takesMessages() && safePrompt) {
+            throw new IllegalArgumentException(
+                    "a safe prompt needs the task chat: the task " + task.text() + " takes prompts as they are");
         }
         if ((task == Task.AGENT) != (agent != null)) {
             throw new IllegalArgumentException("the task agent, and no other one, needs to know its tools");

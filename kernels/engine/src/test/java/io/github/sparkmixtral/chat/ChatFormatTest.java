@@ -89,6 +89,22 @@ class ChatFormatTest {
     }
 
     @Test
+    void putsTheSafePromptBeforeTheSystemText() {
+        String safe = Conversation.SAFE_PROMPT;
+        Conversation plain = Conversation.ofPrompt("a");
+
+        assertThat(plain.withSafePrompt().messages()).containsExactly(system(safe), user("a"));
+        assertThat(plain.withSystem("S").withSafePrompt().messages())
+                .containsExactly(system(safe + "\n\nS"), user("a"));
+        assertThat(new Conversation(List.of(system(""), user("a")), List.of())
+                        .withSafePrompt()
+                        .messages())
+                .containsExactly(system(safe), user("a"));
+        assertThat(new Conversation(List.of(), List.of()).withSafePrompt().messages())
+                .containsExactly(system(safe));
+    }
+
+    @Test
     void refusesAnEmptyList() {
         isRefused("messages: is empty; give at least one user message");
     }

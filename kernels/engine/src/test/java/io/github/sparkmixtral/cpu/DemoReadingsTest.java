@@ -124,7 +124,7 @@ class DemoReadingsTest {
             Kernels kernels, Task task, Embedding embedding, List<RowRequest> rows, List<Map<String, Object>> answers)
             throws Exception {
         RequestDefaults defaults =
-                new RequestDefaults(task, null, SamplingParameters.DEFAULT, null, SpecialTokens.TEXT, embedding);
+                new RequestDefaults(task, null, false, SamplingParameters.DEFAULT, null, SpecialTokens.TEXT, embedding);
         try (Model model = ModelLoader.load(DEMO.resolve("model.gguf"), Quantization.NONE, line -> {});
                 CompletionService service = CompletionService.start(
                         model.description(),

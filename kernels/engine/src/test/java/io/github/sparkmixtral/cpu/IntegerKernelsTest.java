@@ -6,8 +6,12 @@ import static org.assertj.core.api.Assertions.within;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Random;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Products of integers of 16 bits, in plain Java. */
@@ -50,6 +54,36 @@ class IntegerKernelsTest extends KernelsContractTest {
                 double rounding = 0x1p-24 * magnitude * (weights.type().isAffine() ? 512 : 64);
                 assertThat((double) at(out, row, o)).isCloseTo(at(expected, row, o), within(bound + rounding));
             }
+        }
+    }
+
+    /** @param scaleBytes of a block: one or two numbers of half precision, and a byte for each factor */
+    @ParameterizedTest
+    @CsvSource({"Q5_0, 6, 2", "Q5_1, 6, 4", "Q5_K, 6, 20", "Q6_K, 6, 18", "Q8_0, 8, 2", "Q4_K, 4, 20"})
+    void quantsTakeTheBitsThatTheyNeed(TensorType type, int bits, int scaleBytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor weights = random(arena, type, 62, 512);
+            long panel = 32L * (512 * bits / 8 + 512 / type.blockSize() * scaleBytes);
+            assertThat(PackedMatrix.bytes(weights, Packing.INTEGERS)).isEqualTo(2 * panel);
+        }
+    }
+
+    @Test
+    void foldedQuantsAreUnfolded() {
+        Random random = new Random(6);
+        byte[] quants = new byte[96];
+        for (int i = 0; i < quants.length; i++) {
+            quants[i] = (byte) random.nextInt(64);
+        }
+        int[] ints = new int[quants.length / 4];
+        MemorySegment.ofArray(ints).copyFrom(MemorySegment.ofArray(quants));
+        int[] words = new int[ints.length * 3 / 4 * PackedMatrix.WIDTH];
+        FoldedQuants.fold(ints, words, 7);
+        int[] unfolded = new int[PackedMatrix.WIDTH];
+        for (int column = 0; column < quants.length; column += 4) {
+            FoldedQuants.unfold(MemorySegment.ofArray(words), 0, column, unfolded);
+            assertThat(unfolded[7]).as("input %d", column).isEqualTo(ints[column / 4] << 2);
+            assertThat(unfolded[8]).isZero();
         }
     }
 

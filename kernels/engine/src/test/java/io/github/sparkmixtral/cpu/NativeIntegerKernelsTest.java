@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.sparkmixtral.cpu.jit.IntegerLayout;
@@ -84,6 +85,18 @@ class NativeIntegerKernelsTest extends IntegerKernelsTest {
                 Tensor weights = random(arena, type, 263, columns);
                 assertSameBits(plain, kernels(), weights, ROWS);
             }
+        }
+    }
+
+    /** Kernels that decode to floats would take their free bits for the quants'. */
+    @Test
+    void foldedQuantsAreRefusedByProductsOfFloats() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor tensor = random(arena, TensorType.Q6_K, PackedMatrix.WIDTH, 256);
+            PackedMatrix weights = new PackedMatrix(tensor, Packing.INTEGERS, MemorySegment.NULL);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> PanelKernel.products(weights.layout(), 1, 1, 0, 0, 0))
+                    .withMessageStartingWith("folded quants are for products of integers");
         }
     }
 

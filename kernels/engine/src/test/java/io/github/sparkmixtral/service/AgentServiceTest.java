@@ -99,14 +99,7 @@ class AgentServiceTest {
     }
 
     private RequestDefaults defaults(List<String> names, SamplingParameters parameters) {
-        return new RequestDefaults(
-                Task.AGENT,
-                null,
-                parameters,
-                null,
-                RequestDefaults.SpecialTokens.TEXT,
-                RequestDefaults.Embedding.DEFAULT,
-                new AgentOptions(names, maxTurns, 1, null, Format.AUTO));
+        return new RequestDefaults(parameters, new AgentOptions(names, maxTurns, 1, null, Format.AUTO));
     }
 
     /** All answers, in the order in which they come. */

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.engine.Parameters;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.testkit.FakeBackend;
@@ -320,7 +321,13 @@ class CompletionServiceTest {
         assertThat(spelledOut).isGreaterThan(plain + 1);
 
         defaults = new RequestDefaults(
-                Task.COMPLETE, null, JOB, null, RequestDefaults.SpecialTokens.PARSE, RequestDefaults.Embedding.DEFAULT);
+                Task.COMPLETE,
+                null,
+                false,
+                JOB,
+                null,
+                RequestDefaults.SpecialTokens.PARSE,
+                RequestDefaults.Embedding.DEFAULT);
         assertThat(tokensOf(prompt("a", "<s>the cat"))).isEqualTo(plain);
         assertThat(tokensOf(prompt("a", "the cat"))).isEqualTo(plain);
         assertThat(tokensOf(prompt("a", "the cat</s>"))).isEqualTo(plain + 1);
@@ -331,6 +338,7 @@ class CompletionServiceTest {
         defaults = new RequestDefaults(
                 Task.CHAT,
                 null,
+                false,
                 JOB,
                 "{% if %}",
                 RequestDefaults.SpecialTokens.TEXT,
@@ -360,6 +368,16 @@ class CompletionServiceTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new RequestDefaults(Task.COMPLETE, "be kind", JOB))
                 .withMessage("a system prompt needs the task chat: the task complete takes prompts as they are");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new RequestDefaults(
+                        Task.COMPLETE,
+                        null,
+                        true,
+                        JOB,
+                        null,
+                        RequestDefaults.SpecialTokens.TEXT,
+                        RequestDefaults.Embedding.DEFAULT))
+                .withMessage("a safe prompt needs the task chat: the task complete takes prompts as they are");
     }
 
     @Test
@@ -384,6 +402,65 @@ class CompletionServiceTest {
         assertThat(promptTokens(null, Rows.task("a", "the cat", Task.COMPLETE)))
                 .isEqualTo(1 + TinyTokenizer.INSTANCE.encode("the cat").length)
                 .isLessThan(chat);
+    }
+
+    @Test
+    void safePromptComesBeforeTheSystemMessageOfTheRowOrTheJob() throws Exception {
+        String safe = Conversation.SAFE_PROMPT;
+        int alone = promptTokens(safe, prompt("a", "the cat"));
+        int beforeAnother = promptTokens(safe + "\n\nbe kind", prompt("a", "the cat"));
+        String own =
+                "[{\"role\": \"system\", \"content\": \"be kind\"}, {\"role\": \"user\", \"content\": \"the cat\"}]";
+
+        assertThat(safePromptTokens(null, prompt("a", "the cat"))).isEqualTo(alone);
+        assertThat(safePromptTokens("be kind", prompt("a", "the cat"))).isEqualTo(beforeAnother);
+        assertThat(safePromptTokens("something quite different", messages("a", own)))
+                .isEqualTo(beforeAnother);
+    }
+
+    @Test
+    void safePromptOfARowGoesOverTheJobs() throws Exception {
+        int plain = promptTokens(null, prompt("a", "the cat"));
+        int safe = promptTokens(Conversation.SAFE_PROMPT, prompt("a", "the cat"));
+
+        assertThat(promptTokens(null, prompt("a", "the cat", "{\"safe_prompt\": true}")))
+                .isEqualTo(safe);
+        assertThat(safePromptTokens(null, prompt("a", "the cat", "{\"safe_prompt\": false}")))
+                .isEqualTo(plain);
+        assertThat(safePromptTokens(null, prompt("a", "the cat", "{\"safe_prompt\": null}")))
+                .isEqualTo(safe);
+    }
+
+    @Test
+    void aTextThatIsContinuedIsNotLeftWithoutTheSafePromptInSilence() throws Exception {
+        defaults = new RequestDefaults(
+                Task.CHAT,
+                null,
+                true,
+                JOB,
+                null,
+                RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT);
+        RowRequest row = Rows.task("a", "the cat", Task.COMPLETE);
+        String fault = "safe_prompt needs a chat: a text that is taken as it is has no system message; give the row"
+                + " safe_prompt: false to go without";
+
+        assertThat(row.fault(defaults).message()).isEqualTo(fault);
+        try (CompletionService service = start(new FakeBackend(SMALL))) {
+            assertThat(message(answer(service, row))).isEqualTo(fault);
+        }
+    }
+
+    private int safePromptTokens(String systemPrompt, RowRequest row) throws Exception {
+        defaults = new RequestDefaults(
+                Task.CHAT,
+                systemPrompt,
+                true,
+                JOB,
+                null,
+                RequestDefaults.SpecialTokens.TEXT,
+                RequestDefaults.Embedding.DEFAULT);
+        return tokensOf(row);
     }
 
     private int promptTokens(String systemPrompt, RowRequest row) throws Exception {

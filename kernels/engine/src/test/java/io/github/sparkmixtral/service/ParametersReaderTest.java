@@ -114,7 +114,7 @@ class ParametersReaderTest {
             strings = {
                 "{\"echo\": false, \"suffix\": null, \"best_of\": 1, \"use_beam_search\": false, \"length_penalty\": 1.0}",
                 "{\"skip_special_tokens\": true, \"spaces_between_special_tokens\": true, \"detokenize\": true}",
-                "{\"parallel_tool_calls\": true, \"safe_prompt\": false, \"stream\": false, \"store\": false}",
+                "{\"parallel_tool_calls\": true, \"safe_prompt\": true, \"stream\": false, \"store\": false}",
                 "{\"service_tier\": \"auto\", \"user\": \"u\", \"metadata\": {\"a\": \"b\"}, \"modalities\": [\"text\"]}",
                 "{\"add_generation_prompt\": true, \"continue_final_message\": true, \"chat_template_kwargs\": {}}",
                 "{\"guided_json\": null, \"whatever\": null, \"top_logprobs\": 0, \"response_format\": null}",
@@ -150,6 +150,7 @@ class ParametersReaderTest {
                 "{\"temperature\": true} | temperature must be a number, not true",
                 "{\"temperature\": 1e999} | temperature must be at least 0 and finite, not Infinity",
                 "{\"ignore_eos\": 1} | ignore_eos must be true or false, not 1",
+                "{\"safe_prompt\": \"yes\"} | safe_prompt must be true or false, not \"yes\"",
                 "{\"stop\": 1} | stop must be a string or a list of strings, not 1",
                 "{\"stop\": [1]} | stop must be a string or a list of strings, not [1]",
                 "{\"stop\": [null]} | stop must be a string or a list of strings, not [null]",

@@ -51,7 +51,7 @@ class ReadingTasksTest {
 
     private static RequestDefaults defaults(Task task, Embedding embedding) {
         SamplingParameters parameters = Parameters.of(p -> p.maxTokens = 12);
-        return new RequestDefaults(task, null, parameters, null, SpecialTokens.TEXT, embedding);
+        return new RequestDefaults(task, null, false, parameters, null, SpecialTokens.TEXT, embedding);
     }
 
     private static RequestDefaults defaults(Task task) {

@@ -11,8 +11,6 @@ import io.github.sparkmixtral.chat.ToolCalls;
 import io.github.sparkmixtral.engine.Parameters;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.service.CompletionService.Session;
-import io.github.sparkmixtral.service.RequestDefaults.Embedding;
-import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.testkit.FakeBackend;
 import io.github.sparkmixtral.testkit.FakeBackend.LanguageModel;
 import io.github.sparkmixtral.testkit.FakeBackend.Size;
@@ -252,7 +250,7 @@ class ToolCallsServiceTest {
 
     private static RequestDefaults agent(Format format) {
         AgentOptions options = new AgentOptions(List.of("Calculator", "sum"), 6, 5, null, format);
-        return new RequestDefaults(Task.AGENT, null, JOB, null, SpecialTokens.TEXT, Embedding.DEFAULT, options);
+        return new RequestDefaults(JOB, options);
     }
 
     @Test

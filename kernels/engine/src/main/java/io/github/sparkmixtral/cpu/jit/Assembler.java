@@ -210,6 +210,12 @@ final class Assembler {
         immediate(0xEA);
     }
 
+    /** {@code to = to ^ second ^ third} */
+    void xorAll(int to, int second, Memory third) {
+        evex(PREFIX_66, MAP_0F3A, 0x25, to, second, third, VECTOR, false);
+        immediate(0x96);
+    }
+
     /** {@code to[i] = table[indices[i] mod 16]} */
     void lookUp(int to, int indices, int table) {
         evex(PREFIX_66, MAP_0F38, 0x16, to, indices, table);

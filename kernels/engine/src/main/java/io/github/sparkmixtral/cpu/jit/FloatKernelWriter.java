@@ -64,9 +64,12 @@ final class FloatKernelWriter extends PanelWriter {
 
     /**
      * @param table where the 16 floats lie that indices mean, if the elements are such
-     * @throws IllegalArgumentException if there are not enough registers for so many panels and rows
+     * @throws IllegalArgumentException if there are not enough registers for so many panels and rows, or quants are folded
      */
     static byte[] write(PanelLayout layout, Use use, Tile tile, long table) {
+        if (layout.isFolded()) {
+            throw new IllegalArgumentException("folded quants are for products of integers: " + layout);
+        }
         return new FloatKernelWriter(layout, use, tile, table).write();
     }
 
@@ -205,7 +208,7 @@ final class FloatKernelWriter extends PanelWriter {
                 assembler.extendShortsToInts(weight, memory);
                 assembler.shiftIntsLeft(weight, weight, Short.SIZE);
             }
-            case QUANTS, INDICES -> throw new IllegalStateException("these need scales: " + layout);
+            case QUANTS, FOLDED_QUANTS, INDICES -> throw new IllegalStateException("these need scales: " + layout);
         }
     }
 

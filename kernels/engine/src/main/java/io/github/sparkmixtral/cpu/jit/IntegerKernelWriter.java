@@ -47,9 +47,9 @@ final class IntegerKernelWriter extends PanelWriter {
         temporaries = take(stream ? 2 * sums.length : 4);
         scratch = stream ? weights : temporaries;
         multiplier = take(1)[0];
-        boolean half = layout.bits() < Byte.SIZE;
-        mask = half ? take(1)[0] : -1;
-        power = half ? take(1)[0] : -1;
+        boolean bytes = layout.bits() == Byte.SIZE;
+        mask = bytes ? -1 : take(1)[0];
+        power = bytes ? -1 : take(1)[0];
         minimum = layout.affine() ? take(1)[0] : -1;
     }
 
@@ -64,8 +64,9 @@ final class IntegerKernelWriter extends PanelWriter {
             assembler.xor(sum, sum, sum);
         }
         if (mask >= 0) {
-            constant(mask, 0xF0F0F0F0);
-            constant(power, 1f / (1 << Byte.SIZE - layout.bits()));
+            int below = Byte.SIZE - layout.bits();
+            constant(mask, (0xFF << below & 0xFF) * 0x01010101);
+            constant(power, 1f / (1 << below));
         }
         loop(GROUPS, 0, () -> {
             loop(PARTS, layout.blockSize() / BLOCK, this::block);
@@ -145,11 +146,22 @@ final class IntegerKernelWriter extends PanelWriter {
 
     /** Steps whose quants share an int. */
     private int perWord() {
-        return Byte.SIZE / layout.bits();
+        return layout.isFolded() ? 1 : Byte.SIZE / layout.bits();
     }
 
     /** Loads quants of 16 outputs as bytes, those of the four inputs of a step in an int. */
     private void quants(int to, int vector, int i, int step) {
+        if (layout.isFolded()) {
+            unfold(to, vector, i * layout.bytes(part), step);
+        } else {
+            load(to, vector, i, step);
+        }
+        if (mask >= 0) {
+            assembler.and(to, to, mask);
+        }
+    }
+
+    private void load(int to, int vector, int i, int step) {
         int perWord = perWord();
         Memory word = at(QUANTS, vector, VECTOR, i * layout.bytes(part) + step / perWord * ROW);
         // If a byte holds two quants, the lower one has to move up.
@@ -158,8 +170,20 @@ final class IntegerKernelWriter extends PanelWriter {
             prefetch(word, ahead);
         }
         assembler.rotateIntsRight(to, word, FRACTION - layout.bits() - up);
-        if (mask >= 0) {
-            assembler.and(to, to, mask);
+    }
+
+    /** The same of folded quants, with other bits below them, from the part that begins so many bytes after the present one. */
+    private void unfold(int to, int vector, int past, int step) {
+        int which = step % (PanelLayout.FOLD + 1);
+        Memory first = at(QUANTS, vector, VECTOR, past + step / (PanelLayout.FOLD + 1) * PanelLayout.FOLD * ROW);
+        Memory word = first.plus(which * ROW);
+        if (which < PanelLayout.FOLD) {
+            prefetch(word, ahead);
+            assembler.rotateIntsRight(to, word, PanelLayout.foldTurn(which));
+        } else {
+            assembler.loadFloats(to, first);
+            assembler.loadFloats(scratch[1], first.plus(ROW));
+            assembler.xorAll(to, scratch[1], first.plus(2 * ROW));
         }
     }
 

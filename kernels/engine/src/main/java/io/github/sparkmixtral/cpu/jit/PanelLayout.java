@@ -32,6 +32,12 @@ public record PanelLayout(
     /** Outputs of a panel. */
     public static final int WIDTH = 32;
 
+    /** Bits of quants that are folded. */
+    public static final int FOLDED_BITS = 6;
+
+    /** How many of four ints are held of such quants. */
+    public static final int FOLD = 3;
+
     /** What the elements of a panel are. */
     public enum Elements {
         FLOATS,
@@ -43,6 +49,11 @@ public record PanelLayout(
          * at the top of a float's fraction.
          */
         QUANTS,
+        /**
+         * Integers of {@value #FOLDED_BITS} bits. Sixteen of them are four ints of bytes, each with the quant on top; three are held, each turned
+         * to the left by {@link #foldTurn}; the fourth is their exclusive or. The bits below the quants mean nothing.
+         */
+        FOLDED_QUANTS,
         /** As {@link #QUANTS}, each of them an index of a table. */
         INDICES
     }
@@ -53,7 +64,11 @@ public record PanelLayout(
     }
 
     boolean isQuantized() {
-        return elements == Elements.QUANTS || elements == Elements.INDICES;
+        return elements == Elements.QUANTS || isFolded() || elements == Elements.INDICES;
+    }
+
+    boolean isFolded() {
+        return elements == Elements.FOLDED_QUANTS;
     }
 
     boolean factored() {
@@ -76,6 +91,11 @@ public record PanelLayout(
      */
     public static int turn(int input, int bits) {
         return (input * Byte.SIZE + (input & Byte.SIZE - bits)) % Integer.SIZE;
+    }
+
+    /** How far one of the ints of folded quants that are held was turned to the left. */
+    public static int foldTurn(int word) {
+        return (FOLD - word) * (Byte.SIZE - FOLDED_BITS);
     }
 
     /** Bytes of the elements of some inputs. */

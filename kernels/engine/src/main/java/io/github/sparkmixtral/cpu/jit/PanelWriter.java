@@ -161,6 +161,6 @@ abstract class PanelWriter {
 
     /** Asks for the line that comes so many bytes later. */
     final void prefetch(Memory line, int ahead) {
-        assembler.prefetch(new Memory(line.base(), line.displacement() + ahead));
+        assembler.prefetch(line.plus(ahead));
     }
 }

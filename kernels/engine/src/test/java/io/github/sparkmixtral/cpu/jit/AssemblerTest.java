@@ -107,13 +107,21 @@ class AssemblerTest {
                     assembler.multiply(vector(operands.getFirst()), vector(operands.get(1)), vector(operands.get(2)));
                 }
             }
+            case "vpternlogd" -> {
+                if (isMemory(operands.get(2))) {
+                    assertThat(operands.get(3)).isEqualTo("0x96");
+                    assembler.xorAll(vector(operands.getFirst()), vector(operands.get(1)), memory(operands.get(2)));
+                } else {
+                    assertThat(operands.get(3)).isEqualTo("0xea");
+                    assembler.andOr(vector(operands.getFirst()), vector(operands.get(1)), vector(operands.get(2)));
+                }
+            }
             case "vpxord",
                     "vaddps",
                     "vsubps",
                     "vdivps",
                     "vfmadd213ps",
                     "vpermps",
-                    "vpternlogd",
                     "vpaddd",
                     "vpsubd",
                     "vpmaxsd",
@@ -177,7 +185,6 @@ class AssemblerTest {
             case "vminps" -> assembler.minimum(to, first, second);
             case "vfmadd213ps" -> assembler.multiplyInto(to, first, second);
             case "vpermps" -> assembler.lookUp(to, first, second);
-            case "vpternlogd" -> assembler.andOr(to, first, second);
             default -> throw new AssertionError(mnemonic);
         }
     }
