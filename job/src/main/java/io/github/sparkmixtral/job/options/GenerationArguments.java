@@ -118,16 +118,8 @@ public final class GenerationArguments {
         }
         OptionValues.requireAtLeast(1, "--max-num-seqs", engine.maxNumSeqs);
         OptionValues.requireAtLeast(1, "--max-num-batched-tokens", engine.maxNumBatchedTokens);
-        if (columns.systemPrompt != null && !columns.task.takesMessages()) {
-            throw JobException.usage("--system-prompt needs --task chat: "
-                    + (columns.task == Task.AGENT
-                            ? "an agent has a text of its own, which --agent-prompt replaces"
-                            : "a text that is taken as it is has no system message"));
-        }
-        if (columns.safePrompt && !columns.task.takesMessages()) {
-            throw JobException.usage(
-                    "--safe-prompt needs --task chat: a text that is taken as it is has no system message");
-        }
+        requireMessages(columns.systemPrompt != null, "--system-prompt");
+        requireMessages(columns.safePrompt, "--safe-prompt");
         requireTask(columns.completionColumn != null, "--completion-column", Task.SCORE);
         requireTask(!columns.choices.isEmpty(), "--choices", Task.CLASSIFY);
         requireTask(columns.pooling != null, "--pooling", Task.EMBED);
@@ -165,6 +157,15 @@ public final class GenerationArguments {
                         completionColumn(),
                         parsed),
                 sampling.requireComplete);
+    }
+
+    private void requireMessages(boolean given, String option) {
+        if (given && !columns.task.takesMessages()) {
+            throw JobException.usage(option + " needs --task chat: "
+                    + (columns.task == Task.AGENT
+                            ? "an agent has a text of its own, which --agent-prompt replaces"
+                            : "a text that is taken as it is has no system message"));
+        }
     }
 
     private void requireTask(boolean given, String option, Task task) {

@@ -99,7 +99,8 @@ class RequestReaderTest {
         assertThat(row.request().task()).isEqualTo(Task.CHAT);
         assertThat(text(row.request().messages())).isEqualTo("[{\"role\":\"user\",\"content\":\"Hello world!\"}]");
         assertThat(row.request().parameters())
-                .hasToString("{model=\"m\", max_completion_tokens=1000, logprobs=true, top_logprobs=2, tool_choice=\"auto\"}");
+                .hasToString(
+                        "{model=\"m\", max_completion_tokens=1000, logprobs=true, top_logprobs=2, tool_choice=\"auto\"}");
     }
 
     @ParameterizedTest

@@ -102,8 +102,7 @@ record AgentRows(AgentOptions options, SamplingParameters parameters, boolean ra
 
     /** All turns of all rows in one batch. */
     Run continuously(CompletionService service, int rows) throws InterruptedException {
-        RequestDefaults defaults =
-                new RequestDefaults(parameters, options);
+        RequestDefaults defaults = new RequestDefaults(parameters, options);
         try (BufferAllocator allocator = new RootAllocator();
                 Session session = service.open(defaults, tools());
                 VectorSchemaRoot batch = VectorSchemaRoot.create(RecordSchema.COMPLETIONS, allocator)) {

@@ -19,7 +19,7 @@ public final class Dialogue {
     private final int maxTurns;
     private final List<Turn> turns = new ArrayList<>();
     private Conversation conversation;
-    private int requests;
+    private int answers;
 
     /**
      * How a row ends.
@@ -52,7 +52,7 @@ public final class Dialogue {
 
     /** How many answers there were. */
     public int answers() {
-        return requests;
+        return answers;
     }
 
     /**
@@ -61,7 +61,7 @@ public final class Dialogue {
      * @return how the row ends; empty if the model is to be asked again
      */
     public Optional<Outcome> take(Reply reply, int promptTokens, int completionTokens) throws InterruptedException {
-        requests++;
+        answers++;
         if (reply.cut()) {
             turns.add(new Turn(null, reply.text(), null, null, promptTokens, completionTokens));
             return Optional.of(new Outcome(null, FinishReason.LENGTH));
@@ -92,7 +92,7 @@ public final class Dialogue {
                 conversation = conversation.with(format.told(reply, wanted.calls(), outputs));
             }
         }
-        if (requests < maxTurns) {
+        if (answers < maxTurns) {
             return Optional.empty();
         }
         boolean failed = turns.getLast().error() != null;

@@ -117,14 +117,15 @@ final class RequestBuilder {
         String prompt = messages == null ? prompt(row, task) : null;
         SamplingParameters parameters = parameters(row, defaults);
         boolean safePrompt = safePrompt(row, task, defaults);
+        ToolChoice choice = toolChoice(row, task);
         if (!task.takesMessages()) {
             requireText(task, messages, tools);
         }
         return switch (task) {
             case CHAT -> {
-                ToolChoice choice = ToolChoice.of(row.parameters());
                 JsonNode offered = choice.mode() == ToolChoice.Mode.NONE ? null : tools;
-                Conversation conversation = conversation(prompt, messages, offered, defaults.systemPrompt(), safePrompt);
+                Conversation conversation =
+                        conversation(prompt, messages, offered, defaults.systemPrompt(), safePrompt);
                 Request request = chat(id, row.customId(), conversation, parameters, chatFormat, choice);
                 boolean mayCall = !conversation.tools().isEmpty() && chatFormat.callsTools();
                 yield new Built(request, List.of(), mayCall ? new ToolCallCourse(callReader) : null);
@@ -222,6 +223,14 @@ final class RequestBuilder {
         String customId = row.customId() == null || turn == 1 ? row.customId() : row.customId() + "/turn-" + turn;
         SamplingParameters all = parameters.withStructuredOutput(dialogue.constraint());
         return chat(id, customId, dialogue.asked(), all, chatFormat, ToolChoice.AUTO);
+    }
+
+    private static ToolChoice toolChoice(RowRequest row, Task task) throws InvalidRowException {
+        ToolChoice choice = ToolChoice.of(row.parameters());
+        if (choice.isRequired() && task != Task.CHAT) {
+            throw ToolChoice.invalid("can only be auto or none with the task " + task.text() + ": use the task chat");
+        }
+        return choice;
     }
 
     private static void requireCalls(SamplingParameters parameters) throws InvalidRowException {
@@ -398,7 +407,7 @@ final class RequestBuilder {
         if (!task.takesMessages()) {
             requireText(task, messages, tools);
         }
-        ToolChoice.of(row.parameters());
+        ToolChoice _ = toolChoice(row, task);
         if (task == Task.SCORE) {
             completion(row);
         }

@@ -216,6 +216,16 @@ class ToolCallsServiceTest {
                 .isEqualTo("invalid_tools: tool_choice names sun, which is none of the row's tools");
         assertThat(error(answer(model, Rows.prompt("a", "x", "{\"tool_choice\": \"required\"}"))))
                 .isEqualTo("invalid_tools: tool_choice needs tools: give some, or leave it out");
+        RowRequest raw = new RowRequest(
+                "a",
+                Task.COMPLETE,
+                Rows.field("prompt", "x"),
+                null,
+                null,
+                Rows.parameters("{\"tool_choice\": \"required\"}"));
+        assertThat(error(answer(model, raw)))
+                .isEqualTo(
+                        "invalid_tools: tool_choice can only be auto or none with the task complete: use the task chat");
         assertThat(error(answer(model, row("a", "{\"tool_choice\": \"required\", \"guided_choice\": [\"a\"]}"))))
                 .isEqualTo(
                         "invalid_tools: tool_choice and a constraint both say what the answer has to be: give one of them");
