@@ -187,7 +187,8 @@ public final class Mixtral implements AutoCloseable {
      * finish_reason}, {@code usage}, {@code error}, {@code model}, {@code seed}; {@code outputs} and {@code logprobs} if several
      * answers or log-probabilities are asked for, or may be because the table has columns {@code n} or {@code logprobs}; {@code
      * parsed} and {@code parsed_error} with the option {@code output_column_type}; {@code choice_probabilities} if answers are one of
-     * several strings and log-probabilities are asked for, or either may be because the table has such columns). The
+     * several strings and log-probabilities are asked for, or either may be because the table has such columns; {@code tool_calls} if
+     * rows may bring tools; {@code turns} with the task agent). The
      * option {@code output_columns} gives them other names.
      *
      * <p>A row asks with {@code prompt} or {@code messages}, or as the options {@code prompt_column}, {@code messages_column} and

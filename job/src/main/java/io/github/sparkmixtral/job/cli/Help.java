@@ -17,6 +17,7 @@ final class Help {
         HEADINGS.put("model", "Model");
         HEADINGS.put("input", "Input");
         HEADINGS.put("columns", "Columns");
+        HEADINGS.put("agent", "Agent (--task agent)");
         HEADINGS.put("output", "Output");
         HEADINGS.put("evaluation", "Evaluation");
         HEADINGS.put("sampling", "Sampling (a row's own columns of these names, as max_tokens, win over them)");

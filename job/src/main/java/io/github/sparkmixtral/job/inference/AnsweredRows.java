@@ -42,7 +42,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
          * Puts row and answer together.
          *
          * @param answers holds the answer in its row {@code index}, until it is filled again
-         * @param incomplete why the answer is not what it has to be; null if it is, or nobody asks
+         * @param incomplete why the answer is not what it has to be, or an agent has come to none; null if it is, or nobody asks
          */
         O answered(I row, PromptRow asked, Answers answers, int index, RequestError incomplete);
 
@@ -209,10 +209,11 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         int index = next++;
         Answers answers = resources.answers;
         String location = first.asked().location();
-        if (answers.failed(index)) {
-            return questions.failed(first.row(), first.asked(), located(answers.error(index), location));
+        RequestError error = answers.failed(index) ? answers.error(index) : null;
+        if (error != null && !answers.hasTurns(index)) {
+            return questions.failed(first.row(), first.asked(), located(error, location));
         }
-        RequestError incomplete = requireComplete ? answers.incomplete(index) : null;
+        RequestError incomplete = error != null || !requireComplete ? error : answers.incomplete(index);
         return questions.answered(
                 first.row(), first.asked(), answers, index, incomplete == null ? null : located(incomplete, location));
     }

@@ -60,6 +60,11 @@ public final class Answers implements AutoCloseable {
         return !root.getVector(RecordSchema.ERROR).isNull(row);
     }
 
+    /** Whether an agent has begun with the row, so that it has turns and counts even if it has failed. */
+    boolean hasTurns(int row) {
+        return !root.getVector(RecordSchema.TURNS).isNull(row);
+    }
+
     RequestError error(int row) {
         StructVector error = (StructVector) root.getVector(RecordSchema.ERROR);
         return new RequestError(
@@ -80,11 +85,18 @@ public final class Answers implements AutoCloseable {
         return ((IntVector) ((StructVector) root.getVector(RecordSchema.USAGE)).getChild(field)).get(row);
     }
 
-    /** The text of a row's first output. */
+    /** The text of a row's first output; null if it has none, as one that calls tools. */
     public String text(int row) {
         ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
         StructVector output = (StructVector) outputs.getDataVector();
         return text((VarCharVector) output.getChild(RecordSchema.TEXT), outputs.getElementStartIndex(row));
+    }
+
+    /** Why a row's first output has ended. */
+    String finishReason(int row) {
+        ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
+        StructVector output = (StructVector) outputs.getDataVector();
+        return text((VarCharVector) output.getChild(RecordSchema.FINISH_REASON), outputs.getElementStartIndex(row));
     }
 
     /**
@@ -124,6 +136,9 @@ public final class Answers implements AutoCloseable {
 
     private static AnswerParser.Parsed parsed(StructVector output, int index, String begun, AnswerParser parser) {
         String answer = text((VarCharVector) output.getChild(RecordSchema.TEXT), index);
+        if (answer == null) {
+            return new AnswerParser.Parsed(null, "the answer has no text");
+        }
         return parser.parse(begun + answer, isCut(output, index));
     }
 
@@ -156,14 +171,31 @@ public final class Answers implements AutoCloseable {
         columns.add(error(error));
         columns.add(model);
         columns.add(seed.isNull(row) ? null : seed.get(row));
-        if (!generated) {
-            return read(row, columns, asked);
+        if (generated) {
+            addGenerated(row, columns, asked, parser);
+        } else {
+            addRead(row, columns, asked);
         }
+        if (asked.has(OutputColumns.TURNS)) {
+            columns.add(turns(row));
+        }
+        return columns;
+    }
+
+    private void addGenerated(int row, List<Object> columns, OutputColumns.Asked asked, AnswerParser parser) {
+        ListVector outputs = (ListVector) root.getVector(RecordSchema.OUTPUTS);
+        StructVector output = (StructVector) outputs.getDataVector();
+        int first = outputs.getElementStartIndex(row);
         List<Object> more = more(output, first, begun(row), asked, parser);
         if (asked.has(OutputColumns.OUTPUTS)) {
             Row[] all = new Row[outputs.getElementEndIndex(row) - first];
             for (int i = 0; i < all.length; i++) {
-                all[i] = output(output, first + i, i == 0 ? more : more(output, first + i, begun(row), asked, parser));
+                List<Object> values =
+                        new ArrayList<>(i == 0 ? more : more(output, first + i, begun(row), asked, parser));
+                if (asked.has(OutputColumns.TOOL_CALLS)) {
+                    values.add(toolCalls(output, first + i));
+                }
+                all[i] = output(output, first + i, values);
             }
             columns.add(all);
         }
@@ -174,11 +206,13 @@ public final class Answers implements AutoCloseable {
         if (asked.has(OutputColumns.PROMPT_LOGPROBS)) {
             columns.add(promptLogprobs(row));
         }
-        return columns;
+        if (asked.has(OutputColumns.TOOL_CALLS)) {
+            columns.add(toolCalls(output, first));
+        }
     }
 
     /** The columns of a row whose prompt was read, and which has no text. */
-    private List<Object> read(int row, List<Object> columns, OutputColumns.Asked asked) {
+    private void addRead(int row, List<Object> columns, OutputColumns.Asked asked) {
         if (asked.has(OutputColumns.LOGPROBS)) {
             columns.add(promptLogprobs(row));
         }
@@ -188,7 +222,43 @@ public final class Answers implements AutoCloseable {
         if (asked.has(OutputColumns.EMBEDDING)) {
             columns.add(embedding(row));
         }
-        return columns;
+    }
+
+    /** Null for an answer that calls no tool. */
+    private static Row[] toolCalls(StructVector output, int index) {
+        ListVector list = (ListVector) output.getChild(RecordSchema.TOOL_CALLS);
+        if (list.isNull(index)) {
+            return null;
+        }
+        StructVector call = (StructVector) list.getDataVector();
+        int start = list.getElementStartIndex(index);
+        Row[] calls = new Row[list.getElementEndIndex(index) - start];
+        for (int i = 0; i < calls.length; i++) {
+            calls[i] = RowFactory.create(
+                    text((VarCharVector) call.getChild(RecordSchema.ID), start + i),
+                    "function",
+                    RowFactory.create(
+                            text((VarCharVector) call.getChild(RecordSchema.NAME), start + i),
+                            text((VarCharVector) call.getChild(RecordSchema.ARGUMENTS), start + i)));
+        }
+        return calls;
+    }
+
+    private Row[] turns(int row) {
+        ListVector list = (ListVector) root.getVector(RecordSchema.TURNS);
+        StructVector turn = (StructVector) list.getDataVector();
+        int start = list.getElementStartIndex(row);
+        Row[] turns = new Row[list.getElementEndIndex(row) - start];
+        for (int i = 0; i < turns.length; i++) {
+            turns[i] = RowFactory.create(
+                    text((VarCharVector) turn.getChild(RecordSchema.TOOL), start + i),
+                    text((VarCharVector) turn.getChild(RecordSchema.INPUT), start + i),
+                    text((VarCharVector) turn.getChild(RecordSchema.OUTPUT), start + i),
+                    text((VarCharVector) turn.getChild(RecordSchema.ERROR), start + i),
+                    ((IntVector) turn.getChild(RecordSchema.PROMPT_TOKENS)).get(start + i),
+                    ((IntVector) turn.getChild(RecordSchema.COMPLETION_TOKENS)).get(start + i));
+        }
+        return turns;
     }
 
     private Row score(int row) {
@@ -315,8 +385,9 @@ public final class Answers implements AutoCloseable {
         });
     }
 
+    /** Null where there is none. */
     private static String text(VarCharVector vector, int row) {
-        return vector.getObject(row).toString();
+        return vector.isNull(row) ? null : vector.getObject(row).toString();
     }
 
     @Override

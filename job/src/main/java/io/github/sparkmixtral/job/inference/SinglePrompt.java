@@ -40,6 +40,10 @@ public final class SinglePrompt {
             if (incomplete != null) {
                 throw JobException.input(incomplete.message());
             }
+            if (answers.text(0) == null) {
+                throw JobException.input(
+                        "there is no answer in words: the model has ended with " + answers.finishReason(0));
+            }
             return answers.text(0);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

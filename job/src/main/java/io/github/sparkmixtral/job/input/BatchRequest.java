@@ -46,8 +46,8 @@ public record BatchRequest(String name, ObjectNode fields, String url) {
     /** What a request for an embedding calls its prompt. */
     private static final String INPUT = "input";
 
-    /** What of a request is not a parameter; the choice of a tool is the model's own, as {@code auto} says. */
-    private static final Set<String> PROMPT_FIELDS = Set.of(MESSAGES, PROMPT, INPUT, Columns.TOOLS, "tool_choice");
+    /** What of a request is not a parameter. */
+    private static final Set<String> PROMPT_FIELDS = Set.of(MESSAGES, PROMPT, INPUT, Columns.TOOLS);
 
     /** Whether a column of that name is part of a row of a batch file. */
     static boolean isField(String name) {
@@ -163,15 +163,8 @@ public record BatchRequest(String name, ObjectNode fields, String url) {
         return new Field(field, fields.get(field));
     }
 
-    /** Null for none. */
-    Field tools() throws RowException {
-        return switch (fields.path("tool_choice").asText("auto")) {
-            case "auto" -> field(Columns.TOOLS);
-            case "none" -> null;
-            default ->
-                throw new RowException(
-                        "invalid_tools", "tool_choice must be auto or none, not " + fields.get("tool_choice"));
-        };
+    Field tools() {
+        return field(Columns.TOOLS);
     }
 
     /** All that is no prompt, so that nothing in it is overlooked. */

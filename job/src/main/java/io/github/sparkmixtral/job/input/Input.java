@@ -63,8 +63,15 @@ public record Input(
      * @param logprobs whether a row asks for log-probabilities
      * @param choices whether a row's answer has to be one of several strings
      * @param promptLogprobs whether a row asks for log-probabilities of its prompt
+     * @param tools whether a row brings tools, which its answer may call
      */
-    public record Survey(long rows, boolean severalOutputs, boolean logprobs, boolean choices, boolean promptLogprobs) {
+    public record Survey(
+            long rows,
+            boolean severalOutputs,
+            boolean logprobs,
+            boolean choices,
+            boolean promptLogprobs,
+            boolean tools) {
 
         /** The columns that this, and what every row asks for, needs. */
         public OutputColumns.Asked columns(RequestDefaults defaults) {
@@ -73,6 +80,9 @@ public record Input(
             StructuredOutput output = parameters.structuredOutput();
             boolean allLogprobs = logprobs || parameters.logprobs() >= 0;
             boolean chosen = choices || output != null && output.kind() == StructuredOutput.Kind.CHOICE;
+            if (task == Task.AGENT) {
+                return new OutputColumns.Asked(List.of(OutputColumns.TURNS));
+            }
             List<String> columns = new ArrayList<>();
             if (task.generates() && (severalOutputs || parameters.n() > 1)) {
                 columns.add(OutputColumns.OUTPUTS);
@@ -85,6 +95,9 @@ public record Input(
             }
             if (task.generates() && (promptLogprobs || parameters.promptLogprobs() >= 0)) {
                 columns.add(OutputColumns.PROMPT_LOGPROBS);
+            }
+            if (task.generates() && tools) {
+                columns.add(OutputColumns.TOOL_CALLS);
             }
             if (task == Task.SCORE) {
                 columns.add(OutputColumns.SCORE);

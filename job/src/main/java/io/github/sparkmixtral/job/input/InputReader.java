@@ -392,7 +392,8 @@ public final class InputReader {
                 blocks.stream().anyMatch(block -> block.severalOutputs),
                 blocks.stream().anyMatch(block -> block.logprobs),
                 blocks.stream().anyMatch(block -> block.choices),
-                blocks.stream().anyMatch(block -> block.promptLogprobs));
+                blocks.stream().anyMatch(block -> block.promptLogprobs),
+                blocks.stream().anyMatch(block -> block.tools));
         Map<String, Long> files = new TreeMap<>();
         blocks.forEach(block -> files.merge(block.file, block.rows, Long::sum));
         files.remove("");

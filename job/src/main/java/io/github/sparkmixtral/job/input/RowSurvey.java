@@ -2,6 +2,7 @@ package io.github.sparkmixtral.job.input;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.options.Columns;
 import io.github.sparkmixtral.service.ParametersReader;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.StructuredOutputReader;
@@ -38,6 +39,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             .add("logprobs", DataTypes.BooleanType, false)
             .add("choices", DataTypes.BooleanType, false)
             .add("prompt_logprobs", DataTypes.BooleanType, false)
+            .add("tools", DataTypes.BooleanType, false)
             .add("fitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("unfitting", DataTypes.createArrayType(DataTypes.StringType), false)
             .add("askable", DataTypes.BooleanType, false)
@@ -69,6 +71,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
         boolean logprobs;
         boolean choices;
         boolean promptLogprobs;
+        boolean tools;
 
         /** Open columns with a value that can be a parameter. */
         final Set<String> fitting = new TreeSet<>();
@@ -98,6 +101,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
                     logprobs,
                     choices,
                     promptLogprobs,
+                    tools,
                     fitting.toArray(),
                     unfitting.toArray(),
                     askable,
@@ -115,14 +119,15 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             block.logprobs = row.getBoolean(6);
             block.choices = row.getBoolean(7);
             block.promptLogprobs = row.getBoolean(8);
-            block.fitting.addAll(row.getList(9));
-            block.unfitting.addAll(row.getList(10));
-            block.askable = row.getBoolean(11);
-            List<String> codes = row.getList(12);
+            block.tools = row.getBoolean(9);
+            block.fitting.addAll(row.getList(10));
+            block.unfitting.addAll(row.getList(11));
+            block.askable = row.getBoolean(12);
+            List<String> codes = row.getList(13);
             for (int i = 0; i < codes.size(); i++) {
-                String message = row.<String>getList(13).get(i);
+                String message = row.<String>getList(14).get(i);
                 block.errors.put(
-                        codes.get(i), new Fault(message, row.<Long>getList(14).get(i)));
+                        codes.get(i), new Fault(message, row.<Long>getList(15).get(i)));
             }
             return block;
         }
@@ -162,6 +167,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
             parameters.forEach((name, value) -> block.severalOutputs |= asksForSeveral(name, value));
             block.logprobs |= asksForLogprobs(parameters.get("logprobs"));
             block.promptLogprobs |= asksForLogprobs(parameters.get("prompt_logprobs"));
+            block.tools |= prompt.request().hasTools();
             block.choices = block.choices || StructuredOutputReader.asksForChoice(parameters);
             prompt.open().forEach((name, value) -> fit(name, value, block));
             // Once a row is known that can be answered, nobody asks whether there is one.
@@ -186,6 +192,7 @@ record RowSurvey(RequestReader reader, String line, RequestDefaults defaults)
         if (either || fit == ParameterColumns.Fit.PARAMETER) {
             block.fitting.add(name);
             block.severalOutputs |= asksForSeveral(name, value);
+            block.tools |= name.equals(Columns.TOOLS);
         }
         if (either || fit == ParameterColumns.Fit.DATA) {
             block.unfitting.add(name);

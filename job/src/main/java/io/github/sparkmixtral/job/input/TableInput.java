@@ -80,7 +80,8 @@ public final class TableInput {
                     any || several,
                     any || taken.contains("logprobs"),
                     any || StructuredOutputReader.mayAskForChoice(taken),
-                    any || taken.contains("prompt_logprobs"));
+                    any || taken.contains("prompt_logprobs"),
+                    any || taken.contains(Columns.TOOLS));
         }
     }
 

@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.agent.Agent;
+import io.github.sparkmixtral.agent.Toolbox;
 import io.github.sparkmixtral.chat.ChatException;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -9,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -47,7 +50,12 @@ public final class ChatTemplateOption implements ITypeConverter<String> {
         try {
             ChatFormat.Choice choice =
                     ChatFormat.choose(model.tokenizer(), model.chatTemplates(), defaults.chatTemplate());
+            if (defaults.agent() != null) {
+                Agent.of(defaults.agent(), Toolbox.of(defaults.agent(), List.of()), choice.format());
+            }
             return "Chat format " + choice.format().name() + ": " + choice.reason();
+        } catch (IllegalArgumentException e) {
+            throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
         } catch (ChatException e) {
             throw JobException.usage(e.getMessage());
         }

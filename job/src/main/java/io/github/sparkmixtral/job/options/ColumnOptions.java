@@ -60,12 +60,13 @@ public final class ColumnOptions {
 
     @Option(
             names = "--task",
-            paramLabel = "chat|complete|embed|score|classify",
+            paramLabel = "chat|complete|embed|score|classify|agent",
             defaultValue = "chat",
             description =
                     "chat makes a prompt one user message in the model's instruct format; complete continues it as it is,"
                             + " after BOS; embed makes an embedding of it as it is; score says how likely the text of"
-                            + " --completion-column is behind it; classify answers as chat, with the likeliest of --choices.")
+                            + " --completion-column is behind it; classify answers as chat, with the likeliest of --choices; agent lets"
+                            + " the model call --tools until it gives its final answer.")
     Task task;
 
     @Option(

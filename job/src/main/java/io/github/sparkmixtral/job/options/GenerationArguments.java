@@ -42,6 +42,9 @@ public final class GenerationArguments {
     private ColumnOptions columns;
 
     @Mixin
+    private ToolOptions agent;
+
+    @Mixin
     private SamplingOptions sampling;
 
     @Mixin
@@ -115,14 +118,8 @@ public final class GenerationArguments {
         }
         OptionValues.requireAtLeast(1, "--max-num-seqs", engine.maxNumSeqs);
         OptionValues.requireAtLeast(1, "--max-num-batched-tokens", engine.maxNumBatchedTokens);
-        if (columns.systemPrompt != null && !columns.task.takesMessages()) {
-            throw JobException.usage(
-                    "--system-prompt needs --task chat: a text that is taken as it is has no system message");
-        }
-        if (columns.safePrompt && !columns.task.takesMessages()) {
-            throw JobException.usage(
-                    "--safe-prompt needs --task chat: a text that is taken as it is has no system message");
-        }
+        requireMessages(columns.systemPrompt != null, "--system-prompt");
+        requireMessages(columns.safePrompt, "--safe-prompt");
         requireTask(columns.completionColumn != null, "--completion-column", Task.SCORE);
         requireTask(!columns.choices.isEmpty(), "--choices", Task.CLASSIFY);
         requireTask(columns.pooling != null, "--pooling", Task.EMBED);
@@ -133,6 +130,7 @@ public final class GenerationArguments {
         }
         SamplingParameters parameters = withChoices(sampling.parameters());
         requireAnswers(parameters);
+        requireCalls(parameters);
         DataType parsed = parsed(parameters.structuredOutput());
         if (parsed != null && parameters.structuredOutput() == null) {
             parameters = parameters.withStructuredOutput(OutputColumnType.constraint(parsed));
@@ -146,7 +144,8 @@ public final class GenerationArguments {
                         parameters,
                         columns.chatTemplate,
                         columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens,
-                        new Embedding(columns.pooling == null ? Pooling.MEAN : columns.pooling, columns.normalize)),
+                        new Embedding(columns.pooling == null ? Pooling.MEAN : columns.pooling, columns.normalize),
+                        agent.resolve(columns.task)),
                 new Columns(
                         columns.idColumn,
                         columns.promptColumn,
@@ -158,6 +157,15 @@ public final class GenerationArguments {
                         completionColumn(),
                         parsed),
                 sampling.requireComplete);
+    }
+
+    private void requireMessages(boolean given, String option) {
+        if (given && !columns.task.takesMessages()) {
+            throw JobException.usage(option + " needs --task chat: "
+                    + (columns.task == Task.AGENT
+                            ? "an agent has a text of its own, which --agent-prompt replaces"
+                            : "a text that is taken as it is has no system message"));
+        }
     }
 
     private void requireTask(boolean given, String option, Task task) {
@@ -204,6 +212,28 @@ public final class GenerationArguments {
         StructuredOutput format = parameters.structuredOutput();
         if (format != null && (columns.task != Task.CLASSIFY || format.kind() != StructuredOutput.Kind.CHOICE)) {
             throw JobException.usage(sampling.format() + why);
+        }
+    }
+
+    /** Refuses what the calls of an agent, and its one answer, leave no room for. */
+    private void requireCalls(SamplingParameters parameters) {
+        if (columns.task != Task.AGENT) {
+            return;
+        }
+        String why = " cannot be given with --task agent, ";
+        if (columns.messagesColumn != null) {
+            throw JobException.usage("--messages-column" + why + "which asks with a prompt");
+        }
+        if (columns.outputColumnType != null) {
+            throw JobException.usage("--output-column-type" + why + "whose answers are text");
+        }
+        if (parameters.structuredOutput() != null) {
+            throw JobException.usage(sampling.format() + why + "whose answers are calls of its tools");
+        }
+        if (parameters.n() > 1 || parameters.logprobs() >= 0 || parameters.promptLogprobs() >= 0) {
+            String option =
+                    parameters.n() > 1 ? "--n" : parameters.logprobs() >= 0 ? "--logprobs" : "--prompt-logprobs";
+            throw JobException.usage(option + why + "which gives one text");
         }
     }
 

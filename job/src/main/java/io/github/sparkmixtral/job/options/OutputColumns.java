@@ -33,6 +33,8 @@ public final class OutputColumns {
     public static final String PROMPT_LOGPROBS = "prompt_logprobs";
     public static final String SCORE = "score";
     public static final String EMBEDDING = "embedding";
+    public static final String TOOL_CALLS = "tool_calls";
+    public static final String TURNS = "turns";
     public static final String PARSED = "parsed";
     public static final String PARSED_ERROR = "parsed_error";
 
@@ -74,6 +76,30 @@ public final class OutputColumns {
 
     private static final ArrayType EMBEDDING_TYPE = DataTypes.createArrayType(DataTypes.FloatType, false);
 
+    /** As OpenAI has them, so that they can go back into {@code messages}; {@code arguments} is JSON text. */
+    private static final ArrayType TOOL_CALLS_TYPE = DataTypes.createArrayType(
+            new StructType()
+                    .add("id", DataTypes.StringType, false)
+                    .add("type", DataTypes.StringType, false)
+                    .add(
+                            "function",
+                            new StructType()
+                                    .add("name", DataTypes.StringType, false)
+                                    .add("arguments", DataTypes.StringType, false),
+                            false),
+            false);
+
+    /** One per call of a tool, the final answer last; see {@link io.github.sparkmixtral.agent.Turn}. */
+    private static final ArrayType TURNS_TYPE = DataTypes.createArrayType(
+            new StructType()
+                    .add("tool", DataTypes.StringType)
+                    .add("input", DataTypes.StringType)
+                    .add("output", DataTypes.StringType)
+                    .add("error", DataTypes.StringType)
+                    .add("prompt_tokens", DataTypes.IntegerType, false)
+                    .add("completion_tokens", DataTypes.IntegerType, false),
+            false);
+
     private static final List<String> ALWAYS = List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED);
 
     /** Columns that are there only if they are asked for, in the order that they have in an output, and their types. */
@@ -85,16 +111,19 @@ public final class OutputColumns {
         types.put(PROMPT_LOGPROBS, LOGPROBS_TYPE);
         types.put(SCORE, SCORE_TYPE);
         types.put(EMBEDDING, EMBEDDING_TYPE);
+        types.put(TOOL_CALLS, TOOL_CALLS_TYPE);
+        types.put(TURNS, TURNS_TYPE);
         return types;
     }
 
     private static final Set<String> REPLACED = Set.of(SEED, LOGPROBS);
 
     /**
-     * Which columns an output has that are there only if they are asked for; {@link #LOGPROBS} is then beside the text and in each of
-     * several outputs.
+     * Which columns an output has that are there only if they are asked for; {@link #LOGPROBS} and {@link #TOOL_CALLS} are then beside
+     * the text and in each of several outputs.
      *
-     * @param columns {@link #OUTPUTS}, {@link #LOGPROBS}, {@link #CHOICE_PROBABILITIES}, {@link #PROMPT_LOGPROBS}, {@link #SCORE}, {@link #EMBEDDING}
+     * @param columns {@link #OUTPUTS}, {@link #LOGPROBS}, {@link #CHOICE_PROBABILITIES}, {@link #PROMPT_LOGPROBS}, {@link #SCORE}, {@link #EMBEDDING},
+     *     {@link #TOOL_CALLS}, {@link #TURNS}
      */
     public record Asked(List<String> columns) implements Serializable {
         public Asked {
@@ -139,12 +168,13 @@ public final class OutputColumns {
         if (asked.has(OUTPUTS)) {
             StructType output = new StructType()
                     .add("index", DataTypes.IntegerType, false)
-                    .add("text", DataTypes.StringType, false)
+                    .add("text", DataTypes.StringType, asked.has(TOOL_CALLS))
                     .add(FINISH_REASON, DataTypes.StringType, false);
             output = asked.has(LOGPROBS) ? output.add(LOGPROBS, LOGPROBS_TYPE) : output;
             if (names.parsed() != null) {
                 output = output.add(PARSED, names.parsed()).add(PARSED_ERROR, DataTypes.StringType);
             }
+            output = asked.has(TOOL_CALLS) ? output.add(TOOL_CALLS, TOOL_CALLS_TYPE) : output;
             schema = schema.add(names.output(OUTPUTS), DataTypes.createArrayType(output, false));
         }
         schema = asked.has(LOGPROBS) ? schema.add(names.output(LOGPROBS), LOGPROBS_TYPE) : schema;
@@ -206,7 +236,7 @@ public final class OutputColumns {
                 type instanceof StructType struct
                         && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
             case SEED -> type instanceof IntegralType;
-            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING -> type instanceof ArrayType;
+            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING, TOOL_CALLS, TURNS -> type instanceof ArrayType;
             case SCORE -> type instanceof StructType;
             case CHOICE_PROBABILITIES -> type instanceof MapType || type instanceof StructType;
             case PARSED -> true;

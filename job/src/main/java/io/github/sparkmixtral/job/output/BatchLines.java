@@ -75,7 +75,7 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
             embedding(row, body);
             return;
         }
-        boolean chat = task.takesMessages();
+        boolean chat = task.takesMessages() || task == Task.AGENT;
         String id = id(row);
         body.put("id", made(chat ? "chatcmpl-" : "cmpl-", id))
                 .put("object", chat ? "chat.completion" : "text_completion")
@@ -92,8 +92,12 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                     0,
                     row.getAs(names.output(OutputColumns.TEXT)),
                     row.getAs(names.output(OutputColumns.FINISH_REASON)),
-                    has(row, OutputColumns.LOGPROBS) ? rows(row.get(index(row, OutputColumns.LOGPROBS))) : null);
+                    has(row, OutputColumns.LOGPROBS) ? rows(row.get(index(row, OutputColumns.LOGPROBS))) : null,
+                    has(row, OutputColumns.TOOL_CALLS) ? rows(row.get(index(row, OutputColumns.TOOL_CALLS))) : null);
         } else {
+            // The fields of an output are those that the row has beside its text.
+            int logprobs = isThere(row, OutputColumns.LOGPROBS) ? 3 : -1;
+            int calls = isThere(row, OutputColumns.TOOL_CALLS) ? Math.max(3, logprobs + 1) : -1;
             for (Row output : outputs) {
                 choice(
                         choices.addObject(),
@@ -101,8 +105,12 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                         output.getInt(0),
                         output.getString(1),
                         output.getString(2),
-                        output.size() > 3 && !output.isNullAt(3) ? rows(output.get(3)) : null);
+                        logprobs < 0 || output.isNullAt(logprobs) ? null : rows(output.get(logprobs)),
+                        calls < 0 || output.isNullAt(calls) ? null : rows(output.get(calls)));
             }
+        }
+        if (has(row, OutputColumns.TURNS)) {
+            turns(rows(row.get(index(row, OutputColumns.TURNS))), body.putArray(OutputColumns.TURNS));
         }
         if (has(row, OutputColumns.CHOICE_PROBABILITIES)) {
             ObjectNode probabilities = body.putObject(OutputColumns.CHOICE_PROBABILITIES);
@@ -157,7 +165,11 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
     }
 
     private boolean has(Row row, String column) {
-        return row.schema().getFieldIndex(names.output(column)).isDefined() && !row.isNullAt(index(row, column));
+        return isThere(row, column) && !row.isNullAt(index(row, column));
+    }
+
+    private boolean isThere(Row row, String column) {
+        return row.schema().getFieldIndex(names.output(column)).isDefined();
     }
 
     private int index(Row row, String column) {
@@ -165,10 +177,20 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
     }
 
     private static void choice(
-            ObjectNode choice, boolean chat, int index, String text, String finishReason, List<Row> logprobs) {
+            ObjectNode choice,
+            boolean chat,
+            int index,
+            String text,
+            String finishReason,
+            List<Row> logprobs,
+            List<Row> calls) {
         choice.put("index", index);
         if (chat) {
-            choice.putObject("message").put("role", "assistant").put("content", text);
+            ObjectNode message =
+                    choice.putObject("message").put("role", "assistant").put("content", text);
+            if (calls != null) {
+                toolCalls(calls, message.putArray(OutputColumns.TOOL_CALLS));
+            }
         } else {
             choice.put("text", text);
         }
@@ -186,6 +208,31 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
             completionLogprobs(choice.putObject("logprobs"), logprobs);
         }
         choice.put("finish_reason", finishReason);
+    }
+
+    private static void toolCalls(List<Row> calls, ArrayNode array) {
+        for (Row call : calls) {
+            Row function = call.getStruct(2);
+            array.addObject()
+                    .put("id", call.getString(0))
+                    .put("type", call.getString(1))
+                    .putObject("function")
+                    .put("name", function.getString(0))
+                    .put("arguments", function.getString(1));
+        }
+    }
+
+    /** OpenAI has none. */
+    private static void turns(List<Row> turns, ArrayNode array) {
+        for (Row turn : turns) {
+            array.addObject()
+                    .put("tool", turn.getString(0))
+                    .put("input", turn.getString(1))
+                    .put("output", turn.getString(2))
+                    .put("error", turn.getString(3))
+                    .put("prompt_tokens", turn.getInt(4))
+                    .put("completion_tokens", turn.getInt(5));
+        }
     }
 
     private static void token(ObjectNode entry, Row token) {

@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job.output;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.sparkmixtral.agent.AgentOptions;
 import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.model.FileDigest;
 import io.github.sparkmixtral.job.model.ModelCache;
@@ -99,6 +100,13 @@ record Fingerprint(ObjectNode json) {
             settings.put(
                     "chat-template",
                     UUID.nameUUIDFromBytes(chatTemplate.getBytes(StandardCharsets.UTF_8))
+                            .toString());
+        }
+        AgentOptions agent = options.generation().defaults().agent();
+        if (agent != null && agent.prompt() != null) {
+            settings.put(
+                    "agent-prompt",
+                    UUID.nameUUIDFromBytes(agent.prompt().getBytes(StandardCharsets.UTF_8))
                             .toString());
         }
         putFormats(options, settings);

@@ -243,7 +243,7 @@ class OptionParserTest {
                     --logprobs -1              | --logprobs must be a whole number of at least 0 or none, not -1
                     --stop=                    | --stop must not contain an empty string
                     --stop-token-ids x         | --stop-token-ids must be a whole number, not x
-                    --task talk                | --task must be one of chat, complete, embed, score, classify, not talk
+                    --task talk                | --task must be one of chat, complete, embed, score, classify, agent, not talk
                     --chat-template nowhere.j2 | --chat-template must be none, mistral-v1, mistral-v3, chatml or a file with a template in Jinja, not nowhere.j2, which is no file
                     --special-tokens some      | --special-tokens must be one of text, parse, not some
                     --quantization q5          | --quantization must be one of none, q8_0, q4_0, nf4, not q5

@@ -9,12 +9,17 @@ import java.nio.file.Path;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 
-/** A backend in a jar of its own, for {@code --jars}. */
+/** A backend, or what else is found by its name, in a jar of its own, for {@code --jars}. */
 final class BackendJar {
     private BackendJar() {}
 
     /** @param classes the provider first */
     static Path write(Path file, Class<?>... classes) throws IOException {
+        return write(file, BackendProvider.class, classes);
+    }
+
+    /** @param service what the first of the classes is */
+    static Path write(Path file, Class<?> service, Class<?>[] classes) throws IOException {
         try (OutputStream out = Files.newOutputStream(file);
                 JarOutputStream jar = new JarOutputStream(out)) {
             for (Class<?> type : classes) {
@@ -22,7 +27,7 @@ final class BackendJar {
                 jar.putNextEntry(new JarEntry(entry));
                 type.getClassLoader().getResourceAsStream(entry).transferTo(jar);
             }
-            jar.putNextEntry(new JarEntry("META-INF/services/" + BackendProvider.class.getName()));
+            jar.putNextEntry(new JarEntry("META-INF/services/" + service.getName()));
             jar.write(classes[0].getName().getBytes(StandardCharsets.UTF_8));
         }
         return file;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.sparkmixtral.agent.AgentTool;
 import io.github.sparkmixtral.job.SparkFixture;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -165,5 +166,43 @@ class ClusterIT {
                     .contains("The engine has failed, 1 times in a row now: ")
                     .contains("This executor gives up, so that Spark goes elsewhere: the device is broken on purpose");
         }
+    }
+
+    @Test
+    void agentsOnTwoExecutorsCallTheToolOfAJar() throws Exception {
+        Path output = directory.resolve("out");
+        Path jar = BackendJar.write(directory.resolve("tools.jar"), AgentTool.class, Directory.CLASSES);
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < 24; i++) {
+            String question = i % 2 == 0 ? "Who leads Lir Bank?" : "What is " + (100 + i) + " times 183?";
+            lines.add("{\"custom_id\": \"" + i + "\", \"prompt\": \"" + question + "\"}");
+        }
+        Path questions = SparkFixture.write(directory.resolve("questions.jsonl"), lines.toArray(String[]::new));
+        List<String> arguments = List.of(
+                "--model",
+                SparkFixture.MODEL.toString(),
+                "--input",
+                questions.toString(),
+                "--output",
+                output.toString(),
+                "--task",
+                "agent",
+                "--tools",
+                "Calculator,Search",
+                "--temperature",
+                "0",
+                "--chunk-rows",
+                "6");
+        assertDone(cluster.submit(directory.resolve("driver.log"), Map.of(), List.of("spark.jars=" + jar), arguments));
+        List<Row> rows = SparkFixture.rows(output);
+        assertThat(rows).hasSize(24).allSatisfy(row -> {
+            int number = Integer.parseInt(row.getAs("custom_id"));
+            assertThat(row.<String>getAs("generated_text"))
+                    .isEqualTo(
+                            number % 2 == 0
+                                    ? "The head of Lir Bank is Fax Grend."
+                                    : "The answer is " + (100 + number) * 183 + ".");
+            assertThat(row.<Row>getList(row.fieldIndex("turns"))).hasSize(2);
+        });
     }
 }

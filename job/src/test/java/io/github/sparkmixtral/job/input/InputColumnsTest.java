@@ -287,7 +287,7 @@ class InputColumnsTest {
                 .isEmpty();
         assertThat(read(ray, "--parameter-columns", "none").survey().severalOutputs())
                 .isFalse();
-        assertThat(read(tgi).survey()).isEqualTo(new Input.Survey(1, true, true, false, false));
+        assertThat(read(tgi).survey()).isEqualTo(new Input.Survey(1, true, true, false, false, false));
         assertThat(first(read(other)).request().parameters()).isEmpty();
         assertThat(value(first(read(other)).request().prompt())).isEqualTo("p");
     }

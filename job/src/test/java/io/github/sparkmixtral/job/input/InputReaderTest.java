@@ -89,7 +89,7 @@ class InputReaderTest {
 
         Input input = read("--input", file);
 
-        assertThat(input.survey()).isEqualTo(new Input.Survey(3, false, false, false, false));
+        assertThat(input.survey()).isEqualTo(new Input.Survey(3, false, false, false, false, false));
         assertThat(columns(input)).containsExactly("_corrupt_record", "deep", "empty", "extra", "prompt", "tags");
         assertThat(prompts(input).stream().map(InputReaderTest::prompt)).containsExactly("one", "two", null);
         assertThat(ids(input)).containsExactly("a.jsonl#1", "a.jsonl#4", "a.jsonl#5");

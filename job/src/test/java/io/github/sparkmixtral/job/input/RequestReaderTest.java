@@ -99,7 +99,8 @@ class RequestReaderTest {
         assertThat(row.request().task()).isEqualTo(Task.CHAT);
         assertThat(text(row.request().messages())).isEqualTo("[{\"role\":\"user\",\"content\":\"Hello world!\"}]");
         assertThat(row.request().parameters())
-                .hasToString("{model=\"m\", max_completion_tokens=1000, logprobs=true, top_logprobs=2}");
+                .hasToString(
+                        "{model=\"m\", max_completion_tokens=1000, logprobs=true, top_logprobs=2, tool_choice=\"auto\"}");
     }
 
     @ParameterizedTest
@@ -207,10 +208,7 @@ class RequestReaderTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
                     {"prompt": "p", "custom_id": 1.5} | invalid_id    | in/a b.jsonl line 17: custom_id must be a string or a whole number, not a number
-                    {"custom_id": null, "body": {"input": "x"}} | unsupported_url | in/a b.jsonl line 17: body has neither messages nor a prompt: embeddings and other requests are not supported
-                    {"url": "/v1/fim/completions", "body": {}} | unsupported_url | in/a b.jsonl line 17: url must be /v1/chat/completions or /v1/completions, not /v1/fim/completions
-                    {"url": "/v1/embeddings", "body": {}} | unsupported_url | in/a b.jsonl line 17: url must be /v1/chat/completions or /v1/completions, not /v1/embeddings
-                    {"url": "/v1/chat/completions", "body": {"messages": [], "tool_choice": {"type": "function"}}} | invalid_tools | in/a b.jsonl line 17: tool_choice must be auto or none, not {"type":"function"}
+                    {"url": "/v1/fim/completions", "body": {}} | unsupported_url | in/a b.jsonl line 17: url must be /v1/chat/completions, /v1/completions or /v1/embeddings, not /v1/fim/completions
                     [1]                            | invalid_json     | in/a b.jsonl line 17 must be a JSON object, not an array
                     {"a": 1} x                     | invalid_json     | in/a b.jsonl line 17 is not valid JSON at column 10: *
                     {"a": 1, "a": 2}               | invalid_json     | in/a b.jsonl line 17 is not valid JSON at column *

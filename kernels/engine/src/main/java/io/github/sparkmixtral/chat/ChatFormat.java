@@ -35,6 +35,9 @@ public sealed interface ChatFormat permits MistralFormat, TemplateFormat {
      */
     int[] render(List<ChatMessage> messages, List<Tool> tools);
 
+    /** Whether answers call tools with a token that the model has for it, {@link ToolCalls#TOKEN}. */
+    boolean callsTools();
+
     /** The tokens of a conversation, as {@link #render(List, List)} gives them. */
     default int[] render(Conversation conversation) {
         return render(conversation.messages(), conversation.tools());

@@ -44,6 +44,13 @@ public record Conversation(List<ChatMessage> messages, List<Tool> tools) {
         return new Conversation(messages, ConversationJson.tools(tools));
     }
 
+    /** The same with more messages at the end. */
+    public Conversation with(List<ChatMessage> more) {
+        List<ChatMessage> extended = new ArrayList<>(messages);
+        extended.addAll(more);
+        return new Conversation(extended, tools);
+    }
+
     /** The same with a system message at the beginning; unchanged where there is one already, or the text is empty. */
     public Conversation withSystem(String text) {
         if (text.isEmpty() || messages.stream().anyMatch(message -> message.role() == Role.SYSTEM)) {

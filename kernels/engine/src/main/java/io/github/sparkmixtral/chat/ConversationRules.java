@@ -135,8 +135,12 @@ final class ConversationRules {
         }
     }
 
+    static boolean isFunctionName(String name) {
+        return name != null && FUNCTION_NAME.matcher(name).matches();
+    }
+
     private static void checkFunctionName(String path, String name) {
-        if (name == null || !FUNCTION_NAME.matcher(name).matches()) {
+        if (!isFunctionName(name)) {
             throw new ChatException(path + ": is " + (name == null ? "missing" : "\"" + name + "\"")
                     + "; a function's name is 1 to 64 letters, digits, underscores and dashes");
         }

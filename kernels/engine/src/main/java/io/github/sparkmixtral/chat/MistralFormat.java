@@ -50,6 +50,11 @@ final class MistralFormat implements ChatFormat {
     }
 
     @Override
+    public boolean callsTools() {
+        return version == Version.V3 && tokenizer.controlToken(ToolCalls.TOKEN).isPresent();
+    }
+
+    @Override
     public int[] render(List<ChatMessage> messages, List<Tool> tools) {
         ConversationRules.check(messages, tools);
         String system =
@@ -108,7 +113,7 @@ final class MistralFormat implements ChatFormat {
                     if (message.toolCalls().isEmpty()) {
                         encode(withoutTrailingSpaces(message.content()), output);
                     } else {
-                        output.add(controlToken("[TOOL_CALLS]"));
+                        output.add(controlToken(ToolCalls.TOKEN));
                         encode(callsJson(message.toolCalls()), output);
                     }
                     endTurn(i, messages, output);

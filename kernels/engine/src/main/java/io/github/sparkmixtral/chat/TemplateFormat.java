@@ -80,6 +80,11 @@ final class TemplateFormat implements ChatFormat {
     }
 
     @Override
+    public boolean callsTools() {
+        return false;
+    }
+
+    @Override
     public int[] render(List<ChatMessage> messages, List<Tool> tools) {
         Text text = text(messages, tools);
         int[] tokens = tokenizer.encode(text.value(), text.template());

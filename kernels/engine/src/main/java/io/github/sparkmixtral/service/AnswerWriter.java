@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.agent.Turn;
+import io.github.sparkmixtral.chat.ToolCall;
 import io.github.sparkmixtral.engine.Completion.Output;
 import io.github.sparkmixtral.engine.Completion.PromptValues;
 import io.github.sparkmixtral.engine.Completion.RequestError;
@@ -32,6 +34,7 @@ final class AnswerWriter {
     private final VarCharVector text;
     private final ListVector tokenIds;
     private final VarCharVector finishReason;
+    private final ListVector toolCalls;
     private final StructVector logprobs;
     private final StructVector usage;
     private final BigIntVector seed;
@@ -44,6 +47,7 @@ final class AnswerWriter {
     private final FixedSizeListVector embedding;
 
     private final boolean normalize;
+    private final ListVector turns;
     private final StructVector error;
     private final BitVector copied;
     private final Float8Vector seconds;
@@ -69,6 +73,7 @@ final class AnswerWriter {
         text = output.getChild(RecordSchema.TEXT, VarCharVector.class);
         tokenIds = output.getChild(RecordSchema.TOKEN_IDS, ListVector.class);
         finishReason = output.getChild(RecordSchema.FINISH_REASON, VarCharVector.class);
+        toolCalls = output.getChild(RecordSchema.TOOL_CALLS, ListVector.class);
         logprobs = output.getChild(RecordSchema.LOGPROBS, StructVector.class);
         usage = (StructVector) root.getVector(RecordSchema.USAGE);
         seed = (BigIntVector) root.getVector(RecordSchema.SEED);
@@ -77,6 +82,7 @@ final class AnswerWriter {
         choiceProbabilities = (ListVector) root.getVector(RecordSchema.CHOICE_PROBABILITIES);
         promptLogprobs = (StructVector) root.getVector(RecordSchema.PROMPT_LOGPROBS);
         embedding = (FixedSizeListVector) root.getVector(RecordSchema.EMBEDDING);
+        turns = (ListVector) root.getVector(RecordSchema.TURNS);
         error = (StructVector) root.getVector(RecordSchema.ERROR);
         copied = (BitVector) root.getVector(RecordSchema.COPIED);
         seconds = (Float8Vector) root.getVector(RecordSchema.SECONDS);
@@ -92,8 +98,12 @@ final class AnswerWriter {
             seconds.setSafe(row, answer.seconds());
             if (answer.failed()) {
                 writeError(row, answer.outcome().error());
-            } else {
-                writeOutputs(row, answer.outcome().outputs());
+            }
+            if (answer.turns() != null) {
+                writeTurns(row, answer.turns());
+            }
+            if (!answer.failed() || answer.turns() != null) {
+                writeOutputs(row, answer.outcome().outputs(), answer.toolCalls());
                 writeUsage(row, answer.outcome().usage());
                 if (answer.drawn()) {
                     seed.setSafe(row, answer.seed());
@@ -110,13 +120,18 @@ final class AnswerWriter {
         root.setRowCount(answers.size());
     }
 
-    private void writeOutputs(int row, List<Output> values) {
+    /** @param calls of each; null for none */
+    private void writeOutputs(int row, List<Output> values, List<List<ToolCall>> calls) {
         int element = outputs.startNewValue(row);
-        for (Output value : values) {
+        for (int i = 0; i < values.size(); i++) {
+            Output value = values.get(i);
             output.setIndexDefined(element);
             index.setSafe(element, value.index());
-            set(text, element, value.text());
+            setIfGiven(text, element, value.text());
             set(finishReason, element, value.finishReason().text());
+            if (calls != null && !calls.get(i).isEmpty()) {
+                writeToolCalls(element, calls.get(i));
+            }
             write(tokenIds, element, value.tokenIds());
             if (!value.logprobs().isEmpty()) {
                 writeLogprobs(logprobs, element, value.logprobs());
@@ -124,6 +139,44 @@ final class AnswerWriter {
             element++;
         }
         outputs.endValue(row, values.size());
+    }
+
+    private void writeToolCalls(int element, List<ToolCall> calls) {
+        StructVector struct = (StructVector) toolCalls.getDataVector();
+        int start = toolCalls.startNewValue(element);
+        for (int i = 0; i < calls.size(); i++) {
+            struct.setIndexDefined(start + i);
+            set(
+                    struct.getChild(RecordSchema.ID, VarCharVector.class),
+                    start + i,
+                    calls.get(i).id());
+            set(
+                    struct.getChild(RecordSchema.NAME, VarCharVector.class),
+                    start + i,
+                    calls.get(i).name());
+            set(
+                    struct.getChild(RecordSchema.ARGUMENTS, VarCharVector.class),
+                    start + i,
+                    calls.get(i).arguments());
+        }
+        toolCalls.endValue(element, calls.size());
+    }
+
+    private void writeTurns(int row, List<Turn> values) {
+        StructVector struct = (StructVector) turns.getDataVector();
+        int start = turns.startNewValue(row);
+        for (int i = 0; i < values.size(); i++) {
+            Turn turn = values.get(i);
+            struct.setIndexDefined(start + i);
+            setIfGiven(struct.getChild(RecordSchema.TOOL, VarCharVector.class), start + i, turn.tool());
+            setIfGiven(struct.getChild(RecordSchema.INPUT, VarCharVector.class), start + i, turn.input());
+            setIfGiven(struct.getChild(RecordSchema.OUTPUT, VarCharVector.class), start + i, turn.output());
+            setIfGiven(struct.getChild(RecordSchema.ERROR, VarCharVector.class), start + i, turn.error());
+            struct.getChild(RecordSchema.PROMPT_TOKENS, IntVector.class).setSafe(start + i, turn.promptTokens());
+            struct.getChild(RecordSchema.COMPLETION_TOKENS, IntVector.class)
+                    .setSafe(start + i, turn.completionTokens());
+        }
+        turns.endValue(row, values.size());
     }
 
     private void writePrompt(int row, PromptValues values) {
@@ -206,6 +259,12 @@ final class AnswerWriter {
         set(error.getChild(RecordSchema.CODE, VarCharVector.class), row, value.code());
         set(error.getChild(RecordSchema.MESSAGE, VarCharVector.class), row, value.message());
         error.getChild(RecordSchema.RETRYABLE, BitVector.class).setSafe(row, value.retryable() ? 1 : 0);
+    }
+
+    private static void setIfGiven(VarCharVector vector, int row, String value) {
+        if (value != null) {
+            set(vector, row, value);
+        }
     }
 
     private static void set(VarCharVector vector, int row, String value) {

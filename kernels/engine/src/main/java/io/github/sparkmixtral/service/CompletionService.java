@@ -1,9 +1,13 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.agent.Agent;
+import io.github.sparkmixtral.agent.AgentTool;
+import io.github.sparkmixtral.agent.Toolbox;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.service.RequestBuilder.Built;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.arrow.vector.VectorSchemaRoot;
@@ -20,6 +24,7 @@ public final class CompletionService implements AutoCloseable {
     private final Engine engine;
     private final RequestBuilder requestBuilder;
     private final Exchange exchange;
+    private final Courses courses;
     private final Thread thread;
     private final AtomicLong lastId = new AtomicLong();
 
@@ -27,7 +32,8 @@ public final class CompletionService implements AutoCloseable {
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
         requestBuilder = new RequestBuilder(model, engine, wayOut(backend, engine, options));
         exchange = new Exchange(options.queueCapacity());
-        thread = new Thread(new EngineLoop(backend, engine, exchange), "spark-mixtral-engine");
+        courses = new Courses(exchange);
+        thread = new Thread(new EngineLoop(backend, engine, exchange, courses), "spark-mixtral-engine");
         thread.setDaemon(true);
     }
 
@@ -59,11 +65,26 @@ public final class CompletionService implements AutoCloseable {
      * @throws IllegalStateException where the service is closed, or the engine has died
      */
     public Session open(RequestDefaults defaults) {
+        return open(defaults, List.of());
+    }
+
+    /**
+     * The same for an agent that has tools beside its own and those on the class path.
+     *
+     * @param tools may be called by many threads at once
+     * @throws IllegalArgumentException where the defaults do not fit the model, or name a tool that is not there
+     */
+    public Session open(RequestDefaults defaults, List<AgentTool> tools) {
         engine.checkParameters(defaults.parameters());
         requestBuilder.checkSize(1, defaults.parameters());
         StructuredOutputReader.checkChoices("structured_outputs", defaults.parameters());
         ChatFormat chatFormat = requestBuilder.chatFormat(defaults);
-        return new Session(exchange.open(), defaults, chatFormat);
+        Agent agent = null;
+        if (defaults.agent() != null) {
+            RequestBuilder.checkAgent(defaults.parameters());
+            agent = Agent.of(defaults.agent(), Toolbox.of(defaults.agent(), tools), chatFormat);
+        }
+        return new Session(exchange.open(), defaults, chatFormat, agent);
     }
 
     /** Longest sequence, prompt and answer together, in tokens. */
@@ -81,7 +102,7 @@ public final class CompletionService implements AutoCloseable {
         return exchange.counters();
     }
 
-    /** Ends the engine thread, waits for it, and closes the backend. Open sessions' calls throw. */
+    /** Ends the engine thread and what rows do meanwhile, waits for both, and closes the backend. Open sessions' calls throw. */
     @Override
     public void close() {
         exchange.close();
@@ -93,6 +114,7 @@ public final class CompletionService implements AutoCloseable {
                 interrupted = true; // the backend is in use until the thread ends
             }
         }
+        courses.close();
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
@@ -106,30 +128,33 @@ public final class CompletionService implements AutoCloseable {
         private final Exchange.Mailbox mailbox;
         private final RequestDefaults defaults;
         private final ChatFormat chatFormat;
+        private final Agent agent;
 
-        private Session(Exchange.Mailbox mailbox, RequestDefaults defaults, ChatFormat chatFormat) {
+        private Session(Exchange.Mailbox mailbox, RequestDefaults defaults, ChatFormat chatFormat, Agent agent) {
             this.mailbox = mailbox;
             this.defaults = defaults;
             this.chatFormat = chatFormat;
+            this.agent = agent;
         }
 
         /**
          * Takes a row. Tokenizes on the calling thread, and blocks while the queue is full. A row that cannot become a request is
-         * answered with an error.
+         * answered with an error. One that takes several requests, as an agent's does, keeps its place until its last one is answered.
          *
          * @param row the caller's number for it, which comes back with its answer
          * @throws IllegalStateException where the session or the service is closed, or the engine has died
          * @throws InterruptedException the row may have been taken; close the session
          */
         public void submit(long row, RowRequest asked) throws InterruptedException {
-            RequestBuilder.Built built;
+            Built built;
             try {
-                built = requestBuilder.build(Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat);
+                built = requestBuilder.build(
+                        () -> Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat, agent);
             } catch (InvalidRowException invalid) {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
-            exchange.submit(mailbox, row, built.request(), built.choices(), requestBuilder.entries(built.request()));
+            exchange.submit(mailbox, row, built, requestBuilder.entries(built.request()));
         }
 
         /**
@@ -159,7 +184,7 @@ public final class CompletionService implements AutoCloseable {
         }
 
         /**
-         * Waits until the first row that was not read yet is answered, or any other one, which makes room for another row. Does not
+         * Waits until the first row that was not read yet is answered, or the engine is rid of any other one, which makes room for another. Does not
          * wait where no row is outstanding.
          *
          * @throws IllegalStateException where the session or the service is closed, or the engine has died
@@ -188,9 +213,9 @@ public final class CompletionService implements AutoCloseable {
             return exchange.outstanding(mailbox);
         }
 
-        /** Rows submitted and not answered yet. */
+        /** Rows that the engine has, or that wait for it; one that waits for its tools is not among them. */
         public int unanswered() {
-            return exchange.unanswered(mailbox);
+            return exchange.atEngine(mailbox);
         }
 
         /**

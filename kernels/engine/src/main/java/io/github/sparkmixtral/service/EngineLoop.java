@@ -12,13 +12,15 @@ final class EngineLoop implements Runnable {
     private final Backend backend;
     private final Engine engine;
     private final Exchange exchange;
+    private final Courses courses;
     private final EqualRequests requests = new EqualRequests();
     private final ChoiceScores choices = new ChoiceScores();
 
-    EngineLoop(Backend backend, Engine engine, Exchange exchange) {
+    EngineLoop(Backend backend, Engine engine, Exchange exchange, Courses courses) {
         this.backend = backend;
         this.engine = engine;
         this.exchange = exchange;
+        this.courses = courses;
     }
 
     @Override
@@ -70,8 +72,13 @@ final class EngineLoop implements Runnable {
 
     private void deliver(Ticket ticket, Completion completion, boolean copied) {
         Answer answer = choices.answer(ticket, completion, copied);
-        if (answer != null) {
+        if (answer == null) {
+            return;
+        }
+        if (ticket.place().course() == null) {
             exchange.deliver(ticket.place(), answer);
+        } else {
+            courses.step(ticket.place(), answer);
         }
     }
 }

@@ -2,14 +2,17 @@ package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Request;
+import io.github.sparkmixtral.service.RequestBuilder.Built;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Future;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 
 /**
  * Where tasks and the engine thread meet: a bounded queue of requests one way, a mailbox of answers per session the other way.
@@ -21,6 +24,10 @@ final class Exchange {
     private final Condition work = lock.newCondition();
     private final Condition room = lock.newCondition();
     private final Deque<Ticket> queue = new ArrayDeque<>();
+
+    /** Requests of rows that have begun: taken first, so that rows end, and as many as there are, so that nobody waits to put one in. */
+    private final Deque<Ticket> continued = new ArrayDeque<>();
+
     private final Set<Mailbox> mailboxes = new HashSet<>();
     private boolean mailboxesClosed;
     private boolean closed;
@@ -39,13 +46,27 @@ final class Exchange {
         private final Mailbox mailbox;
         private final long row;
         private final long entries;
+        private final Course course;
         private final long start = System.nanoTime();
+        private Future<?> step;
         private Answer answer;
 
-        private Place(Mailbox mailbox, long row, long entries) {
+        private Place(Mailbox mailbox, long row, long entries, Course course) {
             this.mailbox = mailbox;
             this.row = row;
             this.entries = entries;
+            this.course = course;
+        }
+
+        /** What becomes of its completions; null if the first one is its answer. */
+        Course course() {
+            return course;
+        }
+
+        private void interrupt() {
+            if (step != null) {
+                step.cancel(true);
+            }
         }
 
         /** The number that the row has where it was asked. */
@@ -69,13 +90,17 @@ final class Exchange {
         private final Condition answered = lock.newCondition();
         private final Deque<Place> places = new ArrayDeque<>();
         private int unanswered;
+
+        /** Rows of those that do a step of their course, which the engine does not have. */
+        private int away;
+
         private long entries;
         private volatile boolean closed;
 
         private Mailbox() {}
 
-        private Place add(long row, long size) {
-            Place place = new Place(this, row, size);
+        private Place add(long row, long size, Course course) {
+            Place place = new Place(this, row, size, course);
             places.add(place);
             unanswered++;
             entries += size;
@@ -84,6 +109,10 @@ final class Exchange {
 
         private boolean isAnswered() {
             return !places.isEmpty() && places.peek().answer != null;
+        }
+
+        private int atEngine() {
+            return unanswered - away;
         }
     }
 
@@ -108,11 +137,9 @@ final class Exchange {
     /**
      * Queues a request; waits while the queue is full.
      *
-     * @param choices see {@link Ticket}
      * @param entries how large its answer may be
      */
-    void submit(Mailbox mailbox, long row, Request request, List<Request> choices, long entries)
-            throws InterruptedException {
+    void submit(Mailbox mailbox, long row, Built built, long entries) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
@@ -120,7 +147,8 @@ final class Exchange {
                 room.await();
                 checkUsable(mailbox);
             }
-            queue.add(new Ticket(mailbox.add(row, entries), request, choices));
+            Place place = mailbox.add(row, entries, built.course());
+            queue.add(new Ticket(place, built.request(), built.choices()));
             work.signal();
         } finally {
             lock.unlock();
@@ -132,7 +160,7 @@ final class Exchange {
         lock.lock();
         try {
             checkUsable(mailbox);
-            post(mailbox.add(answer.row(), 0), answer);
+            post(mailbox.add(answer.row(), 0, null), answer);
         } finally {
             lock.unlock();
         }
@@ -153,13 +181,13 @@ final class Exchange {
         }
     }
 
-    /** Waits until the first row is answered, or any other one; not at all where none is outstanding. */
+    /** Waits until the first row is answered, or the engine is rid of any other one; not at all where none is outstanding. */
     void awaitProgress(Mailbox mailbox) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
-            int before = mailbox.unanswered;
-            while (!mailbox.isAnswered() && !mailbox.places.isEmpty() && mailbox.unanswered == before) {
+            int before = mailbox.atEngine();
+            while (!mailbox.isAnswered() && !mailbox.places.isEmpty() && mailbox.atEngine() == before) {
                 mailbox.answered.await();
                 checkUsable(mailbox);
             }
@@ -198,10 +226,10 @@ final class Exchange {
         }
     }
 
-    int unanswered(Mailbox mailbox) {
+    int atEngine(Mailbox mailbox) {
         lock.lock();
         try {
-            return mailbox.unanswered;
+            return mailbox.atEngine();
         } finally {
             lock.unlock();
         }
@@ -216,17 +244,20 @@ final class Exchange {
         }
     }
 
-    /** Drops what the session has queued and what it has not read, and tells the engine thread. Never throws. */
+    /** Drops what the session has queued and what it has not read, interrupts its courses, and tells the engine thread. Never throws. */
     void close(Mailbox mailbox) {
         lock.lock();
         try {
             mailbox.closed = true;
+            mailbox.places.forEach(Place::interrupt);
             mailbox.places.clear();
             mailbox.unanswered = 0;
+            mailbox.away = 0;
             mailbox.entries = 0;
             mailboxes.remove(mailbox);
             mailboxesClosed = true;
             queue.removeIf(ticket -> ticket.place().mailbox == mailbox);
+            continued.removeIf(ticket -> ticket.place().mailbox == mailbox);
             work.signal();
             room.signalAll();
             mailbox.answered.signalAll();
@@ -259,7 +290,7 @@ final class Exchange {
     Counters counters() {
         lock.lock();
         try {
-            return counters.withQueuedRows(queue.size());
+            return counters.withQueuedRows(queue.size() + continued.size());
         } finally {
             lock.unlock();
         }
@@ -277,13 +308,13 @@ final class Exchange {
     boolean take(Engine engine, int sequences, List<Ticket> taken) throws InterruptedException {
         lock.lock();
         try {
-            while (!closed && !mailboxesClosed && queue.isEmpty() && !engine.hasWork()) {
+            while (!closed && !mailboxesClosed && queue.isEmpty() && continued.isEmpty() && !engine.hasWork()) {
                 work.await();
             }
             mailboxesClosed = false;
             int wanted = sequences;
-            while (wanted > 0 && !queue.isEmpty()) {
-                Ticket ticket = queue.poll();
+            while (wanted > 0 && !(queue.isEmpty() && continued.isEmpty())) {
+                Ticket ticket = continued.isEmpty() ? queue.poll() : continued.poll();
                 wanted -= ChoiceScores.sequences(ticket);
                 taken.add(ticket);
             }
@@ -302,6 +333,58 @@ final class Exchange {
         } finally {
             lock.unlock();
         }
+    }
+
+    // What courses do. None of it throws: a row that nobody waits for any more is dropped.
+
+    /** Takes a row from the engine for a step of its course. */
+    void leave(Place place, Supplier<Future<?>> step) {
+        lock.lock();
+        try {
+            if (isWanted(place)) {
+                place.mailbox.away++;
+                place.mailbox.answered.signalAll();
+                place.step = step.get();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Queues the next request of a row that has left. */
+    void again(Place place, Request request) {
+        lock.lock();
+        try {
+            if (isWanted(place)) {
+                comeBack(place);
+                continued.add(new Ticket(place, request, List.of()));
+                work.signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Answers a row that has left. */
+    void end(Place place, Answer answer) {
+        lock.lock();
+        try {
+            if (isWanted(place)) {
+                comeBack(place);
+                post(place, answer);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static void comeBack(Place place) {
+        place.mailbox.away--;
+        place.step = null;
+    }
+
+    private boolean isWanted(Place place) {
+        return !closed && failure == null && !place.mailbox.closed;
     }
 
     private void post(Place place, Answer answer) {
@@ -349,6 +432,9 @@ final class Exchange {
     private void wakeAll() {
         work.signalAll();
         room.signalAll();
-        mailboxes.forEach(mailbox -> mailbox.answered.signalAll());
+        mailboxes.forEach(mailbox -> {
+            mailbox.answered.signalAll();
+            mailbox.places.forEach(Place::interrupt);
+        });
     }
 }

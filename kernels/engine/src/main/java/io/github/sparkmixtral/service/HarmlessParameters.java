@@ -18,7 +18,7 @@ final class HarmlessParameters {
     /** The last two above are so because a last message of the assistant is continued, and no other message can be. */
     private static final String HARMLESS = """
             {
-              "parallel_tool_calls": [true], "tool_choice": ["auto"], "functions": [[]], "function_call": ["auto", "none"],
+              "parallel_tool_calls": [true], "functions": [[]], "function_call": ["auto", "none"],
               "modalities": [["text"]], "best_of": [1], "echo": [false], "suffix": [""],
               "use_beam_search": [false], "num_beams": [1], "num_beam_groups": [1], "length_penalty": [1], "early_stopping": [false],
               "skip_special_tokens": [true], "spaces_between_special_tokens": [true], "include_stop_str_in_output": [false],

@@ -24,6 +24,7 @@ import java.util.Set;
  *   <li>{@code prompt_logprobs}: a number; false is none;
  *   <li>{@code response_format}, {@code structured_outputs} and {@code guided_*}: see {@link StructuredOutputReader};
  *   <li>{@code safe_prompt}: a boolean, Mistral's; it says what a conversation begins with, see {@link #safePrompt};
+ *   <li>{@code tool_choice}, which is passed over here: see {@link ToolChoice};
  *   <li>other names of these ({@link #ALIASES}), such as TGI's {@code max_new_tokens} and Mistral's {@code random_seed}; {@code
  *       do_sample}, of which false is the same as a temperature of 0;
  *   <li>what asks for nothing but what is done anyway ({@link HarmlessParameters}).
@@ -45,6 +46,9 @@ public final class ParametersReader {
 
     /** Mistral's name for {@link io.github.sparkmixtral.chat.Conversation#SAFE_PROMPT}. */
     public static final String SAFE_PROMPT = "safe_prompt";
+
+    /** No parameter of sampling: {@link ToolChoice} reads it. */
+    static final String TOOL_CHOICE = "tool_choice";
 
     /** The fields that are sampling parameters. */
     public static final Set<String> NAMES = names();
@@ -70,6 +74,7 @@ public final class ParametersReader {
                 "top_logprobs",
                 SAFE_PROMPT,
                 "prompt_logprobs",
+                TOOL_CHOICE,
                 DO_SAMPLE));
         names.addAll(ALIASES.keySet());
         names.addAll(StructuredOutputReader.NAMES);
@@ -95,7 +100,7 @@ public final class ParametersReader {
         Map<String, JsonNode> given = new LinkedHashMap<>();
         Map<String, String> spelled = new HashMap<>();
         row.forEach((name, value) -> {
-            if (value.isNull()) {
+            if (value.isNull() || name.equals(TOOL_CHOICE)) {
                 return;
             }
             if (HarmlessParameters.has(name)) {

@@ -11,7 +11,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
 /**
  * The columns of the record batches that come out of a {@link CompletionService}: the one place that names them.
  *
- * <p>A row has either outputs, usage and seed, or an error. The lists under {@code logprobs} run parallel to the output's {@code
+ * <p>A row has either outputs, usage and seed, or an error; an agent's row that has begun may have an error, usage, seed and turns. The lists under {@code logprobs} run parallel to the output's {@code
  * token_ids}; {@code logprobs} is null where none were asked for.
  */
 public final class RecordSchema {
@@ -32,6 +32,16 @@ public final class RecordSchema {
     public static final String COMPLETION_TOKENS = "completion_tokens";
     public static final String TOTAL_TOKENS = "total_tokens";
     public static final String CACHED_TOKENS = "cached_tokens";
+
+    public static final String TOOL_CALLS = "tool_calls";
+    public static final String ID = "id";
+    public static final String NAME = "name";
+    public static final String ARGUMENTS = "arguments";
+
+    public static final String TURNS = "turns";
+    public static final String TOOL = "tool";
+    public static final String INPUT = "input";
+    public static final String OUTPUT = "output";
 
     public static final String SEED = "seed";
 
@@ -61,14 +71,15 @@ public final class RecordSchema {
     private static final ArrowType BOOLEAN = ArrowType.Bool.INSTANCE;
 
     /**
-     * Answered rows: {@code row int64 not null}, the number that the row was submitted with; {@code outputs list<struct<index int32, text utf8, token_ids list<int32>,
-     * finish_reason utf8, logprobs struct<token_logprobs list<float32>, top_token_ids list<list<int32>>, top_logprobs
+     * Answered rows: {@code row int64 not null}, the number that the row was submitted with; {@code outputs list<struct<index int32, text utf8 (null for an answer that is none), token_ids list<int32>,
+     * finish_reason utf8, tool_calls list<struct<id utf8, name utf8, arguments utf8>>, logprobs struct<token_logprobs list<float32>, top_token_ids list<list<int32>>, top_logprobs
      * list<list<float32>>>>>}, {@code usage struct<prompt_tokens, completion_tokens, total_tokens, cached_tokens: int32>}, {@code
      * seed int64}; {@code constraint utf8}, the kind of what the outputs have to be, such as {@code json}, null for anything; {@code
      * begun utf8}, what of the constrained text the prompt holds already, null for nothing; {@code choice_probabilities
      * list<struct<choice utf8, probability float64>>}, how likely each choice of the constraint is, null where there are none or no
      * log-probabilities were asked for; {@code prompt_logprobs} as {@code logprobs}, with {@code token_ids} before, of the prompt's tokens
-     * that were scored, null where none was; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
+     * that were scored, null where none was; {@code turns list<struct<tool utf8, input utf8, output utf8, error utf8, prompt_tokens int32,
+     * completion_tokens int32>>}, those of an agent, null for other rows; {@code error struct<code utf8, message utf8, retryable bool>}, {@code copied bool not null}: whether the answer was
      * computed for an equal row; {@code seconds float64 not null} from the row's submission to its answer.
      */
     public static final Schema COMPLETIONS = new Schema(List.of(
@@ -78,9 +89,16 @@ public final class RecordSchema {
                     struct(
                             "element",
                             required(INDEX, INT32),
-                            required(TEXT, UTF8),
+                            optional(TEXT, UTF8),
                             list(TOKEN_IDS, required("element", INT32)),
                             required(FINISH_REASON, UTF8),
+                            list(
+                                    TOOL_CALLS,
+                                    struct(
+                                            "element",
+                                            required(ID, UTF8),
+                                            required(NAME, UTF8),
+                                            required(ARGUMENTS, UTF8))),
                             struct(
                                     LOGPROBS,
                                     list(TOKEN_LOGPROBS, required("element", FLOAT32)),
@@ -102,6 +120,16 @@ public final class RecordSchema {
                     list(TOKEN_LOGPROBS, required("element", FLOAT32)),
                     list(TOP_TOKEN_IDS, list("element", required("element", INT32))),
                     list(TOP_LOGPROBS, list("element", required("element", FLOAT32)))),
+            list(
+                    TURNS,
+                    struct(
+                            "element",
+                            optional(TOOL, UTF8),
+                            optional(INPUT, UTF8),
+                            optional(OUTPUT, UTF8),
+                            optional(ERROR, UTF8),
+                            required(PROMPT_TOKENS, INT32),
+                            required(COMPLETION_TOKENS, INT32))),
             struct(ERROR, required(CODE, UTF8), required(MESSAGE, UTF8), required(RETRYABLE, BOOLEAN)),
             required(COPIED, BOOLEAN),
             required(SECONDS, FLOAT64)));

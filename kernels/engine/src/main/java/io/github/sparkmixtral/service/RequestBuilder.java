@@ -1,12 +1,15 @@
 package io.github.sparkmixtral.service;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.sparkmixtral.agent.Agent;
+import io.github.sparkmixtral.agent.Dialogue;
 import io.github.sparkmixtral.chat.ChatException;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.chat.ChatMessage;
 import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.chat.Role;
+import io.github.sparkmixtral.chat.ToolCalls;
 import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.PromptReading;
@@ -16,6 +19,7 @@ import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.Constraint;
 import io.github.sparkmixtral.grammar.Constraints;
 import io.github.sparkmixtral.grammar.GrammarException;
+import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.grammar.TokenTrie;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.service.RowRequest.Field;
@@ -29,6 +33,8 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
 /**
  * Turns rows into requests: renders the instruct format, tokenizes, resolves the sampling parameters and checks limits. The one
@@ -43,7 +49,11 @@ final class RequestBuilder {
     private static final SamplingParameters NO_DRAWS =
             new SamplingParameters(1, 0, 0, 1, 0, 0, 1, 0, 0, 0, List.of(), List.of(), 1, -1, false, Map.of());
 
+    /** What a primer may open a block of code with. */
+    private static final Pattern CODE_BLOCK = Pattern.compile("\\A```[a-z]*\\n");
+
     private final Tokenizer tokenizer;
+    private final ToolCallReader callReader;
     private final List<Integer> eosTokenIds;
     private final ChatTemplates chatTemplates;
     private final RawPrompts rawPrompts;
@@ -57,6 +67,7 @@ final class RequestBuilder {
      */
     RequestBuilder(ModelDescription model, Engine engine, String wayOut) {
         this.tokenizer = model.tokenizer();
+        this.callReader = new ToolCallReader(tokenizer);
         this.chatTemplates = model.chatTemplates();
         this.eosTokenIds = model.config().eosTokenIds();
         this.rawPrompts = new RawPrompts(model.tokenizer());
@@ -83,42 +94,47 @@ final class RequestBuilder {
      *
      * @param choices requests that run in place of the request and say how likely each of its constraint's choices is, in their order;
      *     empty for a request that runs itself
+     * @param course what becomes of the request's answer; null if it is the row's
      */
-    record Built(Request request, List<Request> choices) {
+    record Built(Request request, List<Request> choices, Course course) {
         Built(Request request) {
-            this(request, List.of());
+            this(request, List.of(), null);
         }
     }
 
     /**
      * Turns one row into a request.
      *
-     * @param id the request's id, unique in the engine
+     * @param ids gives each request of the row its id, unique in the engine
+     * @param agent with the task agent; null with others
      */
-    Built build(String id, RowRequest row, RequestDefaults defaults, ChatFormat chatFormat) throws InvalidRowException {
+    Built build(Supplier<String> ids, RowRequest row, RequestDefaults defaults, ChatFormat chatFormat, Agent agent)
+            throws InvalidRowException {
+        String id = ids.get();
         Task task = task(row, defaults);
         JsonNode messages = array("messages", row.messages());
         JsonNode tools = array("tools", row.tools());
         String prompt = messages == null ? prompt(row, task) : null;
         SamplingParameters parameters = parameters(row, defaults);
         boolean safePrompt = safePrompt(row, task, defaults);
+        ToolChoice choice = toolChoice(row, task);
         if (!task.takesMessages()) {
             requireText(task, messages, tools);
         }
         return switch (task) {
             case CHAT -> {
-                Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt(), safePrompt);
-                int[] tokens = checked(render(conversation, chatFormat), true);
-                requireSize(tokens.length, parameters);
-                LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
-                Constraint constraint = constraint(parameters);
-                String begun = constraint == null ? "" : begun(constraint, conversation);
-                yield new Built(request(id, row, tokens, parameters, space, constraint, begun));
+                JsonNode offered = choice.mode() == ToolChoice.Mode.NONE ? null : tools;
+                Conversation conversation =
+                        conversation(prompt, messages, offered, defaults.systemPrompt(), safePrompt);
+                Request request = chat(id, row.customId(), conversation, parameters, chatFormat, choice);
+                boolean mayCall = !conversation.tools().isEmpty() && chatFormat.callsTools();
+                yield new Built(request, List.of(), mayCall ? new ToolCallCourse(callReader) : null);
             }
             case COMPLETE -> {
                 int[] tokens = checked(rawPrompts.tokens(prompt, defaults.specialTokens()), true);
                 requireSize(tokens.length, parameters);
-                yield new Built(request(id, row, tokens, parameters, LeadingSpace.KEEP, constraint(parameters), ""));
+                yield new Built(
+                        request(id, row.customId(), tokens, parameters, LeadingSpace.KEEP, constraint(parameters), ""));
             }
             case EMBED -> {
                 int[] tokens = checked(rawPrompts.tokens(prompt, defaults.specialTokens()), false);
@@ -142,12 +158,113 @@ final class RequestBuilder {
                 Conversation conversation = conversation(prompt, messages, tools, defaults.systemPrompt(), safePrompt);
                 yield classify(id, row, conversation, chatFormat, parameters);
             }
+            case AGENT -> {
+                requireCalls(parameters);
+                AgentCourse course = new AgentCourse(
+                        agent.begin(prompt),
+                        callReader,
+                        (dialogue, turn) ->
+                                turn(turn == 1 ? id : ids.get(), row, dialogue, turn, parameters, chatFormat));
+                yield new Built(course.first(), List.of(), course);
+            }
         };
+    }
+
+    private Request chat(
+            String id,
+            String customId,
+            Conversation conversation,
+            SamplingParameters parameters,
+            ChatFormat chatFormat,
+            ToolChoice choice)
+            throws InvalidRowException {
+        int[] tokens = render(conversation, chatFormat);
+        SamplingParameters all = parameters;
+        if (choice.isRequired()) {
+            all = calling(parameters, choice, conversation, chatFormat);
+            tokens = Arrays.copyOf(tokens, tokens.length + 1);
+            tokens[tokens.length - 1] = tokenizer.controlToken(ToolCalls.TOKEN).orElseThrow();
+        }
+        checked(tokens, true);
+        requireSize(tokens.length, all);
+        LeadingSpace space = conversation.endsWithPrimer() ? LeadingSpace.KEEP : LeadingSpace.STRIP;
+        Constraint constraint = constraint(all);
+        String begun = constraint == null ? "" : begun(constraint, conversation);
+        return request(id, customId, tokens, all, space, constraint, begun);
+    }
+
+    /** The parameters of an answer that calls tools and says nothing else. */
+    private static SamplingParameters calling(
+            SamplingParameters parameters, ToolChoice choice, Conversation conversation, ChatFormat chatFormat)
+            throws InvalidRowException {
+        StructuredOutput calls = choice.calls(conversation.tools());
+        if (!chatFormat.callsTools()) {
+            throw ToolChoice.invalid("can only be auto or none with the chat format " + chatFormat.name()
+                    + ", which has no token for calls");
+        }
+        if (parameters.structuredOutput() != null) {
+            throw ToolChoice.invalid("and a constraint both say what the answer has to be: give one of them");
+        }
+        if (conversation.endsWithPrimer()) {
+            throw ToolChoice.invalid("cannot be held behind a last message of the assistant: leave one of them out");
+        }
+        return parameters.withStructuredOutput(calls);
+    }
+
+    /** Draws of each turn are others. */
+    private Request turn(
+            String id,
+            RowRequest row,
+            Dialogue dialogue,
+            int turn,
+            SamplingParameters parameters,
+            ChatFormat chatFormat)
+            throws InvalidRowException {
+        String customId = row.customId() == null || turn == 1 ? row.customId() : row.customId() + "/turn-" + turn;
+        SamplingParameters all = parameters.withStructuredOutput(dialogue.constraint());
+        return chat(id, customId, dialogue.asked(), all, chatFormat, ToolChoice.AUTO);
+    }
+
+    private static ToolChoice toolChoice(RowRequest row, Task task) throws InvalidRowException {
+        ToolChoice choice = ToolChoice.of(row.parameters());
+        if (choice.isRequired() && task != Task.CHAT) {
+            throw ToolChoice.invalid("can only be auto or none with the task " + task.text() + ": use the task chat");
+        }
+        return choice;
+    }
+
+    private static void requireCalls(SamplingParameters parameters) throws InvalidRowException {
+        try {
+            checkAgent(parameters);
+        } catch (IllegalArgumentException invalid) {
+            throw new InvalidRowException("invalid_parameters", invalid.getMessage());
+        }
+    }
+
+    /**
+     * Refuses parameters that ask for something else than the calls of an agent.
+     *
+     * @throws IllegalArgumentException naming the parameter
+     */
+    static void checkAgent(SamplingParameters parameters) {
+        if (parameters.n() > 1) {
+            throw new IllegalArgumentException("n must be 1 with the task agent, not " + parameters.n());
+        }
+        if (parameters.logprobs() >= 0 || parameters.promptLogprobs() >= 0) {
+            throw new IllegalArgumentException((parameters.logprobs() >= 0 ? "logprobs" : "prompt_logprobs")
+                    + " must be left out with the task agent");
+        }
+        if (parameters.structuredOutput() != null) {
+            throw new IllegalArgumentException(
+                    "structured_outputs must be left out with the task agent, whose answers are"
+                            + " calls of its tools");
+        }
     }
 
     private static Task task(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
         Task task = row.task() == null ? defaults.task() : row.task();
-        if (task != defaults.task() && !(task.generates() && defaults.task().generates())) {
+        boolean together = task.generates() && defaults.task().generates() && defaults.task() != Task.AGENT;
+        if (task != defaults.task() && !together) {
             throw new InvalidRowException(
                     "unsupported_url",
                     "the row asks for the task " + task.text() + ", but the job's is "
@@ -158,7 +275,7 @@ final class RequestBuilder {
 
     private static Request request(
             String id,
-            RowRequest row,
+            String customId,
             int[] tokens,
             SamplingParameters parameters,
             LeadingSpace space,
@@ -168,11 +285,11 @@ final class RequestBuilder {
         PromptReading reading =
                 alternatives < 0 || tokens.length == 1 ? null : PromptReading.beforeAnswer(alternatives);
         return new Request(
-                id, drawId(row, tokens), tokens, parameters, space, constraint, begun, Ending.IMPLIED, reading);
+                id, drawId(customId, tokens), tokens, parameters, space, constraint, begun, Ending.IMPLIED, reading);
     }
 
     private static Request reading(String id, RowRequest row, int[] tokens, PromptReading reading) {
-        return Request.reading(id, drawId(row, tokens), tokens, NO_DRAWS, reading);
+        return Request.reading(id, drawId(row.customId(), tokens), tokens, NO_DRAWS, reading);
     }
 
     /** A choice's tokens are what it adds to the prompt as the assistant's message, and the token that ends one. */
@@ -204,8 +321,16 @@ final class RequestBuilder {
                     PromptReading.scores(from, 0)));
         }
         Request request = new Request(
-                id, drawId(row, prompt), prompt, parameters, LeadingSpace.STRIP, constraint, "", Ending.IMPLIED, null);
-        return new Built(request, choices);
+                id,
+                drawId(row.customId(), prompt),
+                prompt,
+                parameters,
+                LeadingSpace.STRIP,
+                constraint,
+                "",
+                Ending.IMPLIED,
+                null);
+        return new Built(request, choices, null);
     }
 
     /** The token that the format writes behind an answer if there is one that ends a generation, else the tokenizer's. */
@@ -249,14 +374,22 @@ final class RequestBuilder {
         return constraints;
     }
 
-    /** A primer begins the answer if the constraint can begin with it; else the answer alone is held to it. */
+    /**
+     * A primer begins the answer if the constraint can begin with it, or with what it has behind the opening of a block of code; else the
+     * answer alone is held to it.
+     */
     private static String begun(Constraint constraint, Conversation conversation) throws InvalidRowException {
-        if (!conversation.endsWithPrimer()) {
+        String primer = conversation.endsWithPrimer()
+                ? conversation.messages().getLast().content()
+                : null;
+        if (primer == null) {
             return "";
         }
-        String primer = conversation.messages().getLast().content();
+        String inBlock = CODE_BLOCK.matcher(primer).replaceFirst("");
         try {
-            return primer != null && constraint.begin(false).append(primer) ? primer : "";
+            return constraint.begin(false).append(primer)
+                    ? primer
+                    : constraint.begin(false).append(inBlock) ? inBlock : "";
         } catch (GrammarException beyond) {
             throw new InvalidRowException(
                     "invalid_parameters", "the constraint cannot be held: " + beyond.getMessage());
@@ -266,15 +399,23 @@ final class RequestBuilder {
     /** Checks what can be checked without a model: what there is, its types, and the parameters. */
     static void check(RowRequest row, RequestDefaults defaults) throws InvalidRowException {
         Task task = task(row, defaults);
-        if (array("messages", row.messages()) == null) {
+        JsonNode messages = array("messages", row.messages());
+        if (messages == null) {
             prompt(row, task);
         }
-        array("tools", row.tools());
+        JsonNode tools = array("tools", row.tools());
+        if (!task.takesMessages()) {
+            requireText(task, messages, tools);
+        }
+        ToolChoice _ = toolChoice(row, task);
         if (task == Task.SCORE) {
             completion(row);
         }
         try {
-            ParametersReader.read(row.parameters(), defaults.parameters());
+            SamplingParameters parameters = ParametersReader.read(row.parameters(), defaults.parameters());
+            if (task == Task.AGENT) {
+                checkAgent(parameters);
+            }
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_parameters", invalid.getMessage());
         }
@@ -341,9 +482,9 @@ final class RequestBuilder {
         return parameters.n() * tokens * (1 + Math.max(0, parameters.logprobs()));
     }
 
-    private static String drawId(RowRequest row, int[] tokens) {
-        if (row.customId() != null) {
-            return row.customId();
+    private static String drawId(String customId, int[] tokens) {
+        if (customId != null) {
+            return customId;
         }
         ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(tokens.length, Integer.BYTES));
         bytes.asIntBuffer().put(tokens);
@@ -466,7 +607,11 @@ final class RequestBuilder {
         }
         if (tools != null) {
             throw new InvalidRowException(
-                    "invalid_tools", "the task " + task.text() + " takes no tools: use the task chat for them");
+                    "invalid_tools",
+                    task == Task.AGENT
+                            ? "the task agent calls the job's tools, not a row's: leave them out, or use the task chat for"
+                                    + " them"
+                            : "the task " + task.text() + " takes no tools: use the task chat for them");
         }
     }
 

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.service;
 
+import io.github.sparkmixtral.agent.AgentOptions;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import java.io.Serializable;
@@ -14,6 +15,7 @@ import java.io.Serializable;
  * @param specialTokens only {@code TEXT} with the task chat
  * @param embedding how the task embed makes its vectors
  * @param parameters what a row's own parameters are laid over; its seed is the job's seed
+ * @param agent with the task agent; null with others
  */
 public record RequestDefaults(
         Task task,
@@ -22,7 +24,8 @@ public record RequestDefaults(
         SamplingParameters parameters,
         String chatTemplate,
         SpecialTokens specialTokens,
-        Embedding embedding)
+        Embedding embedding,
+        AgentOptions agent)
         implements Serializable {
 
     /**
@@ -42,6 +45,23 @@ public record RequestDefaults(
         PARSE
     }
 
+    /** Those of other tasks than an agent's. */
+    public RequestDefaults(
+            Task task,
+            String systemPrompt,
+            boolean safePrompt,
+            SamplingParameters parameters,
+            String chatTemplate,
+            SpecialTokens specialTokens,
+            Embedding embedding) {
+        this(task, systemPrompt, safePrompt, parameters, chatTemplate, specialTokens, embedding, null);
+    }
+
+    /** Those of an agent. */
+    public RequestDefaults(SamplingParameters parameters, AgentOptions agent) {
+        this(Task.AGENT, null, false, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT, agent);
+    }
+
     public RequestDefaults(Task task, String systemPrompt, SamplingParameters parameters) {
         this(task, systemPrompt, false, parameters, null, SpecialTokens.TEXT, Embedding.DEFAULT);
     }
@@ -54,6 +74,9 @@ public record RequestDefaults(
         if (!task.takesMessages() && safePrompt) {
             throw new IllegalArgumentException(
                     "a safe prompt needs the task chat: the task " + task.text() + " takes prompts as they are");
+        }
+        if ((task == Task.AGENT) != (agent != null)) {
+            throw new IllegalArgumentException("the task agent, and no other one, needs to know its tools");
         }
     }
 }

@@ -42,6 +42,11 @@ public record RowRequest(
         }
     }
 
+    /** Whether the row brings tools, which its answer may call. */
+    public boolean hasTools() {
+        return tools != null && tools.given();
+    }
+
     /**
      * What is wrong with the row as far as can be seen without a model; null if nothing is.
      *

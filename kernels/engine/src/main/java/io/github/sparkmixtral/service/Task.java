@@ -13,7 +13,9 @@ public enum Task {
     /** The prompt is taken as it is, after the beginning-of-sequence token, and a given completion is told how likely it is. */
     SCORE,
     /** As {@link #CHAT}, but the answer is the likeliest of the choices. */
-    CLASSIFY;
+    CLASSIFY,
+    /** The prompt is a question to a model with tools, which is asked until it gives its final answer. A job's, never a row's own. */
+    AGENT;
 
     /** The name in options, such as {@code chat}. */
     public String text() {
@@ -27,6 +29,6 @@ public enum Task {
 
     /** Whether a text is generated. */
     public boolean generates() {
-        return this == CHAT || this == COMPLETE;
+        return this == CHAT || this == COMPLETE || this == AGENT;
     }
 }

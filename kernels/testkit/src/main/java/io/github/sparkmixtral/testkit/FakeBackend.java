@@ -44,6 +44,7 @@ public final class FakeBackend implements Backend {
 
     private final Size size;
     private final LanguageModel languageModel;
+    private final int vocabularySize;
     private final int[] cachedTokens;
     private final int[] cachedPositions;
     private long computedTokens;
@@ -56,8 +57,14 @@ public final class FakeBackend implements Backend {
     }
 
     public FakeBackend(Size size, LanguageModel languageModel) {
+        this(size, languageModel, TinyTokenizer.SIZE);
+    }
+
+    /** @param vocabularySize of another tokenizer than {@link TinyTokenizer} */
+    public FakeBackend(Size size, LanguageModel languageModel, int vocabularySize) {
         this.size = size;
         this.languageModel = languageModel;
+        this.vocabularySize = vocabularySize;
         cachedTokens = new int[size.cacheBlocks() * BLOCK_SIZE];
         cachedPositions = new int[cachedTokens.length];
         Arrays.fill(cachedPositions, EMPTY);
@@ -91,7 +98,7 @@ public final class FakeBackend implements Backend {
 
     @Override
     public int vocabularySize() {
-        return TinyTokenizer.SIZE;
+        return vocabularySize;
     }
 
     @Override
@@ -140,13 +147,13 @@ public final class FakeBackend implements Backend {
         computedTokens += batch.tokens().length;
         largestBatch = Math.max(largestBatch, batch.sequences());
         write(batch);
-        float[] logits = new float[batch.logitRows().length * TinyTokenizer.SIZE];
+        float[] logits = new float[batch.logitRows().length * vocabularySize];
         int row = 0;
         for (int s = 0; s < batch.sequences(); s++) {
             require(batch.sequenceStarts()[s] < batch.sequenceStarts()[s + 1], "a sequence without tokens");
             for (int i = batch.sequenceStarts()[s]; i < batch.sequenceStarts()[s + 1]; i++) {
                 if (row < batch.logitRows().length && batch.logitRows()[row] == i) {
-                    languageModel.logits(history(batch, s, batch.positions()[i]), logits, row++ * TinyTokenizer.SIZE);
+                    languageModel.logits(history(batch, s, batch.positions()[i]), logits, row++ * vocabularySize);
                 }
             }
         }
