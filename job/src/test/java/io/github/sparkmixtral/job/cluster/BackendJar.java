@@ -23,13 +23,26 @@ final class BackendJar {
         try (OutputStream out = Files.newOutputStream(file);
                 JarOutputStream jar = new JarOutputStream(out)) {
             for (Class<?> type : classes) {
-                String entry = type.getName().replace('.', '/') + ".class";
-                jar.putNextEntry(new JarEntry(entry));
-                type.getClassLoader().getResourceAsStream(entry).transferTo(jar);
+                put(type, jar);
             }
             jar.putNextEntry(new JarEntry("META-INF/services/" + service.getName()));
             jar.write(classes[0].getName().getBytes(StandardCharsets.UTF_8));
         }
         return file;
+    }
+
+    /** A class in a jar of its own. */
+    static Path ofClass(Path file, Class<?> type) throws IOException {
+        try (OutputStream out = Files.newOutputStream(file);
+                JarOutputStream jar = new JarOutputStream(out)) {
+            put(type, jar);
+        }
+        return file;
+    }
+
+    private static void put(Class<?> type, JarOutputStream jar) throws IOException {
+        String entry = type.getName().replace('.', '/') + ".class";
+        jar.putNextEntry(new JarEntry(entry));
+        type.getClassLoader().getResourceAsStream(entry).transferTo(jar);
     }
 }

@@ -205,4 +205,33 @@ class ClusterIT {
             assertThat(row.<Row>getList(row.fieldIndex("turns"))).hasSize(2);
         });
     }
+
+    @Test
+    void twoExecutorsEmbedScoreAndClassifyWithTheBitsOfOne() throws Exception {
+        Path jar = BackendJar.ofClass(directory.resolve("program.jar"), ReadingProgram.class);
+        Path there = directory.resolve("there");
+        Path here = directory.resolve("here");
+        Process driver = cluster.submitProgram(
+                directory.resolve("driver.log"),
+                jar,
+                ReadingProgram.class.getName(),
+                List.of(SparkFixture.MODEL.toString(), there.toString()));
+        assertDone(driver);
+        ReadingProgram.answer(SparkFixture.spark(), SparkFixture.MODEL.toString(), here.toString());
+        for (String task : List.of("embed", "score", "classify")) {
+            assertThat(answers(there.resolve(task))).hasSize(40).containsExactlyElementsOf(answers(here.resolve(task)));
+        }
+        assertThat(answers(there.resolve("embed")).getFirst()).contains("\"embedding\":[");
+    }
+
+    /** Rows as JSON, but for what depends on what ran beside them. */
+    private static List<String> answers(Path output) {
+        return SparkFixture.spark()
+                .read()
+                .parquet(output.toString())
+                .orderBy("custom_id")
+                .drop("usage")
+                .toJSON()
+                .collectAsList();
+    }
 }

@@ -204,8 +204,8 @@ final class StandaloneCluster implements AutoCloseable {
             List<String> properties,
             List<String> arguments)
             throws IOException {
-        List<String> job = new ArrayList<>(List.of(
-                "--class", "io.github.sparkmixtral.job.BatchInferenceJob", JOB.toString()));
+        List<String> job =
+                new ArrayList<>(List.of("--class", "io.github.sparkmixtral.job.BatchInferenceJob", JOB.toString()));
         job.addAll(arguments);
         return submitAny(log, propertiesFile, environment, properties, job);
     }
