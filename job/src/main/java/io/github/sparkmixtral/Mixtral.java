@@ -239,6 +239,10 @@ public final class Mixtral implements AutoCloseable {
     }
 
     private String answer(Field prompt, Field messages) {
+        if (options.columns().context() != null) {
+            throw new IllegalArgumentException(
+                    "context_index has no meaning for a single prompt: generate answers a table with passages");
+        }
         return asked(() -> SinglePrompt.answer(
                 options, prompt, messages, spark.sessionState().newHadoopConf()));
     }

@@ -38,6 +38,11 @@ final class NamedModels {
         });
         values.put("model", path == null ? model : path);
         GenerationOptions options = GenerationArguments.resolve(values);
+        if (options.columns().context() != null) {
+            throw new IllegalArgumentException(
+                    "context_index has no meaning for ai_query, whose answer has no column for"
+                            + " passages: answer the table with spark-mixtral --context-index or Mixtral.generate");
+        }
         String location = options.engine().model();
         if (ModelCache.isLocal(location)) {
             try {

@@ -21,6 +21,8 @@ import io.github.sparkmixtral.job.output.Baseline;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
 import io.github.sparkmixtral.job.output.Verdict;
+import io.github.sparkmixtral.job.retrieval.IndexDirectory;
+import io.github.sparkmixtral.job.retrieval.LocatedIndex;
 import io.github.sparkmixtral.job.score.Score;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
@@ -63,13 +65,15 @@ final class BatchJob {
      */
     void run() throws Exception {
         Instant start = Instant.now();
-        InputReader inputReader = new InputReader(spark, options);
+        InputReader inputReader = new InputReader(spark, options.source());
         output.requireUsable(inputReader.files());
         Optional<Baseline> baseline = Baseline.of(options, configuration);
+        LocatedIndex index = index();
         ModelDescription model = describe(options, configuration);
         requireLength(model);
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
-        output.requireSameJob(model, inputReader.format(), inputReader.files());
+        output.requireSameJob(
+                model, index == null ? null : index.descriptor().digest(), inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
             judgeAgain(baseline);
@@ -126,6 +130,14 @@ final class BatchJob {
             throw new JobException(
                     ExitCode.NOT_GOOD_ENOUGH, shortfall + "; the output is complete, in " + output.shown());
         });
+    }
+
+    /** The index that passages are taken from, made if it is to be made; null where there are none. */
+    private LocatedIndex index() throws IOException {
+        if (options.documents().isPresent()) {
+            new IndexJob(spark, options.documents().get()).run();
+        }
+        return IndexDirectory.requireFor(options.generation(), configuration);
     }
 
     private void requireTimeLeft(RunLimits limits) {

@@ -2,8 +2,10 @@ package io.github.sparkmixtral.job.cli;
 
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.Redaction;
+import io.github.sparkmixtral.job.options.DocumentOptions;
 import io.github.sparkmixtral.job.options.GenerationArguments;
 import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.job.options.IndexOptions;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
@@ -28,7 +30,7 @@ import picocli.CommandLine.Spec;
 
 /** The options as they are written; {@link #resolve} checks them and makes {@link JobOptions} of them. */
 @Command(name = "spark-mixtral", sortOptions = false, sortSynopsis = false, versionProvider = Version.class)
-final class CommandLineOptions {
+final class CommandLineOptions implements Subcommand<JobOptions> {
 
     @Spec
     private CommandSpec spec;
@@ -38,6 +40,9 @@ final class CommandLineOptions {
 
     @Mixin
     private InputOptions input;
+
+    @Mixin
+    private DocumentsOptions documents;
 
     @Mixin
     private OutputOptions output;
@@ -69,6 +74,28 @@ final class CommandLineOptions {
                         + " are skipped; batch files of OpenAI, Mistral, Anthropic and Bedrock, and JSON arrays, are"
                         + " understood as jsonl; csv may be separated by ; | or tabs.")
         InputFormat inputFormat;
+    }
+
+    static final class DocumentsOptions {
+        @Option(
+                names = "--documents",
+                showDefaultValue = Visibility.NEVER,
+                paramLabel = "PATH",
+                arity = "1..*",
+                description =
+                        "Documents of which an index is made before the rows are answered from it, as spark-mixtral index does."
+                                + " It goes to --context-index, or else to a directory called as --output with .index behind it,"
+                                + " stays there, and is made again only with --output-mode overwrite. Default: none")
+        List<String> documents = new ArrayList<>();
+
+        @Option(
+                names = "--documents-format",
+                paramLabel = "jsonl|parquet|csv|text|table",
+                description = "How the documents are stored. Default: guessed from their names")
+        InputFormat documentsFormat;
+
+        @Mixin
+        DocumentOptions pieces;
     }
 
     static final class OutputOptions {
@@ -200,17 +227,14 @@ final class CommandLineOptions {
         boolean version;
     }
 
-    Optional<Path> configFile() {
+    @Override
+    public Optional<Path> configFile() {
         return Optional.ofNullable(general.config);
     }
 
-    /**
-     * Checks every setting.
-     *
-     * @throws JobException with exit code 2 and one sentence for the first fault
-     */
-    JobOptions resolve() {
-        GenerationOptions resolved = generation.resolve();
+    @Override
+    public JobOptions resolve() {
+        GenerationOptions resolved = generation.resolve(defaultIndex());
         if (resolved.columns().parsed() != null && output.format() == OutputFormat.JSONL) {
             throw JobException.usage(
                     "--output-column-type adds columns, which --output-format jsonl does not write: take parquet");
@@ -230,6 +254,7 @@ final class CommandLineOptions {
                 resolved,
                 input.input,
                 Optional.ofNullable(input.inputFormat),
+                documents(resolved),
                 new OutputTarget(
                         Optional.ofNullable(output.output),
                         format,
@@ -248,6 +273,38 @@ final class CommandLineOptions {
                 evaluation.resolve(format, resolved.defaults().task()),
                 general.verbose,
                 resolved());
+    }
+
+    /** Where the index of documents goes if no option says it. */
+    private Optional<String> defaultIndex() {
+        boolean directory = output.output != null && !output.output.isBlank();
+        return documents.documents.isEmpty() || !directory
+                ? Optional.empty()
+                : Optional.of(output.output.replaceAll("/+$", "") + ".index");
+    }
+
+    private Optional<IndexOptions> documents(GenerationOptions resolved) {
+        if (documents.documents.isEmpty()) {
+            documents.pieces.requireNone();
+            if (documents.documentsFormat != null) {
+                throw JobException.usage("--documents-format needs --documents");
+            }
+            return Optional.empty();
+        }
+        if (resolved.columns().context() == null) {
+            throw JobException.usage("--documents needs --context-index, a directory for their index");
+        }
+        return Optional.of(documents.pieces.resolve(
+                documents.documents,
+                Optional.ofNullable(documents.documentsFormat),
+                output.outputMode,
+                resolved,
+                general.verbose));
+    }
+
+    @Override
+    public Help help() {
+        return Help.RUN;
     }
 
     static void require(String option, boolean given, String what) {

@@ -4,57 +4,95 @@ import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Layout;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** What {@code --help} prints: the options by what they are about, each with its default, and examples. */
-final class Help {
-    private static final Map<String, String> HEADINGS = new LinkedHashMap<>();
-
-    static {
-        HEADINGS.put("model", "Model");
-        HEADINGS.put("input", "Input");
-        HEADINGS.put("columns", "Columns");
-        HEADINGS.put("agent", "Agent (--task agent)");
-        HEADINGS.put("output", "Output");
-        HEADINGS.put("evaluation", "Evaluation");
-        HEADINGS.put("sampling", "Sampling (a row's own columns of these names, as max_tokens, win over them)");
-        HEADINGS.put("engine", "Engine");
-        HEADINGS.put("general", "General");
-    }
-
-    private static final String INTRODUCTION = """
+/**
+ * What {@code --help} prints: the options by what they are about, each with its default, and examples.
+ *
+ * @param headings by the names of the groups
+ */
+record Help(String introduction, Map<String, String> headings, String epilogue) {
+    static final Help RUN = new Help(
+            """
             Usage: spark-mixtral --model PATH --input PATH... --output DIR [OPTIONS]
+                   spark-mixtral index --input PATH... --output DIR [OPTIONS]   (see spark-mixtral index --help)
 
             Answers a table of prompts with Mixtral, one output row per input row.
             A row that cannot be answered becomes a row with an error; it never fails the job.
             The same command again goes on where a killed one has stopped.
-            """;
-
-    private static final String EPILOGUE = """
+            """,
+            headings(
+                    "model", "Model",
+                    "input", "Input",
+                    "columns", "Columns",
+                    "agent", "Agent (--task agent)",
+                    "context", "Passages of documents in prompts",
+                    "documents", "Documents that are indexed first",
+                    "output", "Output",
+                    "evaluation", "Evaluation",
+                    "sampling", "Sampling (a row's own columns of these names, as max_tokens, win over them)",
+                    "engine", "Engine",
+                    "general", "General"),
+            """
 
             Examples
               spark-mixtral --model /models/Mixtral-8x7B-Instruct-v0.1 --input prompts.jsonl --output answers
               spark-mixtral --model mixtral.Q4_K_M.gguf --input reviews.csv --output answers \\
                 --prompt-template 'Is this review positive? Answer yes or no. {review}' --temperature 0 --max-tokens 5
+              spark-mixtral --model mixtral.Q4_K_M.gguf --documents manuals.jsonl --input questions.jsonl --output answers
               spark-mixtral --config job.yaml --seed 7
 
             Exit codes
               0 done   2 wrong usage   3 invalid input   4 model cannot be loaded
               5 too many rows with errors, or a score that is too low   6 output is another job's
               7 stopped at a limit   1 anything else
-            """;
+            """);
 
-    private Help() {}
+    static final Help INDEX = new Help(
+            """
+            Usage: spark-mixtral index --input PATH... --output DIR [--model PATH] [OPTIONS]
 
-    static void print(CommandLine commandLine, PrintWriter out) {
+            Makes an index of documents, from which spark-mixtral --context-index takes passages for prompts.
+            Words are always indexed; with a model, the embeddings that it makes are, too.
+            """,
+            headings(
+                    "input", "Documents",
+                    "documents", "Pieces",
+                    "ids", "Columns and vectors",
+                    "output", "Index",
+                    "model", "Model",
+                    "engine", "Engine",
+                    "general", "General"),
+            """
+
+            Examples
+              spark-mixtral index --input manuals.jsonl --text-column body --output manuals-index
+              spark-mixtral --model mixtral.Q4_K_M.gguf --context-index manuals-index \\
+                --input questions.jsonl --output answers
+
+            Exit codes
+              0 done   2 wrong usage   3 invalid documents   4 model cannot be loaded
+              6 the index is another one   1 anything else
+            """);
+
+    private static Map<String, String> headings(String... groups) {
+        Map<String, String> headings = new LinkedHashMap<>();
+        for (int i = 0; i < groups.length; i += 2) {
+            headings.put(groups[i], groups[i + 1]);
+        }
+        return headings;
+    }
+
+    void print(CommandLine commandLine, PrintWriter out) {
         commandLine.setUsageHelpAutoWidth(false).setUsageHelpWidth(110);
         CommandSpec spec = commandLine.getCommandSpec();
         spec.usageMessage().showDefaultValues(true);
-        out.print(INTRODUCTION);
-        HEADINGS.forEach((group, heading) -> {
+        out.print(introduction);
+        headings.forEach((group, heading) -> {
             out.println();
             out.println(heading);
             List<OptionSpec> options = mixin(spec, group).options();
@@ -63,12 +101,15 @@ final class Help {
             layout.addOptions(options, help.parameterLabelRenderer());
             out.print(layout);
         });
-        out.print(EPILOGUE);
+        out.print(epilogue);
         out.flush();
     }
 
     private static CommandSpec mixin(CommandSpec spec, String group) {
-        CommandSpec own = spec.mixins().get(group);
-        return own != null ? own : spec.mixins().get("generation").mixins().get(group);
+        return spec.mixins().values().stream()
+                .map(mixin -> mixin.mixins().get(group))
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElseGet(() -> spec.mixins().get(group));
     }
 }

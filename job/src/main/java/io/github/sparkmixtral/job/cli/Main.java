@@ -9,6 +9,7 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.inference.ExecutorEngine;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.EngineIdentity;
+import io.github.sparkmixtral.job.options.IndexOptions;
 import io.github.sparkmixtral.job.options.JobOptions;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -40,16 +41,24 @@ public final class Main {
         boolean verbose = Arrays.asList(arguments).contains("--verbose");
         try {
             PrintWriter writer = new PrintWriter(out, true, StandardCharsets.UTF_8);
+            if (arguments.length > 0 && arguments[0].equals(IndexCommand.NAME)) {
+                String[] rest = Arrays.copyOfRange(arguments, 1, arguments.length);
+                Optional<IndexOptions> index = OptionParser.parse(rest, IndexCommand::new, writer);
+                if (index.isPresent()) {
+                    verbose = index.get().verbose();
+                    submit(index.get().engine(), verbose, spark -> new IndexJob(spark, index.get()).run());
+                }
+                return ExitCode.DONE;
+            }
             Optional<LongContextCommand> figure = LongContextCommand.named(arguments);
             Optional<JobOptions> options =
                     figure.isPresent() ? figure.get().parse(arguments, writer) : OptionParser.parse(arguments, writer);
             if (options.isPresent()) {
                 verbose = options.get().verbose();
-                ConsoleLog.configure(verbose);
                 Job job = figure.isPresent()
                         ? spark -> figure.get().run(spark, options.get(), writer)
                         : spark -> new BatchJob(spark, options.get()).run();
-                submit(options.get(), job);
+                submit(Optional.of(options.get().generation().engine()), verbose, job);
             }
             return ExitCode.DONE;
         } catch (Throwable t) {
@@ -68,16 +77,17 @@ public final class Main {
         void run(SparkSession spark) throws Exception;
     }
 
-    private static void submit(JobOptions options, Job job) throws Exception {
-        EngineIdentity engine = options.generation().engine();
-        if (ModelCache.isLocal(engine.model())) {
+    private static void submit(Optional<EngineIdentity> engine, boolean verbose, Job job) throws Exception {
+        ConsoleLog.configure(verbose);
+        Optional<String> model = engine.map(EngineIdentity::model).filter(ModelCache::isLocal);
+        if (model.isPresent()) {
             // Before Spark starts, which takes seconds.
-            ModelCache.requireLocal(engine.model());
+            ModelCache.requireLocal(model.get());
         }
-        try (Session session = Session.start(options.verbose())) {
+        try (Session session = Session.start(verbose)) {
             if (session.spark().sparkContext().isLocal()) {
                 requireNoTaskResources(session.spark().sparkContext().getConf());
-                requireUsable(engine.backend());
+                engine.map(EngineIdentity::backend).ifPresent(Main::requireUsable);
             }
             job.run(session.spark());
         } finally {

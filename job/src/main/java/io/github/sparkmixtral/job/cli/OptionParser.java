@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
@@ -41,10 +42,16 @@ public final class OptionParser {
      * @throws JobException with exit code 2 and one sentence for the first fault
      */
     public static Optional<JobOptions> parse(String[] arguments, PrintWriter out) {
-        CommandLine commandLine = commandLine();
+        return parse(arguments, CommandLineOptions::new, out);
+    }
+
+    /** @param command makes options that are all at their defaults */
+    static <T> Optional<T> parse(String[] arguments, Supplier<? extends Subcommand<T>> command, PrintWriter out) {
+        CommandLine commandLine = commandLine(command);
         ParseResult given = Arguments.parse(commandLine, Arrays.asList(arguments), "");
+        Subcommand<T> options = commandLine.getCommand();
         if (given.isUsageHelpRequested()) {
-            Help.print(commandLine, out);
+            options.help().print(commandLine, out);
             return Optional.empty();
         }
         if (given.isVersionHelpRequested()) {
@@ -52,15 +59,14 @@ public final class OptionParser {
             out.flush();
             return Optional.empty();
         }
-        CommandLineOptions options = commandLine.getCommand();
         Optional<Path> file = options.configFile();
         if (file.isPresent()) {
             Set<String> names =
                     given.matchedOptions().stream().map(OptionValues::name).collect(Collectors.toSet());
             // Parsed alone first, so that a fault in the file is told as one of the file.
             List<String> fromFile = argumentsOf(file.get(), commandLine, names);
-            Arguments.parse(commandLine(), fromFile, " (in " + file.get() + ")");
-            commandLine = commandLine();
+            Arguments.parse(commandLine(command), fromFile, " (in " + file.get() + ")");
+            commandLine = commandLine(command);
             Arguments.parse(
                     commandLine,
                     Stream.concat(fromFile.stream(), Arrays.stream(arguments)).toList(),
@@ -70,8 +76,8 @@ public final class OptionParser {
         return Optional.of(options.resolve());
     }
 
-    private static CommandLine commandLine() {
-        return Arguments.commandLine(new CommandLine(new CommandLineOptions()));
+    private static CommandLine commandLine(Supplier<? extends Subcommand<?>> command) {
+        return Arguments.commandLine(new CommandLine(command.get()));
     }
 
     private static List<String> argumentsOf(Path file, CommandLine commandLine, Set<String> overridden) {

@@ -273,7 +273,8 @@ public final class Answers implements AutoCloseable {
         return RowFactory.create(sum, tokens, Math.exp(-sum / tokens));
     }
 
-    private float[] embedding(int row) {
+    /** The embedding of a row that asks for one. */
+    float[] embedding(int row) {
         FixedSizeListVector list = (FixedSizeListVector) root.getVector(RecordSchema.EMBEDDING);
         Float4Vector values = (Float4Vector) list.getDataVector();
         float[] embedding = new float[list.getListSize()];

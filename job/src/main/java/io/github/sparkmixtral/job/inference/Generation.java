@@ -8,6 +8,8 @@ import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.ChunkCommitProtocol;
+import io.github.sparkmixtral.job.retrieval.IndexDirectory;
+import io.github.sparkmixtral.job.retrieval.LocatedIndex;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,6 +32,7 @@ import org.apache.spark.util.SerializableConfiguration;
  * Answers the rows of a partition on the executor's engine.
  *
  * @param configuration Hadoop's, for fetching the model
+ * @param index that passages are taken from; null for none
  * @param inputColumns how many of a row's columns are the input's own
  * @param schema of the rows that come out, which carry it: Spark may hand them to the next function as they are
  * @param asked which columns there are that are not always there
@@ -41,13 +44,14 @@ public record Generation(
         GenerationOptions options,
         SerializableConfiguration configuration,
         RequestReader reader,
+        LocatedIndex index,
         int inputColumns,
         StructType schema,
         OutputColumns.Asked asked,
         AnswerParser parser,
         RunLimits limits,
         Done done)
-        implements MapPartitionsFunction<Row, Row>, AnsweredRows.Questions<Row, Row> {
+        implements MapPartitionsFunction<Row, Row>, AnsweredRows.Questions<Asked, Row> {
 
     /** What the tasks have done so far. */
     public record Done(
@@ -91,6 +95,7 @@ public record Generation(
      *
      * @param rows those of the input, spread as they are to be answered
      * @param done null where nobody counts
+     * @throws io.github.sparkmixtral.job.fault.JobException with exit code 2 where passages are wanted, and their index cannot be used
      */
     public static Dataset<Row> answers(
             Dataset<Row> rows,
@@ -106,6 +111,7 @@ public record Generation(
                 options,
                 new SerializableConfiguration(ModelCache.sent(options.engine().model(), configuration)),
                 input.reader(),
+                IndexDirectory.requireFor(options, configuration),
                 input.columns(),
                 schema,
                 asked,
@@ -117,7 +123,8 @@ public record Generation(
 
     @Override
     public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
-        AnsweredRows<Row, Row> answered = new AnsweredRows<>(options, configuration.value(), limits, this, rows);
+        AnsweredRows<Asked, Row> answered =
+                new AnsweredRows<>(options, configuration.value(), limits, this, asked(rows));
         return new Iterator<>() {
             @Override
             public boolean hasNext() {
@@ -135,45 +142,65 @@ public record Generation(
         };
     }
 
-    @Override
-    public PromptRow ask(Row row) {
-        return reader.read(row);
+    private Iterator<Asked> asked(Iterator<Row> rows) {
+        Iterator<Asked> asked = new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return rows.hasNext();
+            }
+
+            @Override
+            public Asked next() {
+                Row row = rows.next();
+                return new Asked(row, reader.read(row));
+            }
+        };
+        return index == null ? asked : new ContextRows(options, index, configuration.value(), asked);
     }
 
     @Override
-    public Row answered(Row row, PromptRow prompt, Answers answers, int index, RequestError incomplete) {
+    public PromptRow ask(Asked asked) {
+        return asked.prompt();
+    }
+
+    @Override
+    public Row answered(Asked asked, PromptRow prompt, Answers answers, int place, RequestError incomplete) {
         if (done != null) {
-            done.add(answers, index);
+            done.add(answers, place);
             done.errors().add(incomplete == null ? 0 : 1);
         }
-        if (!answers.copied(index)) {
-            limits.spend(answers.promptTokens(index) + answers.completionTokens(index));
+        if (!answers.copied(place)) {
+            limits.spend(answers.promptTokens(place) + answers.completionTokens(place));
         }
-        return joined(row, prompt, answers.columns(index, options.engine().modelName(), incomplete, asked, parser));
+        return joined(
+                asked, prompt, answers.columns(place, options.engine().modelName(), incomplete, this.asked, parser));
     }
 
     @Override
-    public Row failed(Row row, PromptRow prompt, RequestError error) {
+    public Row failed(Asked asked, PromptRow prompt, RequestError error) {
         if (done != null) {
             done.errors().add(1);
         }
         List<Object> columns = new ArrayList<>(Arrays.asList(
                 null, null, null, Answers.error(error), options.engine().modelName(), null));
-        int all = schema.size() - inputColumns - 1;
+        int all = schema.size() - inputColumns - 1 - (index == null ? 0 : 1);
         columns.addAll(Collections.nCopies(all - columns.size(), null));
-        return joined(row, prompt, columns);
+        return joined(asked, prompt, columns);
     }
 
-    private Row joined(Row row, PromptRow prompt, List<Object> columns) {
+    private Row joined(Asked asked, PromptRow prompt, List<Object> columns) {
         if (done != null) {
             done.rows().add(1);
         }
         List<Object> values = new ArrayList<>();
         for (int i = 0; i < inputColumns; i++) {
-            values.add(row.get(i));
+            values.add(asked.row().get(i));
         }
         values.add(prompt.id());
         values.addAll(columns);
+        if (index != null) {
+            values.add(RowContexts.column(prompt.passages()));
+        }
         return new GenericRowWithSchema(values.toArray(), schema);
     }
 }

@@ -59,16 +59,17 @@ record ColumnChoice(
     /**
      * Chooses and checks.
      *
+     * @param promptOption the option that names the column of prompts, for messages
      * @throws JobException with exit code 3 for a column that is named and missing, of the wrong type, or in the output's way,
      *     and where no column can be a prompt
      */
-    static ColumnChoice of(StructType schema, InputFormat format, Columns named) {
+    static ColumnChoice of(StructType schema, InputFormat format, Columns named, String promptOption) {
         List<String> columns = Arrays.asList(schema.fieldNames());
         if (named.id() != null && !named.id().equals(Columns.NONE)) {
             require("--id-column", named.id(), schema);
         }
         if (named.prompt() != null) {
-            require("--prompt-column", named.prompt(), schema);
+            require(promptOption, named.prompt(), schema);
         }
         if (named.messages() != null) {
             require("--messages-column", named.messages(), schema);
@@ -78,7 +79,10 @@ record ColumnChoice(
         }
         PromptTemplate template = named.template();
         if (template != null) {
-            template.columns().forEach(name -> require("--prompt-template", name, schema));
+            requireTemplate(template, named, schema);
+        }
+        if (named.context() != null && named.context().query() != null) {
+            named.context().query().columns().forEach(name -> require("--context-query", name, schema));
         }
         named.dropped().forEach(name -> require("--drop-columns", name, schema));
         if (named.parameters() != null) {
@@ -98,7 +102,7 @@ record ColumnChoice(
         Set<String> ours = OutputColumns.ours(schema, named);
         List<String> free = columns.stream()
                 .filter(name -> !name.equals(id) && !name.equals(prompt) && !name.equals(messages))
-                .filter(name -> template == null || !template.columns().contains(name))
+                .filter(name -> template == null || !named.needed(template).contains(name))
                 .filter(name -> !ours.contains(name))
                 .toList();
         boolean inputs =
@@ -112,6 +116,19 @@ record ColumnChoice(
                 ours,
                 named);
         return format == InputFormat.JSONL ? choice : choice.typed(schema);
+    }
+
+    private static void requireTemplate(PromptTemplate template, Columns named, StructType schema) {
+        for (String name : named.needed(template)) {
+            boolean passages = name.equals(PromptTemplate.CONTEXT)
+                    && !Arrays.asList(schema.fieldNames()).contains(name);
+            if (passages) {
+                throw JobException.input(
+                        "--prompt-template has {context}, but no passages: give --context-index, or name a"
+                                + " column of the input");
+            }
+            require("--prompt-template", name, schema);
+        }
     }
 
     private static String id(List<String> columns, Columns named) {
@@ -246,6 +263,12 @@ record ColumnChoice(
                 + schema.apply(column).dataType().simpleString());
     }
 
+    private boolean isQueried(String name) {
+        return named.context() != null
+                && named.context().query() != null
+                && named.context().query().columns().contains(name);
+    }
+
     /** The columns that a request is made of. */
     String[] needed(StructType schema) {
         return Arrays.stream(schema.fieldNames())
@@ -257,7 +280,8 @@ record ColumnChoice(
                         || !named.namesPrompt() && BatchRequest.isField(name)
                         || parameters.all().contains(name)
                         || named.template() != null
-                                && named.template().columns().contains(name))
+                                && named.needed(named.template()).contains(name)
+                        || isQueried(name))
                 .toArray(String[]::new);
     }
 
@@ -280,6 +304,7 @@ record ColumnChoice(
                 messages,
                 named.completion(),
                 named.template(),
+                named.context(),
                 task,
                 root,
                 ZoneId.of(spark.sessionState().conf().sessionLocalTimeZone()),

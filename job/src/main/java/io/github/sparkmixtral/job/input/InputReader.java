@@ -14,7 +14,7 @@ import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.Evaluation;
 import io.github.sparkmixtral.job.options.InputFormat;
-import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.InputSource;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -52,7 +52,7 @@ public final class InputReader {
     private static final int MANY = 10;
 
     private final SparkSession spark;
-    private final JobOptions options;
+    private final InputSource source;
     private final InputFormat format;
     private final InputPaths paths;
 
@@ -61,18 +61,18 @@ public final class InputReader {
      *
      * @throws JobException with exit code 3 where there is none, 2 where its format cannot be guessed
      */
-    public InputReader(SparkSession spark, JobOptions options) {
+    public InputReader(SparkSession spark, InputSource source) {
         this.spark = spark;
-        this.options = options;
-        boolean table = options.inputFormat().equals(Optional.of(InputFormat.TABLE));
-        if (table && options.input().size() != 1) {
+        this.source = source;
+        boolean table = source.format().equals(Optional.of(InputFormat.TABLE));
+        if (table && source.paths().size() != 1) {
             throw JobException.usage(
-                    "--input must name one table, not " + options.input().size());
+                    "--input must name one table, not " + source.paths().size());
         }
         this.paths = table
                 ? new InputPaths(List.of(), "")
-                : InputPaths.resolve(options.input(), spark.sessionState().newHadoopConf());
-        this.format = options.inputFormat().orElseGet(paths::format);
+                : InputPaths.resolve(source.paths(), spark.sessionState().newHadoopConf());
+        this.format = source.format().orElseGet(paths::format);
     }
 
     /**
@@ -83,9 +83,9 @@ public final class InputReader {
     public Input read() {
         try {
             if (format != InputFormat.TABLE && paths.bytes() == 0) {
-                throw InputFiles.noRows(options.input());
+                throw InputFiles.noRows(source.paths());
             }
-            InputFiles inputFiles = new InputFiles(spark, paths, options.input(), format);
+            InputFiles inputFiles = new InputFiles(spark, paths, source.paths(), format);
             return switch (format) {
                 case JSONL -> jsonLines(inputFiles.jsonLines());
                 case TEXT -> numbered(inputFiles.text(), "text");
@@ -110,14 +110,14 @@ public final class InputReader {
     }
 
     private Input jsonLines(Dataset<Row> lines) {
-        StructType inferred = new JsonColumns(RequestReader.nestedFields(
-                        options.generation().columns().messages()))
+        StructType inferred = new JsonColumns(
+                        RequestReader.nestedFields(source.columns().messages()))
                 .of(lines.select(InputFiles.VALUE));
         if (Arrays.stream(inferred.fieldNames()).allMatch(RequestReader.CORRUPT::equals) && inferred.size() > 0) {
             throw JobException.input("no line of the input is a JSON object: jsonl has one on each line");
         }
         if (inferred.isEmpty()) {
-            throw InputFiles.noRows(options.input());
+            throw InputFiles.noRows(source.paths());
         }
         ColumnChoice choice = choice(inferred);
         Column line = col(InputFiles.VALUE).as(Input.LINE);
@@ -155,16 +155,16 @@ public final class InputReader {
     }
 
     private ColumnChoice choice(StructType schema) {
-        Evaluation evaluation = options.evaluation();
+        Evaluation evaluation = source.evaluation();
         evaluation.expected().ifPresent(name -> ColumnChoice.requireExpected(name, evaluation.match(), schema));
         evaluation.by().ifPresent(name -> ColumnChoice.requireComparable("--score-by", name, schema));
-        return ColumnChoice.of(schema, format, options.generation().columns());
+        return ColumnChoice.of(schema, format, source.columns(), source.promptOption());
     }
 
     /** The columns that reach the output, with their names there. */
     private SequencedMap<String, String> kept(ColumnChoice choice, StructType schema, RequestReader reader) {
         SequencedMap<String, String> kept = choice.kept(schema, List.of(reader.parameters()));
-        options.evaluation()
+        source.evaluation()
                 .columns()
                 .filter(name -> !name.equals(kept.get(name)))
                 .findFirst()
@@ -217,16 +217,16 @@ public final class InputReader {
     private Input table() {
         Dataset<Row> rows;
         try {
-            rows = spark.table(options.input().getFirst());
+            rows = spark.table(source.paths().getFirst());
         } catch (Exception e) {
             if (e instanceof AnalysisException) {
-                throw JobException.input("no such table: " + options.input().getFirst());
+                throw JobException.input("no such table: " + source.paths().getFirst());
             }
             throw e;
         }
         ColumnChoice choice = choice(rows.schema());
         if (choice.id() == null) {
-            throw JobException.input("the table " + options.input().getFirst()
+            throw JobException.input("the table " + source.paths().getFirst()
                     + " has no column custom_id or id with texts or whole numbers, and its rows have no position to"
                     + " make ids of: name one with --id-column");
         }
@@ -288,8 +288,7 @@ public final class InputReader {
     }
 
     private RequestReader requestReader(ColumnChoice choice, StructType schema) {
-        return choice.reader(
-                schema, format, true, options.generation().defaults().task(), paths.root(), spark);
+        return choice.reader(schema, format, true, source.defaults().task(), paths.root(), spark);
     }
 
     /**
@@ -300,7 +299,7 @@ public final class InputReader {
     private record Surveyed(List<RowSurvey.Block> blocks, RequestReader reader, List<String> notes) {}
 
     private Surveyed survey(Dataset<Row> rows, String line, ColumnChoice choice, RequestReader reader) {
-        RowSurvey survey = new RowSurvey(reader, line, options.generation().defaults());
+        RowSurvey survey = new RowSurvey(reader, line, source.defaults());
         List<RowSurvey.Block> blocks = RowSurvey.blocks(
                 rows.mapPartitions(survey, Encoders.row(RowSurvey.SCHEMA)).collectAsList());
         blocks.sort(
@@ -324,7 +323,7 @@ public final class InputReader {
     private void requireAskable(List<RowSurvey.Block> blocks, RequestReader reader, boolean inBlocks) {
         long rows = blocks.stream().mapToLong(block -> block.rows).sum();
         if (rows == 0) {
-            throw InputFiles.noRows(options.input());
+            throw InputFiles.noRows(source.paths());
         }
         Map<String, String> errors = new LinkedHashMap<>();
         Map<String, Long> linesBefore = new HashMap<>();

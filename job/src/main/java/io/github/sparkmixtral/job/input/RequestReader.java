@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.options.Columns;
+import io.github.sparkmixtral.job.options.ContextRetrieval;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.PromptTemplate;
 import io.github.sparkmixtral.job.options.Uris;
@@ -37,6 +38,7 @@ import org.apache.spark.sql.Row;
  * @param messagesColumn null where no row has one
  * @param completionColumn text that is scored; null where none is
  * @param template null where the prompt is a column
+ * @param context null where no passages are looked for
  * @param root directory that file names are told from, with a slash at its end
  * @param zone the session's, for timestamps
  * @param parameters the columns that hold a row's own sampling parameters, and {@code tools}
@@ -53,6 +55,7 @@ public record RequestReader(
         String messagesColumn,
         String completionColumn,
         PromptTemplate template,
+        ContextRetrieval context,
         Task task,
         String root,
         ZoneId zone,
@@ -67,6 +70,10 @@ public record RequestReader(
     /** The error of a row whose id is none. */
     static final String INVALID_ID = "invalid_id";
 
+    /** Stands for passages in a prompt that has none yet, for a prompt of nothing else is not empty. */
+    private static final String PASSAGES_TO_COME = "…";
+
+    private static final String INVALID_PROMPT = "invalid_prompt";
     private static final String INVALID_PARAMETERS = "invalid_parameters";
 
     /** Where Spark puts the text of a line or record that does not parse. */
@@ -127,6 +134,7 @@ public record RequestReader(
                 messagesColumn,
                 completionColumn,
                 template,
+                context,
                 task,
                 root,
                 zone,
@@ -179,9 +187,9 @@ public record RequestReader(
     /** With the numbers that a template needs as text, as they are written: 1.25E7 stays 1.25E7. */
     private ObjectNode parsed(byte[] json) throws RowException {
         ObjectNode row = JsonLine.parse(json);
-        if (template != null && template.columns().stream().anyMatch(name -> isFraction(row.get(name)))) {
+        if (template != null && templateColumns().stream().anyMatch(name -> isFraction(row.get(name)))) {
             Map<String, String> written = JsonLine.fractions(json);
-            for (String name : template.columns()) {
+            for (String name : templateColumns()) {
                 if (written.containsKey(name) && !name.equals(idColumn)) {
                     row.put(name, written.get(name));
                 }
@@ -210,11 +218,13 @@ public record RequestReader(
                 throw new RowException("invalid_csv", "the row has more or fewer cells than the header");
             }
             if (format == InputFormat.TEXT && row.hasNonNull(CORRUPT)) {
-                throw new RowException("invalid_prompt", "the line is not UTF-8 text");
+                throw new RowException(INVALID_PROMPT, "the line is not UTF-8 text");
             }
             List<BatchRequest> batch = named ? List.of() : BatchRequest.all(row);
             RowRequest request = batch.isEmpty() ? request(row, id) : request(row, id, batch);
-            return new PromptRow(id, idGiven, location, request, null, batch.isEmpty() ? openValues(row) : Map.of());
+            PromptRow prompt =
+                    new PromptRow(id, idGiven, location, request, null, batch.isEmpty() ? openValues(row) : Map.of());
+            return context == null ? prompt : prompt.about(question(row, request));
         } catch (RowException e) {
             return broken(id, idGiven, location, e);
         }
@@ -306,16 +316,58 @@ public record RequestReader(
         return StandardCharsets.UTF_8.newEncoder().canEncode(text);
     }
 
+    /** The text of the template; without the passages, which are found later. */
     private TextNode filled(JsonNode row) throws RowException {
-        for (String column : template.columns()) {
+        requireValues("--prompt-template", templateColumns(), row);
+        return TextNode.valueOf(
+                template.fill(column -> isPassages(column) ? PASSAGES_TO_COME : CellValues.text(row.get(column))));
+    }
+
+    private List<String> templateColumns() {
+        return template.columns().stream().filter(name -> !isPassages(name)).toList();
+    }
+
+    private boolean isPassages(String column) {
+        return context != null && column.equals(PromptTemplate.CONTEXT);
+    }
+
+    private static void requireValues(String option, Collection<String> columns, JsonNode row) throws RowException {
+        for (String column : columns) {
             JsonNode value = row.get(column);
             if (value == null || value.isNull()) {
                 throw new RowException(
-                        "invalid_prompt",
-                        column + " is " + (value == null ? "missing" : "null") + ", which --prompt-template needs");
+                        INVALID_PROMPT,
+                        column + " is " + (value == null ? "missing" : "null") + ", which " + option + " needs");
             }
         }
-        return TextNode.valueOf(template.fill(column -> CellValues.text(row.get(column))));
+    }
+
+    /** What passages are to be found for; null for a request that is none, which is told where it is checked. */
+    private ContextQuestion question(ObjectNode row, RowRequest request) throws RowException {
+        if (request.task() == Task.EMBED) {
+            return null;
+        }
+        String query = null;
+        if (context.query() != null) {
+            requireValues("--context-query", context.query().columns(), row);
+            query = context.query().fill(column -> CellValues.text(row.get(column)));
+        }
+        if (template != null) {
+            return new ContextQuestion(
+                    query, template.fillAllBut(PromptTemplate.CONTEXT, column -> CellValues.text(row.get(column))));
+        }
+        String text = asked(request);
+        return text == null || text.isBlank() ? null : ContextQuestion.of(query == null ? text : query, text);
+    }
+
+    /** The prompt, or the last message of the user; null where there is none. */
+    private static String asked(RowRequest request) {
+        if (request.messages() != null && request.messages().given()) {
+            LastUserMessage message = LastUserMessage.of(request.messages().value());
+            return message == null ? null : message.text();
+        }
+        JsonNode prompt = request.prompt() == null ? null : request.prompt().value();
+        return prompt == null ? null : prompt.textValue();
     }
 
     private boolean isParameter(String column) {

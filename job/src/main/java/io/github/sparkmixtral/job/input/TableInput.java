@@ -86,7 +86,7 @@ public final class TableInput {
     }
 
     private static Asked asked(StructType schema, GenerationOptions options) {
-        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.TABLE, options.columns());
+        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.TABLE, options.columns(), "--prompt-column");
         List<String> taken = choice.parameters().taken(schema);
         return new Asked(choice, taken, choice.kept(schema, taken));
     }

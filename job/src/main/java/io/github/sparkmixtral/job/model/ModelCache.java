@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -217,24 +218,52 @@ public record ModelCache(
         if (whole.isPresent()) {
             return whole.get();
         }
-        Path target = target(model);
+        fetch(model.fileSystem(), model.files(), target(model), "the model " + shown);
+        return model.in(target(model));
+    }
+
+    /**
+     * A directory on this host with files of a remote one, which are fetched as those of a model are.
+     *
+     * @param location URI of the directory
+     * @param names of the files in it
+     * @param uniqueName that no other content has
+     * @throws ModelException where they cannot be fetched
+     */
+    public Path files(String location, List<String> names, String uniqueName) {
+        String shown = Redaction.redact(location);
+        Path target = directory.resolve(uniqueName);
+        org.apache.hadoop.fs.Path source = new org.apache.hadoop.fs.Path(location);
+        try (FileSystem fileSystem = FileSystem.newInstance(source.toUri(), withFileChecksums())) {
+            List<FileStatus> files = new ArrayList<>();
+            for (String name : names) {
+                files.add(fileSystem.getFileStatus(new org.apache.hadoop.fs.Path(source, name)));
+            }
+            fetch(fileSystem, files, target, shown);
+            return target;
+        } catch (IOException e) {
+            throw new ModelException(Redaction.redact(location + " cannot be fetched: " + RootCause.sentence(e)), e);
+        }
+    }
+
+    /** @param what the files are, for messages */
+    private void fetch(FileSystem fileSystem, List<FileStatus> files, Path target, String what) throws IOException {
         Files.createDirectories(target);
         // File locks are the process's: its own threads are kept apart by the monitor.
         synchronized (ModelCache.class) {
             try (FileChannel lock = FileChannel.open(
                             Path.of(target + ".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     var _ = lock.lock()) {
-                requireSpace(model.files(), target, shown);
-                for (FileStatus file : model.files()) {
+                requireSpace(files, target, what);
+                for (FileStatus file : files) {
                     Path here = target.resolve(file.getPath().getName());
-                    new ModelFile(model.fileSystem(), file, here, attempts()).fetch();
+                    new ModelFile(fileSystem, file, here, attempts()).fetch();
                 }
             }
         }
-        return model.in(target);
     }
 
-    private static void requireSpace(List<FileStatus> files, Path target, String shown) throws IOException {
+    private static void requireSpace(List<FileStatus> files, Path target, String what) throws IOException {
         long missing = 0;
         for (FileStatus file : files) {
             missing += file.getLen()
@@ -244,8 +273,8 @@ public record ModelCache(
         if (missing > store.getUsableSpace()) {
             throw new ModelException(String.format(
                     Locale.ROOT,
-                    "the model %s needs %.1f GB more in %s, where %.1f GB are free: free some, or give another --model-cache",
-                    shown,
+                    "%s needs %.1f GB more in %s, where %.1f GB are free: free some, or give another --model-cache",
+                    what,
                     missing / 1e9,
                     target.getParent(),
                     store.getUsableSpace() / 1e9));

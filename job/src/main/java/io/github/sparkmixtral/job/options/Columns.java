@@ -22,6 +22,7 @@ import org.apache.spark.sql.types.DataType;
  * @param output other names for columns of the output
  * @param completion text that is scored; null if none is
  * @param parsed type of the column with the answer's values; null if there is none
+ * @param context passages that go into prompts and into a column; null for none
  */
 public record Columns(
         String id,
@@ -32,7 +33,8 @@ public record Columns(
         List<String> dropped,
         Map<String, String> output,
         String completion,
-        DataType parsed)
+        DataType parsed,
+        ContextRetrieval context)
         implements Serializable {
 
     /** In the place of a column: none. */
@@ -70,6 +72,13 @@ public record Columns(
     /** Whether an option says what rows ask, so that no other column can. */
     public boolean namesPrompt() {
         return prompt != null || messages != null || template != null;
+    }
+
+    /** The columns that a template needs: passages are none. */
+    public List<String> needed(PromptTemplate filled) {
+        return filled.columns().stream()
+                .filter(name -> context == null || !name.equals(PromptTemplate.CONTEXT))
+                .toList();
     }
 
     /** The name that an output column has. */

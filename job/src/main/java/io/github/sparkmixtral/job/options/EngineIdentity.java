@@ -2,6 +2,8 @@ package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Quantization;
@@ -33,6 +35,32 @@ public record EngineIdentity(
         int numThreads,
         int maxModelLen)
         implements Serializable {
+
+    /**
+     * Checks and resolves.
+     *
+     * @throws JobException with exit code 2 and one sentence for the first fault
+     */
+    static EngineIdentity of(ModelOptions model, EngineOptions engine) {
+        if (!Backends.names().contains(engine.backend)) {
+            throw JobException.usage(
+                    "--backend must be one of " + String.join(", ", Backends.names()) + ", not " + engine.backend);
+        }
+        OptionValues.requireAtLeast(1, "--max-num-seqs", engine.maxNumSeqs);
+        OptionValues.requireAtLeast(1, "--max-num-batched-tokens", engine.maxNumBatchedTokens);
+        Path cache = model.modelCache == null ? ModelCache.defaultDirectory() : model.modelCache;
+        return new EngineIdentity(
+                ModelCache.located(model.model),
+                cache.toAbsolutePath().toString(),
+                model.quantization,
+                engine.backend,
+                engine.activations,
+                engine.maxNumSeqs,
+                engine.maxNumBatchedTokens,
+                engine.kvCacheMemory,
+                engine.numThreads,
+                engine.maxModelLen);
+    }
 
     /** This host's cache of models. */
     public ModelCache models(Configuration configuration, Consumer<String> progress) {

@@ -19,6 +19,10 @@ public record Evaluation(
         OptionalDouble minScore,
         Optional<String> baseline) {
 
+    /** Nothing is judged. */
+    static final Evaluation NONE = new Evaluation(
+            Optional.empty(), ExpectedMatch.EXACT, Optional.empty(), OptionalDouble.empty(), Optional.empty());
+
     /** The columns that have to reach the output. */
     public Stream<String> columns() {
         return Stream.concat(expected.stream(), by.stream());

@@ -1,23 +1,21 @@
 package io.github.sparkmixtral.job.options;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.StructuredOutput;
 import io.github.sparkmixtral.job.fault.JobException;
-import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.RequestDefaults.Embedding;
 import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
 import io.github.sparkmixtral.service.StructuredOutputReader;
 import io.github.sparkmixtral.service.Task;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -43,6 +41,9 @@ public final class GenerationArguments {
 
     @Mixin
     private ToolOptions agent;
+
+    @Mixin
+    private ContextOptions context;
 
     @Mixin
     private SamplingOptions sampling;
@@ -108,18 +109,27 @@ public final class GenerationArguments {
      * @throws JobException with exit code 2 and one sentence for the first fault
      */
     public GenerationOptions resolve() {
+        return resolve(Optional.empty());
+    }
+
+    /**
+     * Checks and resolves.
+     *
+     * @param defaultIndex that passages are taken from if no option names one
+     * @throws JobException with exit code 2 and one sentence for the first fault
+     */
+    public GenerationOptions resolve(Optional<String> defaultIndex) {
         if (model.model == null || model.model.isBlank()) {
             throw JobException.usage(
                     "--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
         }
-        if (!Backends.names().contains(engine.backend)) {
-            throw JobException.usage("--backend must be one of "
-                    + Backends.names().stream().collect(Collectors.joining(", ")) + ", not " + engine.backend);
-        }
-        OptionValues.requireAtLeast(1, "--max-num-seqs", engine.maxNumSeqs);
-        OptionValues.requireAtLeast(1, "--max-num-batched-tokens", engine.maxNumBatchedTokens);
+        EngineIdentity identity = EngineIdentity.of(model, engine);
         requireMessages(columns.systemPrompt != null, "--system-prompt");
         requireMessages(columns.safePrompt, "--safe-prompt");
+        if (context.isGiven(defaultIndex) && columns.task == Task.EMBED) {
+            throw JobException.usage(
+                    "--context-index has no meaning with --task embed: passages go into prompts that are answered");
+        }
         requireTask(columns.completionColumn != null, "--completion-column", Task.SCORE);
         requireTask(!columns.choices.isEmpty(), "--choices", Task.CLASSIFY);
         requireTask(columns.pooling != null, "--pooling", Task.EMBED);
@@ -135,8 +145,9 @@ public final class GenerationArguments {
         if (parsed != null && parameters.structuredOutput() == null) {
             parameters = parameters.withStructuredOutput(OutputColumnType.constraint(parsed));
         }
+        PromptTemplate template = template();
         return new GenerationOptions(
-                identity(),
+                identity,
                 new RequestDefaults(
                         columns.task,
                         columns.systemPrompt,
@@ -150,12 +161,13 @@ public final class GenerationArguments {
                         columns.idColumn,
                         columns.promptColumn,
                         columns.messagesColumn,
-                        template(),
+                        template,
                         parameterColumns(),
                         columns.dropColumns,
                         outputColumns(),
                         completionColumn(),
-                        parsed),
+                        parsed,
+                        context.resolve(defaultIndex, template)),
                 sampling.requireComplete);
     }
 
@@ -264,21 +276,6 @@ public final class GenerationArguments {
         } catch (IllegalArgumentException e) {
             throw JobException.usage("--output-column-type " + e.getMessage());
         }
-    }
-
-    private EngineIdentity identity() {
-        Path cache = model.modelCache == null ? ModelCache.defaultDirectory() : model.modelCache;
-        return new EngineIdentity(
-                ModelCache.located(model.model),
-                cache.toAbsolutePath().toString(),
-                model.quantization,
-                engine.backend,
-                engine.activations,
-                engine.maxNumSeqs,
-                engine.maxNumBatchedTokens,
-                engine.kvCacheMemory,
-                engine.numThreads,
-                engine.maxModelLen);
     }
 
     /** Null for auto. */

@@ -1,6 +1,11 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.engine.Pooling;
+import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.service.RequestDefaults;
+import io.github.sparkmixtral.service.RequestDefaults.Embedding;
+import io.github.sparkmixtral.service.RequestDefaults.SpecialTokens;
+import io.github.sparkmixtral.service.Task;
 import java.io.Serializable;
 
 /**
@@ -14,6 +19,19 @@ import java.io.Serializable;
 public record GenerationOptions(
         EngineIdentity engine, RequestDefaults defaults, Columns columns, boolean requireComplete)
         implements Serializable {
+
+    /** How an engine makes embeddings of texts that are taken as they are; of length 1. */
+    public static GenerationOptions embeddings(EngineIdentity engine, Pooling pooling) {
+        RequestDefaults reading = new RequestDefaults(
+                Task.EMBED,
+                null,
+                false,
+                SamplingParameters.DEFAULT,
+                null,
+                SpecialTokens.TEXT,
+                new Embedding(pooling, true));
+        return new GenerationOptions(engine, reading, null, false);
+    }
 
     /** The same on another engine. */
     public GenerationOptions on(EngineIdentity other) {

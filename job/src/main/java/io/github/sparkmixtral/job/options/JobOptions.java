@@ -10,6 +10,7 @@ import java.util.Optional;
  *
  * @param input paths, globs or one table name; at least one
  * @param inputFormat empty to guess it from the paths
+ * @param documents of which the index is made that passages are taken from; empty where it is there
  * @param limits after which the run stops before its end
  * @param partitions tasks; 0 chooses by the input and the cluster
  * @param show answers printed at the end
@@ -20,6 +21,7 @@ public record JobOptions(
         GenerationOptions generation,
         List<String> input,
         Optional<InputFormat> inputFormat,
+        Optional<IndexOptions> documents,
         OutputTarget output,
         RowOrder order,
         Limits limits,
@@ -41,6 +43,7 @@ public record JobOptions(
                 generation.on(engine),
                 input,
                 inputFormat,
+                documents.map(index -> index.on(engine)),
                 output,
                 order,
                 limits,
@@ -51,6 +54,12 @@ public record JobOptions(
                 evaluation,
                 verbose,
                 resolved);
+    }
+
+    /** The table that is answered. */
+    public InputSource source() {
+        return new InputSource(
+                input, inputFormat, generation.columns(), generation.defaults(), "--prompt-column", evaluation);
     }
 
     /** The share of rows that may be errors: none with {@code --fail-on-error}. */

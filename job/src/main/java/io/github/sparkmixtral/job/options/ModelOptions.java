@@ -12,7 +12,8 @@ public final class ModelOptions {
             description =
                     "Directory (Hugging Face's layout or Mistral's) or GGUF file of a Mixtral: a local path, a URI that Hadoop opens"
                             + " (hdfs://, s3a://, …), or a model of the Hugging Face Hub, as owner/name[@revision] or"
-                            + " hf:owner/name/file.gguf[@revision]; the last two are fetched once per host. Required.")
+                            + " hf:owner/name/file.gguf[@revision]; the last two are fetched once per host."
+                            + " Required, but for an index without vectors.")
     String model;
 
     @Option(

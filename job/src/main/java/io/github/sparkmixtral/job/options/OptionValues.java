@@ -66,6 +66,20 @@ public final class OptionValues {
         throw new TypeConversionException("must be a size such as 512m or 4g, or auto, not " + value);
     }
 
+    /**
+     * Refuses options that have no meaning without another one.
+     *
+     * @param other the other one, and why
+     * @param options names, each followed by its value, which is null if it was not given
+     */
+    static void requireNone(String other, Object... options) {
+        for (int i = 0; i < options.length; i += 2) {
+            if (options[i + 1] != null) {
+                throw JobException.usage(options[i] + " needs " + other);
+            }
+        }
+    }
+
     public static void requireAtLeast(int least, String option, long value) {
         if (value < least) {
             throw JobException.usage(option + " must be at least " + least + ", not " + value);

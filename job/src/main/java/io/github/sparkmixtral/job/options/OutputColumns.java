@@ -37,6 +37,7 @@ public final class OutputColumns {
     public static final String TURNS = "turns";
     public static final String PARSED = "parsed";
     public static final String PARSED_ERROR = "parsed_error";
+    public static final String CONTEXTS = "contexts";
 
     private static final StructType USAGE_TYPE = new StructType()
             .add("prompt_tokens", DataTypes.IntegerType, false)
@@ -100,6 +101,14 @@ public final class OutputColumns {
                     .add("completion_tokens", DataTypes.IntegerType, false),
             false);
 
+    /** Passages in the order in which they stand in the prompt, best first. */
+    private static final ArrayType CONTEXTS_TYPE = DataTypes.createArrayType(
+            new StructType()
+                    .add("id", DataTypes.StringType, false)
+                    .add("score", DataTypes.DoubleType, false)
+                    .add("text", DataTypes.StringType, false),
+            false);
+
     private static final List<String> ALWAYS = List.of(ID, TEXT, FINISH_REASON, USAGE, ERROR, MODEL, SEED);
 
     /** Columns that are there only if they are asked for, in the order that they have in an output, and their types. */
@@ -142,6 +151,7 @@ public final class OutputColumns {
         List<String> names = new ArrayList<>(ALWAYS);
         names.addAll(List.of(OUTPUTS, LOGPROBS, PARSED, PARSED_ERROR));
         names.addAll(OPTIONAL.keySet());
+        names.add(CONTEXTS);
         return names;
     }
 
@@ -149,6 +159,7 @@ public final class OutputColumns {
     public static List<String> named(Columns names) {
         return names().stream()
                 .filter(column -> names.parsed() != null || !column.equals(PARSED) && !column.equals(PARSED_ERROR))
+                .filter(column -> names.context() != null || !column.equals(CONTEXTS))
                 .map(names::output)
                 .toList();
     }
@@ -157,7 +168,7 @@ public final class OutputColumns {
      * The output's columns.
      *
      * @param input of the input's own columns
-     * @param names of which {@link Columns#parsed} says whether there are {@link #PARSED} and {@link #PARSED_ERROR}, beside the text
+     * @param names of which {@link Columns#context} says whether there is {@link #CONTEXTS}, and {@link Columns#parsed} whether there are {@link #PARSED} and {@link #PARSED_ERROR}, beside the text
      *     and in each of several outputs
      */
     public static StructType schema(StructType input, Asked asked, Columns names) {
@@ -185,7 +196,7 @@ public final class OutputColumns {
         for (Map.Entry<String, DataType> column : OPTIONAL.entrySet()) {
             schema = asked.has(column.getKey()) ? schema.add(names.output(column.getKey()), column.getValue()) : schema;
         }
-        return schema;
+        return names.context() == null ? schema : schema.add(names.output(CONTEXTS), CONTEXTS_TYPE);
     }
 
     private static DataType type(String column) {
@@ -236,7 +247,7 @@ public final class OutputColumns {
                 type instanceof StructType struct
                         && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
             case SEED -> type instanceof IntegralType;
-            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING, TOOL_CALLS, TURNS -> type instanceof ArrayType;
+            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING, TOOL_CALLS, TURNS, CONTEXTS -> type instanceof ArrayType;
             case SCORE -> type instanceof StructType;
             case CHOICE_PROBABILITIES -> type instanceof MapType || type instanceof StructType;
             case PARSED -> true;

@@ -16,6 +16,9 @@ import java.util.function.Function;
  */
 public record PromptTemplate(String source, List<Part> parts) implements Serializable {
 
+    /** The name in braces that stands for passages of documents, if a job has some. */
+    public static final String CONTEXT = "context";
+
     /** A stretch of literal text, or the name of a column. */
     public sealed interface Part extends Serializable {}
 
@@ -72,6 +75,11 @@ public record PromptTemplate(String source, List<Part> parts) implements Seriali
         return template;
     }
 
+    /** The template that is one column and nothing else. */
+    static PromptTemplate ofColumn(String name) {
+        return new PromptTemplate(name, List.of(new Column(name)));
+    }
+
     /** The columns it names, in order of appearance. */
     public SequencedSet<String> columns() {
         SequencedSet<String> names = new LinkedHashSet<>();
@@ -82,6 +90,18 @@ public record PromptTemplate(String source, List<Part> parts) implements Seriali
             }
         }
         return names;
+    }
+
+    /** The same with all columns but one replaced by their values. */
+    public PromptTemplate fillAllBut(String kept, Function<String, String> values) {
+        List<Part> filled = new ArrayList<>();
+        for (Part part : parts) {
+            filled.add(
+                    part instanceof Column column && !column.name().equals(kept)
+                            ? new Literal(values.apply(column.name()))
+                            : part);
+        }
+        return new PromptTemplate(source, filled);
     }
 
     /** The text with each column replaced by its value. A value is never parsed for braces again. */

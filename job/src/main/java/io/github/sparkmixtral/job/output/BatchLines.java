@@ -117,6 +117,14 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
             row.<String, Double>getJavaMap(index(row, OutputColumns.CHOICE_PROBABILITIES))
                     .forEach(probabilities::put);
         }
+        if (has(row, OutputColumns.CONTEXTS)) {
+            ArrayNode contexts = body.putArray(OutputColumns.CONTEXTS);
+            rows(row.get(index(row, OutputColumns.CONTEXTS)))
+                    .forEach(passage -> contexts.addObject()
+                            .put("id", passage.getString(0))
+                            .put("score", passage.getDouble(1))
+                            .put("text", passage.getString(2)));
+        }
         usage(row, body.putObject("usage"));
     }
 

@@ -22,7 +22,7 @@ import org.apache.hadoop.fs.UnsupportedFileSystemException;
  * Puts whole files into a directory: with one PUT where a file is seen only when it is complete (object stores), else by a hidden
  * file and its rename. A file of that name is replaced.
  */
-final class ChunkPublisher {
+public final class ChunkPublisher {
     private static final Set<String> OBJECT_STORES = Set.of("s3a", "s3", "s3n", "gs", "oss", "cosn", "obs");
     private static final int BUFFER = 1 << 20;
 
@@ -30,14 +30,14 @@ final class ChunkPublisher {
     private final Configuration configuration;
     private final FileSystem fileSystem;
 
-    ChunkPublisher(String directory, Configuration configuration) throws IOException {
+    public ChunkPublisher(String directory, Configuration configuration) throws IOException {
         this.configuration = configuration;
         FileSystem found = new Path(directory).getFileSystem(configuration);
         this.fileSystem = found;
         this.directory = found.makeQualified(new Path(directory));
     }
 
-    void publish(java.nio.file.Path local, String target) throws IOException {
+    public void publish(java.nio.file.Path local, String target) throws IOException {
         try (InputStream in = Files.newInputStream(local)) {
             put(in, new Path(directory, target));
         }
@@ -47,7 +47,7 @@ final class ChunkPublisher {
         put(InputStream.nullInputStream(), new Path(directory, target));
     }
 
-    void publish(byte[] content, String target) throws IOException {
+    public void publish(byte[] content, String target) throws IOException {
         put(new ByteArrayInputStream(content), new Path(directory, target));
     }
 

@@ -9,6 +9,7 @@ import io.github.sparkmixtral.job.model.FileDigest;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.GenerationArguments;
 import io.github.sparkmixtral.job.options.InputFormat;
+import io.github.sparkmixtral.job.options.InputSource;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.Uris;
 import io.github.sparkmixtral.model.ModelDescription;
@@ -27,11 +28,12 @@ import org.apache.hadoop.fs.FileStatus;
  *
  * @param json {@code model}, {@code options} and {@code input}; and {@code columns}, what the rows have decided that columns are
  */
-record Fingerprint(ObjectNode json) {
+public record Fingerprint(ObjectNode json) {
     /** Of a large input file, beside its time. */
     private static final int SAMPLES = 32;
 
     private static final String COMMIT = "commit";
+    private static final String CONTEXT = "context";
     private static final JsonMapper JSON = new JsonMapper();
 
     /** Options that change how a job runs, what it tells or where it writes, but no answer. */
@@ -40,6 +42,14 @@ record Fingerprint(ObjectNode json) {
             "model",
             "model-cache",
             "input",
+            "context-index",
+            "documents",
+            "documents-format",
+            "text-column",
+            "chunk-size",
+            "chunk-overlap",
+            "chunk-unit",
+            "language",
             "output",
             "output-mode",
             "output-table",
@@ -69,16 +79,46 @@ record Fingerprint(ObjectNode json) {
         return new Fingerprint(json instanceof ObjectNode object ? object : JSON.createObjectNode());
     }
 
+    /** Reads what {@link #json} has written. */
+    public static Fingerprint parse(String json) throws IOException {
+        return of(JSON.readTree(json));
+    }
+
+    /**
+     * Takes that of an index of documents.
+     *
+     * @param settings options that decide what it holds
+     * @param modelDigest of the model whose embeddings it holds; null for none
+     * @param files of the documents; none for a table
+     */
+    public static Fingerprint ofDocuments(
+            Map<String, List<String>> settings,
+            String modelDigest,
+            InputSource source,
+            List<FileStatus> files,
+            Configuration configuration)
+            throws IOException {
+        ObjectNode root = JSON.createObjectNode();
+        if (modelDigest != null) {
+            root.putObject("model").put("digest", modelDigest);
+        }
+        root.set("options", JSON.valueToTree(settings));
+        putInput(root, source.paths(), files, configuration);
+        return new Fingerprint(root);
+    }
+
     /**
      * Takes a job's.
      *
      * @param modelDigest of the model's files
+     * @param contextDigest of the index that passages come from; null for none
      * @param files of the input; none for a table
      */
     static Fingerprint of(
             JobOptions options,
             ModelDescription model,
             String modelDigest,
+            String contextDigest,
             List<FileStatus> files,
             Configuration configuration)
             throws IOException {
@@ -110,9 +150,19 @@ record Fingerprint(ObjectNode json) {
                             .toString());
         }
         putFormats(options, settings);
+        if (contextDigest != null) {
+            root.put(CONTEXT, contextDigest);
+        }
+        putInput(root, options.input(), files, configuration);
+        return new Fingerprint(root);
+    }
+
+    private static void putInput(
+            ObjectNode root, List<String> paths, List<FileStatus> files, Configuration configuration)
+            throws IOException {
         ObjectNode input = root.putObject("input");
         if (files.isEmpty()) {
-            input.put("table", options.input().getFirst());
+            input.put("table", paths.getFirst());
         }
         ObjectNode sizes = input.putObject("files");
         for (FileStatus file : files) {
@@ -121,7 +171,6 @@ record Fingerprint(ObjectNode json) {
                     .put("time", file.getModificationTime())
                     .put("digest", FileDigest.of(file, file.getLen(), SAMPLES, configuration));
         }
-        return new Fingerprint(root);
     }
 
     /** Of a format in a file, too, what it says. */
@@ -149,13 +198,16 @@ record Fingerprint(ObjectNode json) {
      *
      * @param files of the input now
      */
-    List<String> differencesFrom(
+    public List<String> differencesFrom(
             Fingerprint earlier, InputFormat format, List<FileStatus> files, Configuration configuration)
             throws IOException {
         List<String> differences = new ArrayList<>();
         // As text: what was read has other types of numbers than what was made.
         if (!json.path("model").toString().equals(earlier.json.path("model").toString())) {
             differences.add("the model is another one" + commits(earlier));
+        }
+        if (!json.path(CONTEXT).equals(earlier.json.path(CONTEXT))) {
+            differences.add("the index of --context-index is another one");
         }
         differences.addAll(optionDifferences(earlier));
         JsonNode table = earlier.json.path("input").path("table");
@@ -257,7 +309,7 @@ record Fingerprint(ObjectNode json) {
     }
 
     /** Whether the input is what it was, so that it has no new rows. */
-    boolean hasInputOf(Fingerprint earlier) {
+    public boolean hasInputOf(Fingerprint earlier) {
         JsonNode then = earlier.json.path("input").path("files");
         JsonNode now = json.path("input").path("files");
         if (json.path("input").has("table") || then.size() != now.size()) {

@@ -79,15 +79,17 @@ public final class JobOutput {
     /**
      * Compares the job with the one that has begun the output.
      *
+     * @param contextDigest of the index that passages come from; null for none
      * @param files of the input
      * @throws JobException with exit code 6 where it is another one, saying what differs
      */
-    public void requireSameJob(ModelDescription model, InputFormat format, List<FileStatus> files) throws IOException {
+    public void requireSameJob(ModelDescription model, String contextDigest, InputFormat format, List<FileStatus> files)
+            throws IOException {
         if (target.table().isPresent()) {
             return;
         }
         String digest = ModelDigest.of(options.generation().engine().model(), configuration);
-        Fingerprint fingerprint = Fingerprint.of(options, model, digest, files, configuration);
+        Fingerprint fingerprint = Fingerprint.of(options, model, digest, contextDigest, files, configuration);
         JobRecord record = directory.orElseThrow().record(target.mode());
         if (record != null) {
             List<String> differences = fingerprint.differencesFrom(record.fingerprint(), format, files, configuration);

@@ -29,4 +29,18 @@ class JobJarIT {
                             "io.github.sparkmixtral.tornado.TornadoBackendProvider");
         }
     }
+
+    @Test
+    void holdsTheFormatsOfItsIndexes() throws IOException {
+        try (JarFile jar = new JarFile("target/spark-mixtral.jar")) {
+            ZipEntry services = jar.getEntry("META-INF/services/org.apache.lucene.codecs.Codec");
+            String codecs = new String(jar.getInputStream(services).readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(codecs.lines()).contains("org.apache.lucene.codecs.lucene104.Lucene104Codec");
+            assertThat(jar.getEntry("META-INF/services/org.apache.lucene.codecs.KnnVectorsFormat"))
+                    .isNotNull();
+            // Spark brings it.
+            assertThat(jar.stream().map(ZipEntry::getName))
+                    .noneMatch(name -> name.startsWith("org/apache/commons/compress"));
+        }
+    }
 }

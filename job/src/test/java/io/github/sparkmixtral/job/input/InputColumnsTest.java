@@ -66,7 +66,7 @@ class InputColumnsTest {
     }
 
     private static Input read(Path input, Object... arguments) {
-        return new InputReader(spark(), options(input, arguments)).read();
+        return new InputReader(spark(), options(input, arguments).source()).read();
     }
 
     private static JobOptions options(Path input, Object... arguments) {
@@ -474,7 +474,7 @@ class InputColumnsTest {
         JsonColumns inference = new JsonColumns(RequestReader.nestedFields(named.messages()));
         inference.call(List.of(RowFactory.create((Object) line)).iterator()).forEachRemaining(looks::add);
         StructType schema = inference.of(looks);
-        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.JSONL, named);
+        ColumnChoice choice = ColumnChoice.of(schema, InputFormat.JSONL, named, "--prompt-column");
         RequestReader reader = choice.reader(schema, InputFormat.JSONL, true, Task.CHAT, "", spark());
         PromptRow undecided = reader.read(line, "a.jsonl", 1L);
         List<String> taken = choice.parameters().taken(open(undecided, Fit.PARAMETER), open(undecided, Fit.DATA));

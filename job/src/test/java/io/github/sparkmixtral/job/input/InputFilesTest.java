@@ -39,7 +39,8 @@ class InputFilesTest {
         return new InputReader(
                         spark(),
                         OptionParser.parse(all.toArray(String[]::new), new PrintWriter(new StringWriter()))
-                                .orElseThrow())
+                                .orElseThrow()
+                                .source())
                 .read();
     }
 

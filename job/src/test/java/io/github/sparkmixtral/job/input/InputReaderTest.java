@@ -41,7 +41,7 @@ class InputReaderTest {
     }
 
     private static Input read(Object... arguments) {
-        return new InputReader(spark(), options(arguments)).read();
+        return new InputReader(spark(), options(arguments).source()).read();
     }
 
     private static String fault(ExitCode code, Object... arguments) {

@@ -36,6 +36,7 @@ class RequestReaderTest {
                 "messages",
                 null,
                 template == null ? null : PromptTemplate.parse(template),
+                null,
                 Task.CHAT,
                 "file:/data/",
                 ZoneId.of("UTC"),

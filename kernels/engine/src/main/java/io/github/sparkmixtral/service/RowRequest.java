@@ -37,7 +37,7 @@ public record RowRequest(
      * @param value null where the row does not have the field
      */
     public record Field(String name, JsonNode value) {
-        boolean given() {
+        public boolean given() {
             return value != null && !value.isNull();
         }
     }
@@ -45,6 +45,11 @@ public record RowRequest(
     /** Whether the row brings tools, which its answer may call. */
     public boolean hasTools() {
         return tools != null && tools.given();
+    }
+
+    /** The same with another text to answer. */
+    public RowRequest with(Field otherPrompt, Field otherMessages) {
+        return new RowRequest(customId, task, otherPrompt, otherMessages, tools, completion, parameters);
     }
 
     /**
