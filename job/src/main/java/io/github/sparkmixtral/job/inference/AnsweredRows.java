@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.inference;
 
+import io.github.sparkmixtral.agent.AgentTool;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
@@ -11,6 +12,7 @@ import io.github.sparkmixtral.service.CompletionService;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
@@ -113,6 +115,18 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
             Questions<I, O> questions,
             Iterator<I> input)
             throws InterruptedException {
+        this(options, configuration, limits, questions, List.of(), input);
+    }
+
+    /** @param tools that an agent has beside its own */
+    AnsweredRows(
+            GenerationOptions options,
+            Configuration configuration,
+            RunLimits limits,
+            Questions<I, O> questions,
+            List<AgentTool> tools,
+            Iterator<I> input)
+            throws InterruptedException {
         this.questions = questions;
         this.limits = limits;
         this.input = input;
@@ -130,14 +144,15 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         ExecutorEngine.Lease engine = resources.keep(ExecutorEngine.lease(identity, gpu, configuration));
         resources.engine = engine;
         BufferAllocator allocator = resources.keep(allocator());
-        resources.session = resources.keep(open(engine, options));
+        resources.session = resources.keep(open(engine, options, tools));
         resources.answers = resources.keep(new Answers(
                 allocator, resources.session.schema(), engine.model().tokenizer()));
     }
 
-    static CompletionService.Session open(ExecutorEngine.Lease engine, GenerationOptions options) {
+    static CompletionService.Session open(
+            ExecutorEngine.Lease engine, GenerationOptions options, List<AgentTool> tools) {
         try {
-            return engine.open(options.defaults());
+            return engine.open(options.defaults(), tools);
         } catch (IllegalArgumentException e) {
             throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
         }

@@ -83,7 +83,7 @@ final class ContextRows implements Iterator<Asked> {
     private RowContexts open() throws InterruptedException {
         ContextRetrieval retrieval = options.columns().context();
         ContextIndex opened = index.open(options.engine().models(configuration, LOG::info));
-        TaskContext.get().addTaskCompletionListener((TaskCompletionListener) _ -> close(opened));
+        closeWithTask(opened);
         try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration)) {
             int longest = options.engine().maxModelLen() > 0
                     ? options.engine().maxModelLen()
@@ -91,6 +91,10 @@ final class ContextRows implements Iterator<Asked> {
             int most = retrieval.maxTokens() > 0 ? retrieval.maxTokens() : longest / 2;
             return new RowContexts(retrieval, opened, engine.model().tokenizer(), most);
         }
+    }
+
+    static void closeWithTask(ContextIndex index) {
+        TaskContext.get().addTaskCompletionListener((TaskCompletionListener) _ -> close(index));
     }
 
     private static void close(ContextIndex index) {

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.inference;
 
+import io.github.sparkmixtral.agent.AgentTool;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
@@ -17,6 +18,7 @@ import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -67,10 +69,11 @@ public final class ExecutorEngine {
         /**
          * Opens a session.
          *
+         * @param tools that an agent has beside its own
          * @throws IllegalArgumentException where the defaults do not fit the model, saying which
          */
-        public CompletionService.Session open(RequestDefaults defaults) {
-            return loaded.service().open(defaults);
+        public CompletionService.Session open(RequestDefaults defaults, List<AgentTool> tools) {
+            return loaded.service().open(defaults, tools);
         }
 
         public Model model() {

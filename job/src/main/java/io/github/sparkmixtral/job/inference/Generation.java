@@ -1,13 +1,18 @@
 package io.github.sparkmixtral.job.inference;
 
+import io.github.sparkmixtral.agent.AgentTool;
+import io.github.sparkmixtral.agent.Search;
 import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.job.input.Input;
+import io.github.sparkmixtral.job.input.Passage;
 import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.input.RequestReader;
 import io.github.sparkmixtral.job.model.ModelCache;
+import io.github.sparkmixtral.job.options.ContextRetrieval;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.ChunkCommitProtocol;
+import io.github.sparkmixtral.job.retrieval.ContextIndex;
 import io.github.sparkmixtral.job.retrieval.IndexDirectory;
 import io.github.sparkmixtral.job.retrieval.LocatedIndex;
 import java.io.Serializable;
@@ -27,6 +32,8 @@ import org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Answers the rows of a partition on the executor's engine.
@@ -52,6 +59,8 @@ public record Generation(
         RunLimits limits,
         Done done)
         implements MapPartitionsFunction<Row, Row>, AnsweredRows.Questions<Asked, Row> {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Generation.class);
 
     /** What the tasks have done so far. */
     public record Done(
@@ -124,7 +133,7 @@ public record Generation(
     @Override
     public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
         AnsweredRows<Asked, Row> answered =
-                new AnsweredRows<>(options, configuration.value(), limits, this, asked(rows));
+                new AnsweredRows<>(options, configuration.value(), limits, this, tools(), asked(rows));
         return new Iterator<>() {
             @Override
             public boolean hasNext() {
@@ -142,6 +151,19 @@ public record Generation(
         };
     }
 
+    /** An agent's search, which is closed with the task. */
+    private List<AgentTool> tools() {
+        if (index == null || options.columns().hasContexts()) {
+            return List.of();
+        }
+        ContextRetrieval retrieval = options.columns().context();
+        ContextIndex opened = index.open(options.engine().models(configuration.value(), LOG::info));
+        ContextRows.closeWithTask(opened);
+        return List.of(new Search(question -> opened.search(question, null, retrieval.passages(), retrieval.mode()).stream()
+                .map(Passage::text)
+                .toList()));
+    }
+
     private Iterator<Asked> asked(Iterator<Row> rows) {
         Iterator<Asked> asked = new Iterator<>() {
             @Override
@@ -155,7 +177,9 @@ public record Generation(
                 return new Asked(row, reader.read(row));
             }
         };
-        return index == null ? asked : new ContextRows(options, index, configuration.value(), asked);
+        return options.columns().hasContexts()
+                ? new ContextRows(options, index, configuration.value(), asked)
+                : asked;
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.service.CompletionService;
 import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
@@ -28,7 +29,7 @@ public final class SinglePrompt {
         RowRequest request = new RowRequest(null, null, prompt, messages, null, Map.of());
         try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration);
                 BufferAllocator allocator = new RootAllocator();
-                CompletionService.Session session = AnsweredRows.open(engine, options);
+                CompletionService.Session session = AnsweredRows.open(engine, options, List.of());
                 Answers answers =
                         new Answers(allocator, session.schema(), engine.model().tokenizer())) {
             session.submit(0, request);

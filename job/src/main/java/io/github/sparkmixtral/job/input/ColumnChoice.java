@@ -304,7 +304,7 @@ record ColumnChoice(
                 messages,
                 named.completion(),
                 named.template(),
-                named.context(),
+                named.hasContexts() ? named.context() : null,
                 task,
                 root,
                 ZoneId.of(spark.sessionState().conf().sessionLocalTimeZone()),

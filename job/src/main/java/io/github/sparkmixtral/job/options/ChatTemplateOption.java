@@ -51,7 +51,7 @@ public final class ChatTemplateOption implements ITypeConverter<String> {
             ChatFormat.Choice choice =
                     ChatFormat.choose(model.tokenizer(), model.chatTemplates(), defaults.chatTemplate());
             if (defaults.agent() != null) {
-                Agent.of(defaults.agent(), Toolbox.of(defaults.agent(), List.of()), choice.format());
+                Agent.of(defaults.agent(), Toolbox.ofNames(defaults.agent()), choice.format());
             }
             return "Chat format " + choice.format().name() + ": " + choice.reason();
         } catch (IllegalArgumentException e) {

@@ -81,6 +81,11 @@ public record Columns(
                 .toList();
     }
 
+    /** Whether passages stand in prompts, and in a column. */
+    public boolean hasContexts() {
+        return context != null && !context.asTool();
+    }
+
     /** The name that an output column has. */
     public String output(String column) {
         return output.getOrDefault(column, column);

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.service.Task;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -11,17 +12,21 @@ import picocli.CommandLine.Option;
 public final class ContextOptions {
     private static final int PASSAGES = 4;
 
+    /** Of what an agent asks for, the best passage alone is the answer. */
+    private static final int TOOL_PASSAGES = 1;
+
     @Option(
             names = "--context-index",
             paramLabel = "DIR",
             description =
                     "Index of documents, made by spark-mixtral index or by --documents: a local path, or a URI that Hadoop"
                             + " opens, which is fetched once per host. The passages that fit a row best stand where --prompt-template"
-                            + " says {context}, or before the question in a text of the job's own, and in the column contexts."
+                            + " says {context}, or before the question in a text of the job's own, and in the column contexts. With"
+                            + " --task agent the model asks for them itself, by the tool Search."
                             + " Default: none")
     String index;
 
-    @Option(names = "--context-k", paramLabel = "N", description = "Most passages for a row. Default: " + PASSAGES)
+    @Option(names = "--context-k", paramLabel = "N", description = "Most passages for a row. Default: " + PASSAGES + "; for a search of an agent, " + TOOL_PASSAGES)
     Integer passages;
 
     @Option(
@@ -59,10 +64,11 @@ public final class ContextOptions {
      *
      * @param defaultIndex that is taken if no option names one
      * @param template of the prompt; null for none
+     * @param task an agent searches for itself, by words
      * @return null without an index
      * @throws JobException with exit code 2 and one sentence for the first fault
      */
-    ContextRetrieval resolve(Optional<String> defaultIndex, PromptTemplate template) {
+    ContextRetrieval resolve(Optional<String> defaultIndex, PromptTemplate template, Task task) {
         String location = index == null ? defaultIndex.orElse(null) : index;
         if (location == null) {
             OptionValues.requireNone(
@@ -83,6 +89,9 @@ public final class ContextOptions {
         if (passages != null) {
             OptionValues.requireAtLeast(1, "--context-k", passages);
         }
+        if (task == Task.AGENT) {
+            return asTool(location);
+        }
         if (template != null && !template.columns().contains(PromptTemplate.CONTEXT)) {
             throw JobException.usage(
                     "--prompt-template has no {context}: write it where the passages of --context-index go");
@@ -92,7 +101,22 @@ public final class ContextOptions {
                 Objects.requireNonNullElse(passages, PASSAGES),
                 Objects.requireNonNullElse(mode, ContextMode.BM25),
                 query(template),
-                Objects.requireNonNullElse(maxTokens, 0));
+                Objects.requireNonNullElse(maxTokens, 0),
+                false);
+    }
+
+    private ContextRetrieval asTool(String location) {
+        if (mode != null && mode != ContextMode.BM25) {
+            throw JobException.usage("--context-mode must be bm25 with --task agent: its tool Search finds words");
+        }
+        OptionValues.requireNone(
+                "--task agent, whose tool Search is asked by the model",
+                "--context-query",
+                query,
+                "--context-max-tokens",
+                maxTokens);
+        return new ContextRetrieval(
+                location, Objects.requireNonNullElse(passages, TOOL_PASSAGES), ContextMode.BM25, null, 0, true);
     }
 
     private PromptTemplate query(PromptTemplate template) {

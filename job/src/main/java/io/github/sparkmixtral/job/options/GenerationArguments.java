@@ -156,7 +156,7 @@ public final class GenerationArguments {
                         columns.chatTemplate,
                         columns.specialTokens == null ? SpecialTokens.TEXT : columns.specialTokens,
                         new Embedding(columns.pooling == null ? Pooling.MEAN : columns.pooling, columns.normalize),
-                        agent.resolve(columns.task)),
+                        agent.resolve(columns.task, context.isGiven(defaultIndex))),
                 new Columns(
                         columns.idColumn,
                         columns.promptColumn,
@@ -167,7 +167,7 @@ public final class GenerationArguments {
                         outputColumns(),
                         completionColumn(),
                         parsed,
-                        context.resolve(defaultIndex, template)),
+                        context.resolve(defaultIndex, template, columns.task)),
                 sampling.requireComplete);
     }
 

@@ -159,7 +159,7 @@ public final class OutputColumns {
     public static List<String> named(Columns names) {
         return names().stream()
                 .filter(column -> names.parsed() != null || !column.equals(PARSED) && !column.equals(PARSED_ERROR))
-                .filter(column -> names.context() != null || !column.equals(CONTEXTS))
+                .filter(column -> names.hasContexts() || !column.equals(CONTEXTS))
                 .map(names::output)
                 .toList();
     }
@@ -196,7 +196,7 @@ public final class OutputColumns {
         for (Map.Entry<String, DataType> column : OPTIONAL.entrySet()) {
             schema = asked.has(column.getKey()) ? schema.add(names.output(column.getKey()), column.getValue()) : schema;
         }
-        return names.context() == null ? schema : schema.add(names.output(CONTEXTS), CONTEXTS_TYPE);
+        return names.hasContexts() ? schema.add(names.output(CONTEXTS), CONTEXTS_TYPE) : schema;
     }
 
     private static DataType type(String column) {

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.agent.AgentOptions;
 import io.github.sparkmixtral.agent.Calculator;
+import io.github.sparkmixtral.agent.Search;
 import io.github.sparkmixtral.agent.Toolbox;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.service.Task;
@@ -26,8 +27,9 @@ public final class ToolOptions {
             paramLabel = "NAME",
             split = ",",
             description =
-                    "Tools that the model may call before it gives its final answer: Calculator, and those of jars on the class"
-                            + " path. Default: " + Calculator.NAME)
+                    "Tools that the model may call before it gives its final answer: Calculator, Search with --context-index or"
+                            + " --documents, and those of jars on the class path. Default: Calculator, and Search if there is an"
+                            + " index")
     List<String> tools = new ArrayList<>();
 
     @Option(
@@ -59,8 +61,12 @@ public final class ToolOptions {
                             + " the tokens of Mistral's tokenizer v3. Default: auto, which is native if the model has them")
     AgentOptions.Format agentFormat;
 
-    /** Null for another task. */
-    AgentOptions resolve(Task task) {
+    /**
+     * Null for another task.
+     *
+     * @param searches whether there is an index
+     */
+    AgentOptions resolve(Task task, boolean searches) {
         if (task != Task.AGENT) {
             requireNone(!tools.isEmpty(), "--tools", task);
             requireNone(maxTurns != null, "--max-turns", task);
@@ -72,17 +78,22 @@ public final class ToolOptions {
         OptionValues.requireAtLeast(1, "--max-turns", maxTurns == null ? MAX_TURNS : maxTurns);
         OptionValues.requireAtLeast(1, "--tool-timeout", toolTimeout == null ? TOOL_TIMEOUT : toolTimeout);
         AgentOptions options = new AgentOptions(
-                tools.isEmpty() ? List.of(Calculator.NAME) : tools,
+                tools.isEmpty() ? own(searches) : tools,
                 maxTurns == null ? MAX_TURNS : maxTurns,
                 toolTimeout == null ? TOOL_TIMEOUT : toolTimeout,
                 agentPrompt == null ? null : text(agentPrompt),
-                agentFormat == null ? AgentOptions.Format.AUTO : agentFormat);
+                agentFormat == null ? AgentOptions.Format.AUTO : agentFormat,
+                searches);
         try {
-            Toolbox.of(options, List.of());
+            Toolbox.ofNames(options);
         } catch (IllegalArgumentException e) {
             throw JobException.usage("--tools: " + e.getMessage());
         }
         return options;
+    }
+
+    private static List<String> own(boolean searches) {
+        return searches ? List.of(Calculator.NAME, Search.NAME) : List.of(Calculator.NAME);
     }
 
     private static void requireNone(boolean given, String option, Task task) {

@@ -212,4 +212,38 @@ class AgentTest {
         assertThat(outcome.lastLine())
                 .contains("the task agent takes a prompt, not messages: use the task chat for them");
     }
+
+    @Test
+    void theToolSearchFindsPassagesOfAnIndex() throws Exception {
+        Path documents = write(
+                directory.resolve("documents.jsonl"),
+                "{\"custom_id\": \"a\", \"text\": \"The head of Lir Bank is Fax Grend.\"}",
+                "{\"custom_id\": \"b\", \"text\": \"The river in Tarn is called Osk.\"}");
+        Path index = directory.resolve("index");
+        Outcome built = run("index", "--input", documents, "--output", index);
+        assertThat(built.exitCode()).as(built.lastLine()).isEqualTo(ExitCode.DONE);
+        Path questions = write(
+                directory.resolve("questions.jsonl"), "{\"custom_id\": \"a\", \"prompt\": \"Who leads Lir Bank?\"}");
+        Outcome outcome = run(
+                "--model", MODEL, "--input", questions, "--output", directory.resolve("found"), "--task", "agent",
+                "--context-index", index, "--temperature", 0, "--max-tokens", 64);
+        assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
+        Row row = rows(directory.resolve("found")).getFirst();
+        assertThat(row.<String>getAs("generated_text")).isEqualTo("The head of Lir Bank is Fax Grend.");
+        Row turn = row.<Row>getList(row.fieldIndex("turns")).getFirst();
+        assertThat(turn.<String>getAs("tool")).isEqualTo("Search");
+        assertThat(turn.<String>getAs("output")).isEqualTo("The head of Lir Bank is Fax Grend.");
+        assertThat(row.schema().fieldNames()).doesNotContain("contexts");
+
+        Outcome vectors = run(
+                "--model", MODEL, "--input", questions, "--output", directory.resolve("no"), "--task", "agent",
+                "--context-index", index, "--context-mode", "vector");
+        assertThat(vectors.exitCode()).isEqualTo(ExitCode.USAGE);
+        assertThat(vectors.lastLine()).contains("--context-mode must be bm25 with --task agent");
+        Outcome alone = run(
+                "--model", MODEL, "--input", questions, "--output", directory.resolve("no"), "--task", "agent",
+                "--tools", "Search");
+        assertThat(alone.exitCode()).isEqualTo(ExitCode.USAGE);
+        assertThat(alone.lastLine()).contains("there is no tool Search");
+    }
 }

@@ -12,9 +12,16 @@ import java.util.List;
  * @param toolTimeoutSeconds after which a call is given up, at least 1
  * @param prompt the system text in place of {@link JsonCalls}' own; {@code {tools}} and {@code {examples}} in it are filled in. Null for that
  * @param format how tools are called
+ * @param searches whether a {@link Search} is given beside the tools that are found by themselves
  */
-public record AgentOptions(List<String> tools, int maxTurns, int toolTimeoutSeconds, String prompt, Format format)
+public record AgentOptions(
+        List<String> tools, int maxTurns, int toolTimeoutSeconds, String prompt, Format format, boolean searches)
         implements Serializable {
+
+    /** An agent without a search. */
+    public AgentOptions(List<String> tools, int maxTurns, int toolTimeoutSeconds, String prompt, Format format) {
+        this(tools, maxTurns, toolTimeoutSeconds, prompt, format, false);
+    }
 
     /** How tools are called. */
     public enum Format {

@@ -79,6 +79,15 @@ public final class Toolbox {
         return new Toolbox(chosen, options.toolTimeoutSeconds());
     }
 
+    /**
+     * The tools as far as they are known before anything is searched: for checks.
+     *
+     * @throws IllegalArgumentException as {@link #of} does
+     */
+    public static Toolbox ofNames(AgentOptions options) {
+        return of(options, options.searches() ? List.of(new Search(question -> List.of())) : List.of());
+    }
+
     private static List<AgentTool> ofClassPath() {
         ClassLoader context = Thread.currentThread().getContextClassLoader();
         try {
