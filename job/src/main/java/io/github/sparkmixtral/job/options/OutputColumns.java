@@ -247,7 +247,8 @@ public final class OutputColumns {
                 type instanceof StructType struct
                         && List.of(struct.fieldNames()).containsAll(List.of(((StructType) type(column)).fieldNames()));
             case SEED -> type instanceof IntegralType;
-            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING, TOOL_CALLS, TURNS, CONTEXTS -> type instanceof ArrayType;
+            case OUTPUTS, LOGPROBS, PROMPT_LOGPROBS, EMBEDDING, TOOL_CALLS, TURNS, CONTEXTS ->
+                type instanceof ArrayType;
             case SCORE -> type instanceof StructType;
             case CHOICE_PROBABILITIES -> type instanceof MapType || type instanceof StructType;
             case PARSED -> true;

@@ -294,6 +294,7 @@ class RetrievalJobTest {
                 "--prompt-template has {context}, but no passages",
                 ExitCode.INPUT_INVALID,
                 answerWithout("--prompt-template", "{context} {topic}"));
+        String whole = descriptor().toString();
         ObjectNode descriptor = descriptor();
         descriptor
                 .putObject("vectors")
