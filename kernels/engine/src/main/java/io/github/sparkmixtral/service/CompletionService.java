@@ -158,6 +158,23 @@ public final class CompletionService implements AutoCloseable {
         }
 
         /**
+         * The tokens that a row's prompt becomes, with what the chat format adds; nothing is submitted.
+         *
+         * @return {@code [tokens]} ids
+         * @throws IllegalArgumentException if the row cannot become a request, saying why
+         */
+        public int[] promptTokens(RowRequest asked) {
+            try {
+                return requestBuilder
+                        .build("", asked, defaults, chatFormat)
+                        .request()
+                        .promptTokens();
+            } catch (InvalidRowException invalid) {
+                throw new IllegalArgumentException(invalid.error().message(), invalid);
+            }
+        }
+
+        /**
          * The columns of the batches that {@link #read} and {@link #poll} fill: {@link RecordSchema#COMPLETIONS}, with embeddings if the
          * session's task is to embed.
          */
