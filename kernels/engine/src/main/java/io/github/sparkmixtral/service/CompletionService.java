@@ -148,13 +148,17 @@ public final class CompletionService implements AutoCloseable {
         public void submit(long row, RowRequest asked) throws InterruptedException {
             Built built;
             try {
-                built = requestBuilder.build(
-                        () -> Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat, agent);
+                built = built(asked);
             } catch (InvalidRowException invalid) {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
             exchange.submit(mailbox, row, built, requestBuilder.entries(built.request()));
+        }
+
+        private Built built(RowRequest asked) throws InvalidRowException {
+            return requestBuilder.build(
+                    () -> Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat, agent);
         }
 
         /**
@@ -165,10 +169,7 @@ public final class CompletionService implements AutoCloseable {
          */
         public int[] promptTokens(RowRequest asked) {
             try {
-                return requestBuilder
-                        .build("", asked, defaults, chatFormat)
-                        .request()
-                        .promptTokens();
+                return built(asked).request().promptTokens();
             } catch (InvalidRowException invalid) {
                 throw new IllegalArgumentException(invalid.error().message(), invalid);
             }
