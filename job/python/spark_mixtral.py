@@ -80,6 +80,10 @@ class Mixtral:
         """The text as the model's tokens."""
         return [Token(t.id(), t.text()) for t in self._java.tokens(text)]
 
+    def experts(self, prompts: Sequence[str]) -> DataFrame:
+        """Which experts the tokens of prompts go to, layer by layer."""
+        return DataFrame(self._java.experts(list(prompts)), self._spark)
+
     def options(self) -> Dict[str, Any]:
         """The options that were given."""
         return dict(self._java.options())

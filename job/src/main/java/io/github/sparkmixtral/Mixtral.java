@@ -7,6 +7,7 @@ import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.fault.Redaction;
 import io.github.sparkmixtral.job.inference.ExecutorEngine;
+import io.github.sparkmixtral.job.inference.ExpertChoices;
 import io.github.sparkmixtral.job.inference.Generation;
 import io.github.sparkmixtral.job.inference.RunLimits;
 import io.github.sparkmixtral.job.inference.SinglePrompt;
@@ -19,7 +20,6 @@ import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.service.RowRequest.Field;
-import io.github.sparkmixtral.tokenizer.StreamDecoder;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -252,12 +252,29 @@ public final class Mixtral implements AutoCloseable {
         Tokenizer tokenizer = model.tokenizer();
         List<Token> tokens = new ArrayList<>();
         for (int id : tokenizer.encode(text)) {
-            StreamDecoder decoder = tokenizer.decoder(Tokenizer.LeadingSpace.KEEP);
-            decoder.append(id);
-            decoder.finish();
-            tokens.add(new Token(id, decoder.text().toString()));
+            tokens.add(new Token(id, tokenizer.piece(id)));
         }
         return tokens;
+    }
+
+    /**
+     * Shows which experts the model chooses for the tokens of prompts: one row for each prompt, layer, token and chosen expert, with the
+     * columns {@code prompt} (index in the list), {@code layer}, {@code position} (of the token, from 0), {@code token} (its text, control
+     * tokens by their names), {@code expert} and {@code weight} (what the expert's output is multiplied by; those of one token in one layer
+     * sum to 1). A token's rows have the expert with the larger weight first.
+     *
+     * <p>The prompts are rendered as {@link #ask} does, and run in this JVM on the CPU, whatever the option {@code backend} says. Beside
+     * the engine that answers, this takes the memory of a second one until it returns. An engine that rounds otherwise may now and
+     * then choose another expert where two are almost equally likely.
+     *
+     * @throws IllegalArgumentException if a prompt cannot be asked
+     * @throws ModelException if the model cannot be loaded here
+     */
+    public Dataset<Row> experts(List<String> prompts) {
+        return spark.createDataFrame(
+                asked(() ->
+                        ExpertChoices.of(options, prompts, spark.sessionState().newHadoopConf())),
+                ExpertChoices.SCHEMA);
     }
 
     /**

@@ -2,6 +2,8 @@ package io.github.sparkmixtral;
 
 import static io.github.sparkmixtral.job.SparkFixture.MODEL;
 import static io.github.sparkmixtral.job.SparkFixture.spark;
+import static org.apache.spark.sql.functions.countDistinct;
+import static org.apache.spark.sql.functions.sum;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -102,6 +104,27 @@ class MixtralTest {
         Dataset<Row> broken = table("SELECT raise_error('used') AS prompt");
         Dataset<Row> answers = MIXTRAL.generate(broken.selectExpr("CAST(prompt AS STRING) AS prompt"));
         assertThatThrownBy(answers::collectAsList).hasMessageContaining("used");
+    }
+
+    @Test
+    void showsWhichExpertsTheTokensGoTo() {
+        String prompt = "What is the English word green in Spanish?";
+        Dataset<Row> experts = MIXTRAL.experts(List.of(QUESTION, prompt)).cache();
+        int tokens = MIXTRAL.tokens("[INST] " + prompt + " [/INST]").size() + 1;
+        assertThat(experts.where("prompt = 1").count()).isEqualTo(4L * tokens * 2);
+        // What transformers chooses for the prompt translate-1, see experts.jsonl.
+        assertThat(experts.where("prompt = 1 AND layer = 3 AND position < 3").collectAsList())
+                .extracting(row -> row.getString(3) + row.getInt(4))
+                .containsExactly("<s>6", "<s>5", " [7", " [6", "INST7", "INST3");
+        assertThat(experts.groupBy("prompt", "layer", "position")
+                        .agg(sum("weight").as("total"), countDistinct("expert").as("experts"))
+                        .where("experts != 2 OR abs(total - 1) > 1e-6")
+                        .count())
+                .isZero();
+        assertThat(MIXTRAL.experts(List.of()).count()).isZero();
+        assertThatThrownBy(() -> MIXTRAL.experts(List.of(QUESTION, "")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("prompt 1 of the list: prompt is empty");
     }
 
     @Test

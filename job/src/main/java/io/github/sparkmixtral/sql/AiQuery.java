@@ -13,6 +13,7 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.analysis.TypeCheckResult;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.Unevaluable;
 import org.apache.spark.sql.catalyst.expressions.UserDefinedExpression;
 import org.apache.spark.sql.catalyst.expressions.codegen.CodegenContext;
 import org.apache.spark.sql.catalyst.expressions.codegen.ExprCode;
@@ -31,9 +32,9 @@ import scala.jdk.javaapi.CollectionConverters;
  * AiQueryPlan} before the query runs.
  *
  * <p>It says that it is not deterministic although it is: Spark repeats deterministic expressions at will, and every repetition
- * would be an answer.
+ * would be an answer. It is unevaluable, or Spark would compute it over literal rows while it optimizes.
  */
-public final class AiQuery extends Expression implements Serializable, UserDefinedExpression {
+public final class AiQuery extends Expression implements Serializable, UserDefinedExpression, Unevaluable {
     private static final long serialVersionUID = 1L;
     static final String NAME = "ai_query";
 

@@ -91,6 +91,16 @@ class AiQueryTest {
     }
 
     @Test
+    void literalRowsAreAnsweredAsThoseOfATable() {
+        String expected = column("select " + CALL + " from prompts where id = 7").getFirst();
+        assertThat(column("select " + CALL + " from values ('copy 7'), (null) as rows(prompt)"))
+                .containsExactly(expected, null);
+        assertThat(answers(spark.sql("select answer from (select " + CALL
+                        + " as answer from values ('copy 7'), ('copy 8') as rows(prompt)) where answer is not null")))
+                .isEqualTo(2);
+    }
+
+    @Test
     void asksOnceForWhatIsNeededAndNotForMore() {
         String all = "select id, kind, " + CALL + " as answer from prompts";
         assertThat(answers(spark.sql(all))).isEqualTo(ROWS);

@@ -4,7 +4,6 @@ import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.FinishReason;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.service.RecordSchema;
-import io.github.sparkmixtral.tokenizer.StreamDecoder;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -376,14 +375,8 @@ public final class Answers implements AutoCloseable {
         return alternatives;
     }
 
-    /** A token's text as it stands in the middle of a text; bytes of a broken character show as U+FFFD. */
     private String piece(int id) {
-        return pieces.computeIfAbsent(id, _ -> {
-            StreamDecoder decoder = tokenizer.decoder(Tokenizer.LeadingSpace.KEEP);
-            decoder.append(id);
-            decoder.finish();
-            return decoder.text().toString();
-        });
+        return pieces.computeIfAbsent(id, tokenizer::piece);
     }
 
     /** Null where there is none. */

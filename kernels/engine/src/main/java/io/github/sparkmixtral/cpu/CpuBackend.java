@@ -100,6 +100,11 @@ final class CpuBackend implements Backend {
         return free - packed;
     }
 
+    /** Tells of the routing of each layer, for at most {@value #CHUNK_TOKENS} tokens at a time. */
+    void observe(MixtralLayers.RoutingObserver observer) {
+        layers.observe(observer);
+    }
+
     @Override
     public String name() {
         return name;

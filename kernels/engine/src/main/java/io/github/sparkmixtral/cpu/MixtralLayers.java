@@ -52,6 +52,15 @@ final class MixtralLayers {
     /** Which of the tokens' rows were moved to the front, see {@link #keep}. */
     private int[] kept = {};
 
+    private RoutingObserver observer = (_, _, _) -> {};
+
+    /** Told of every routing as soon as it is made. */
+    @FunctionalInterface
+    interface RoutingObserver {
+        /** @param rows of the tokens that go through the layer together, in their order; valid during the call */
+        void routed(int layer, int rows, Routing routing);
+    }
+
     /** @param packed the matrices of {@code weights} */
     MixtralLayers(
             ModelConfig config,
@@ -110,6 +119,10 @@ final class MixtralLayers {
         float[] vector = new float[Matrix.padded(tensor.columns())];
         tensor.type().decode(tensor.data(), 0, vector, 0, tensor.columns());
         return vector;
+    }
+
+    void observe(RoutingObserver told) {
+        observer = told;
     }
 
     /** Most tokens that one {@link #forward} takes. */
@@ -211,6 +224,7 @@ final class MixtralLayers {
         eachRow(rows, row -> norm(normed, row, row, expertNorms[layer]));
         multiply(product(routerLogits, first(normed, rows), w.router()));
         routing.route(routerLogits, rows);
+        observer.routed(layer, rows, routing);
 
         // Each expert's inputs side by side, once for all workers.
         int entries = rows * config.expertsPerToken();

@@ -92,6 +92,11 @@ final class Routing {
         return tokens;
     }
 
+    /** A token's {@code choice}-th expert, {@code choice} in {@code [0, expertsPerToken)}. */
+    int expert(int token, int choice) {
+        return chosen[token * expertsPerToken + choice];
+    }
+
     /** Entry of a token's {@code choice}-th expert, {@code choice} in {@code [0, expertsPerToken)}. */
     int entry(int token, int choice) {
         return entries[token * expertsPerToken + choice];

@@ -148,13 +148,31 @@ public final class CompletionService implements AutoCloseable {
         public void submit(long row, RowRequest asked) throws InterruptedException {
             Built built;
             try {
-                built = requestBuilder.build(
-                        () -> Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat, agent);
+                built = built(asked);
             } catch (InvalidRowException invalid) {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
             exchange.submit(mailbox, row, built, requestBuilder.entries(built.request()));
+        }
+
+        private Built built(RowRequest asked) throws InvalidRowException {
+            return requestBuilder.build(
+                    () -> Long.toString(lastId.incrementAndGet()), asked, defaults, chatFormat, agent);
+        }
+
+        /**
+         * The tokens that a row's prompt becomes, with what the chat format adds; nothing is submitted.
+         *
+         * @return {@code [tokens]} ids
+         * @throws IllegalArgumentException if the row cannot become a request, saying why
+         */
+        public int[] promptTokens(RowRequest asked) {
+            try {
+                return built(asked).request().promptTokens();
+            } catch (InvalidRowException invalid) {
+                throw new IllegalArgumentException(invalid.error().message(), invalid);
+            }
         }
 
         /**

@@ -299,6 +299,14 @@ public final class Tokenizer {
         return decoder.finish();
     }
 
+    /** A token's text as it stands in the middle of a text; bytes of a broken character show as U+FFFD. */
+    public String piece(int id) {
+        StreamDecoder decoder = decoder(LeadingSpace.KEEP);
+        decoder.append(id);
+        decoder.finish();
+        return decoder.text().toString();
+    }
+
     /** A decoder that takes one token at a time. */
     public StreamDecoder decoder(LeadingSpace leadingSpace) {
         return new StreamDecoder(this, decoding.stripsLeadingSpace() ? leadingSpace : LeadingSpace.KEEP);
