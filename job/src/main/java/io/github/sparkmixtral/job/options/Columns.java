@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.options;
 
 import io.github.sparkmixtral.service.ParametersReader;
+import io.github.sparkmixtral.service.Task;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -20,6 +21,7 @@ import org.apache.spark.sql.types.DataType;
  * @param parameters which hold rows' own sampling parameters; null for those whose name and values say so
  * @param dropped of the input's, left out of the output
  * @param output other names for columns of the output
+ * @param task what becomes of rows, unless they say so themselves; null for documents
  * @param completion text that is scored; null if none is
  * @param parsed type of the column with the answer's values; null if there is none
  * @param context passages that go into prompts and into a column; null for none
@@ -32,6 +34,7 @@ public record Columns(
         List<String> parameters,
         List<String> dropped,
         Map<String, String> output,
+        Task task,
         String completion,
         DataType parsed,
         ContextRetrieval context)

@@ -165,6 +165,7 @@ public final class GenerationArguments {
                         parameterColumns(),
                         columns.dropColumns,
                         outputColumns(),
+                        columns.task,
                         completionColumn(),
                         parsed,
                         context.resolve(defaultIndex, template, columns.task)),

@@ -44,7 +44,7 @@ public record IndexOptions(
         return new InputSource(
                 paths,
                 format,
-                new Columns(idColumn, textColumn, null, null, List.of(), dropped, Map.of(), null, null, null),
+                new Columns(idColumn, textColumn, null, null, List.of(), dropped, Map.of(), null, null, null, null),
                 new RequestDefaults(Task.COMPLETE, null, SamplingParameters.DEFAULT),
                 "--text-column",
                 Evaluation.NONE);

@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.service.Task;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -160,8 +161,19 @@ public final class OutputColumns {
         return names().stream()
                 .filter(column -> names.parsed() != null || !column.equals(PARSED) && !column.equals(PARSED_ERROR))
                 .filter(column -> names.hasContexts() || !column.equals(CONTEXTS))
+                .filter(column -> isOf(names.task(), column))
                 .map(names::output)
                 .toList();
+    }
+
+    /** Whether a task's output may have a column; an input's column of the same name keeps it if not. */
+    private static boolean isOf(Task task, String column) {
+        return switch (column) {
+            case SCORE -> task == Task.SCORE;
+            case EMBEDDING -> task == Task.EMBED;
+            case TURNS -> task == Task.AGENT;
+            default -> true;
+        };
     }
 
     /**

@@ -67,7 +67,8 @@ class InputJobTest {
         assertThat(error(rows.get("f")))
                 .startsWith("a.jsonl line 6: top_p must be ")
                 .contains("NaN");
-        assertThat(error(rows.get("h"))).startsWith("a.jsonl line 8: body has neither messages nor a prompt");
+        assertThat(error(rows.get("h")))
+                .startsWith("a.jsonl line 8: the row asks for the task embed, but the job's is chat");
         assertThat(rows.get("g").<Double>getAs("score")).isNaN();
         assertThat(rows.get("a").<String>getAs("body"))
                 .isEqualTo("{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"random_seed\":3}");
