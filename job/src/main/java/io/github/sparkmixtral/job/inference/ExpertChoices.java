@@ -39,7 +39,7 @@ public final class ExpertChoices {
      */
     public static List<Row> of(GenerationOptions options, List<String> prompts, Configuration configuration) {
         try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration);
-                CompletionService.Session session = AnsweredRows.open(engine, options)) {
+                CompletionService.Session session = AnsweredRows.open(engine, options, List.of())) {
             List<int[]> texts = new ArrayList<>();
             for (int prompt = 0; prompt < prompts.size(); prompt++) {
                 texts.add(tokens(session, prompt, prompts.get(prompt)));
