@@ -20,6 +20,7 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
             """
             Usage: spark-mixtral --model PATH --input PATH... --output DIR [OPTIONS]
                    spark-mixtral index --input PATH... --output DIR [OPTIONS]   (see spark-mixtral index --help)
+                   spark-mixtral passkey | perplexity [OPTIONS]                 (long contexts; see their --help)
 
             Answers a table of prompts with Mixtral, one output row per input row.
             A row that cannot be answered becomes a row with an error; it never fails the job.

@@ -159,9 +159,10 @@ public record Generation(
         ContextRetrieval retrieval = options.columns().context();
         ContextIndex opened = index.open(options.engine().models(configuration.value(), LOG::info));
         ContextRows.closeWithTask(opened);
-        return List.of(new Search(question -> opened.search(question, null, retrieval.passages(), retrieval.mode()).stream()
-                .map(Passage::text)
-                .toList()));
+        return List.of(
+                new Search(question -> opened.search(question, null, retrieval.passages(), retrieval.mode()).stream()
+                        .map(Passage::text)
+                        .toList()));
     }
 
     private Iterator<Asked> asked(Iterator<Row> rows) {
@@ -177,9 +178,7 @@ public record Generation(
                 return new Asked(row, reader.read(row));
             }
         };
-        return options.columns().hasContexts()
-                ? new ContextRows(options, index, configuration.value(), asked)
-                : asked;
+        return options.columns().hasContexts() ? new ContextRows(options, index, configuration.value(), asked) : asked;
     }
 
     @Override

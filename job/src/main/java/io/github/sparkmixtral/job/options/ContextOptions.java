@@ -26,7 +26,11 @@ public final class ContextOptions {
                             + " Default: none")
     String index;
 
-    @Option(names = "--context-k", paramLabel = "N", description = "Most passages for a row. Default: " + PASSAGES + "; for a search of an agent, " + TOOL_PASSAGES)
+    @Option(
+            names = "--context-k",
+            paramLabel = "N",
+            description =
+                    "Most passages for a row. Default: " + PASSAGES + "; for a search of an agent, " + TOOL_PASSAGES)
     Integer passages;
 
     @Option(

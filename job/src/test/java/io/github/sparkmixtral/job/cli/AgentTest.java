@@ -225,8 +225,20 @@ class AgentTest {
         Path questions = write(
                 directory.resolve("questions.jsonl"), "{\"custom_id\": \"a\", \"prompt\": \"Who leads Lir Bank?\"}");
         Outcome outcome = run(
-                "--model", MODEL, "--input", questions, "--output", directory.resolve("found"), "--task", "agent",
-                "--context-index", index, "--temperature", 0, "--max-tokens", 64);
+                "--model",
+                MODEL,
+                "--input",
+                questions,
+                "--output",
+                directory.resolve("found"),
+                "--task",
+                "agent",
+                "--context-index",
+                index,
+                "--temperature",
+                0,
+                "--max-tokens",
+                64);
         assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
         Row row = rows(directory.resolve("found")).getFirst();
         assertThat(row.<String>getAs("generated_text")).isEqualTo("The head of Lir Bank is Fax Grend.");
@@ -236,13 +248,31 @@ class AgentTest {
         assertThat(row.schema().fieldNames()).doesNotContain("contexts");
 
         Outcome vectors = run(
-                "--model", MODEL, "--input", questions, "--output", directory.resolve("no"), "--task", "agent",
-                "--context-index", index, "--context-mode", "vector");
+                "--model",
+                MODEL,
+                "--input",
+                questions,
+                "--output",
+                directory.resolve("no"),
+                "--task",
+                "agent",
+                "--context-index",
+                index,
+                "--context-mode",
+                "vector");
         assertThat(vectors.exitCode()).isEqualTo(ExitCode.USAGE);
         assertThat(vectors.lastLine()).contains("--context-mode must be bm25 with --task agent");
         Outcome alone = run(
-                "--model", MODEL, "--input", questions, "--output", directory.resolve("no"), "--task", "agent",
-                "--tools", "Search");
+                "--model",
+                MODEL,
+                "--input",
+                questions,
+                "--output",
+                directory.resolve("no"),
+                "--task",
+                "agent",
+                "--tools",
+                "Search");
         assertThat(alone.exitCode()).isEqualTo(ExitCode.USAGE);
         assertThat(alone.lastLine()).contains("there is no tool Search");
     }

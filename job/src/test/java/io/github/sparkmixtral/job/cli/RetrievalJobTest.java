@@ -207,6 +207,19 @@ class RetrievalJobTest {
     }
 
     @Test
+    void aRemoteIndexIsFetchedOnce() throws IOException {
+        requireIndex();
+        Path cache = directory.resolve("cache");
+        Outcome outcome = answerWithout("--context-index", "flaky:" + index, "--context-k", 1, "--model-cache", cache);
+        assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
+        assertThat(passages(rows(output).getFirst())).containsExactly("a#1");
+        String part = parts().getFirst().getFileName().toString();
+        try (Stream<Path> files = Files.walk(cache)) {
+            assertThat(files.map(file -> file.getFileName().toString())).containsOnlyOnce(part);
+        }
+    }
+
+    @Test
     void oneCommandFromDocumentsToAnswers() throws IOException {
         Object[] options = {"--documents", documents, "--context-k", 1, "--chunk-size", 500};
         Outcome outcome = answerWithout(options);

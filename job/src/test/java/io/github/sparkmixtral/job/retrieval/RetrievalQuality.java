@@ -18,27 +18,23 @@ import java.util.Map;
 import java.util.Random;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Measures on the demo's documents how often the passage that answers a question is found, and how often the answer is right. Not a
- * test: {@code main} prints the tables of {@code job/README.md}.
+ * Measures on the demo's documents how often the passage that answers a question is found, and how often the answer is right, and
+ * prints the tables of {@code job/README.md}. It runs only if it is named: {@code -Dtest=RetrievalQuality}.
  */
-public final class RetrievalQuality {
+class RetrievalQuality {
     private static final Path DEMO = SparkFixture.MODEL.getParent();
     private static final int MOST = 10;
     private static final int RANDOM_VECTORS = 20_000;
 
-    private final Path directory;
+    @TempDir
+    private Path directory;
 
-    private RetrievalQuality(Path directory) {
-        this.directory = directory;
-    }
-
-    public static void main(String[] arguments) throws Exception {
-        new RetrievalQuality(Files.createTempDirectory("retrieval-quality")).print();
-    }
-
-    private void print() throws IOException {
+    @Test
+    void printTheTables() throws IOException {
         run(List.of(
                 "index",
                 "--model",

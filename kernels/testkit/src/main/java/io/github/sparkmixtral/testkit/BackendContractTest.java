@@ -198,7 +198,8 @@ public abstract class BackendContractTest {
             for (int column = 0; column < head.columns(); column++) {
                 sum += (double) weights[column] * hidden[row * head.columns() + column];
             }
-            assertThat((double) logits[token]).isCloseTo(sum, within(1e-2));
+            // Logits have a deviation of about 1.5; some backends round what they multiply to 8 bits of fraction.
+            assertThat((double) logits[token]).isCloseTo(sum, within(0.1));
         }
     }
 
