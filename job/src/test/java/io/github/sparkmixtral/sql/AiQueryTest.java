@@ -92,7 +92,8 @@ class AiQueryTest {
 
     @Test
     void literalRowsAreAnsweredAsThoseOfATable() {
-        String expected = column("select " + CALL + " from prompts where id = 7").getFirst();
+        String expected =
+                column("select " + CALL + " from prompts where id = 7").getFirst();
         assertThat(column("select " + CALL + " from values ('copy 7'), (null) as rows(prompt)"))
                 .containsExactly(expected, null);
         assertThat(answers(spark.sql("select answer from (select " + CALL
