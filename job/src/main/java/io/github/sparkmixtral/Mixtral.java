@@ -239,12 +239,16 @@ public final class Mixtral implements AutoCloseable {
     }
 
     private String answer(Field prompt, Field messages) {
+        requireNoPassages();
+        return asked(() -> SinglePrompt.answer(
+                options, prompt, messages, spark.sessionState().newHadoopConf()));
+    }
+
+    private void requireNoPassages() {
         if (options.columns().context() != null) {
             throw new IllegalArgumentException(
                     "context_index has no meaning for a single prompt: generate answers a table with passages");
         }
-        return asked(() -> SinglePrompt.answer(
-                options, prompt, messages, spark.sessionState().newHadoopConf()));
     }
 
     /** A text as the model's tokens, without the beginning of the sequence; their number is what a prompt's length is counted in. */
@@ -271,6 +275,7 @@ public final class Mixtral implements AutoCloseable {
      * @throws ModelException if the model cannot be loaded here
      */
     public Dataset<Row> experts(List<String> prompts) {
+        requireNoPassages();
         return spark.createDataFrame(
                 asked(() ->
                         ExpertChoices.of(options, prompts, spark.sessionState().newHadoopConf())),
