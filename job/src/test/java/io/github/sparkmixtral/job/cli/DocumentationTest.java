@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -202,7 +203,9 @@ class DocumentationTest {
         String[] job = all.subList(all.indexOf(installation.jar().toString()) + 1, all.size())
                 .toArray(String[]::new);
         Optional<LongContextCommand> figure = LongContextCommand.named(job);
-        if (figure.isPresent()) {
+        if (job.length > 0 && job[0].equals(IndexCommand.NAME)) {
+            OptionParser.parse(Arrays.copyOfRange(job, 1, job.length), IndexCommand::new, silent());
+        } else if (figure.isPresent()) {
             figure.get().parse(job, silent());
         } else {
             OptionParser.parse(job, silent());
