@@ -175,8 +175,8 @@ final class CpuBackend implements Backend {
         int statesDone = 0;
         for (int from = 0; from < batch.tokens().length; from += layers.maxTokens()) {
             int to = Math.min(from + layers.maxTokens(), batch.tokens().length);
-            int[] logitRows = within(batch.logitRows(), from, to);
-            int[] hiddenRows = within(batch.hiddenRows(), from, to);
+            int[] logitRows = Batch.within(batch.logitRows(), from, to);
+            int[] hiddenRows = Batch.within(batch.hiddenRows(), from, to);
             layers.forward(batch, spans, from, to, union(logitRows, hiddenRows));
             layers.hidden(hiddenRows, hidden, statesDone);
             layers.logits(logitRows, out, logitsDone);
@@ -184,14 +184,6 @@ final class CpuBackend implements Backend {
             statesDone += hiddenRows.length;
         }
         return logits;
-    }
-
-    /** Those of ascending rows that lie in {@code [from, to)}, counted from there. */
-    private static int[] within(int[] rows, int from, int to) {
-        return Arrays.stream(rows)
-                .filter(row -> row >= from && row < to)
-                .map(row -> row - from)
-                .toArray();
     }
 
     private static int[] union(int[] some, int[] others) {

@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.engine;
 
+import java.util.Arrays;
+
 /**
  * One step for many sequences, as flat arrays that a backend can copy to a device as they are. Sequence {@code s} owns the
  * tokens {@code [sequenceStarts[s], sequenceStarts[s + 1])}, which are consecutive positions of it, and the cache blocks
@@ -36,6 +38,14 @@ public record Batch(
             int[] blockTableStarts,
             int[] logitRows) {
         this(tokens, positions, kvSlots, sequenceStarts, blockTables, blockTableStarts, logitRows, new int[0]);
+    }
+
+    /** Those of ascending {@code rows} that lie in {@code [from, to)}, counted from there. */
+    public static int[] within(int[] rows, int from, int to) {
+        return Arrays.stream(rows)
+                .filter(row -> row >= from && row < to)
+                .map(row -> row - from)
+                .toArray();
     }
 
     public int sequences() {

@@ -34,15 +34,8 @@ final class Chunks {
                 starts,
                 Arrays.copyOf(tables, tableStarts[sequences]),
                 tableStarts,
-                within(batch.logitRows(), from, to),
-                within(batch.hiddenRows(), from, to));
-    }
-
-    private static int[] within(int[] rows, int from, int to) {
-        return Arrays.stream(rows)
-                .filter(row -> row >= from && row < to)
-                .map(row -> row - from)
-                .toArray();
+                Batch.within(batch.logitRows(), from, to),
+                Batch.within(batch.hiddenRows(), from, to));
     }
 
     /** The sequence that a token belongs to; sequences without tokens own none. */
