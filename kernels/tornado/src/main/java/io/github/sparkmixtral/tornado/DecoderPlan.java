@@ -9,8 +9,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.IntConsumer;
 import uk.ac.manchester.tornado.api.DataRange;
+import uk.ac.manchester.tornado.api.ImmutableTaskGraph;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -31,8 +31,20 @@ final class DecoderPlan implements AutoCloseable {
     private final Workspace work;
     private final Grids grids = new Grids();
     private final TornadoExecutionPlan plan;
+
+    /** Which graph computes logits. */
+    private final int head;
+
+    /** Which graph finds the best of them. */
+    private final int top;
+
     private final FloatArray outputNorm;
     private Counts counts = new Counts(0, 0, 0);
+
+    /** Hears of work that takes a while. */
+    interface Progress {
+        void done(int parts, int of);
+    }
 
     /** Of the last layer, whose hidden states may still be fetched. */
     private TornadoExecutionResult decoded;
@@ -50,17 +62,20 @@ final class DecoderPlan implements AutoCloseable {
         this.attention = capacity.attention();
         this.work = work;
         this.outputNorm = weights.outputNorm();
-        plan = new TornadoExecutionPlan(DecoderGraphs.of(config, weights, caches, capacity, work, grids));
+        List<ImmutableTaskGraph> graphs = DecoderGraphs.of(config, weights, caches, capacity, work, grids);
+        top = graphs.size() - 1;
+        head = top - 1;
+        plan = new TornadoExecutionPlan(graphs.toArray(ImmutableTaskGraph[]::new));
         plan.withDevice(device).withGridScheduler(grids.scheduler());
     }
 
     /**
-     * Takes a chunk of a step, which has been checked, through all layers. The first time, each layer's kernels are compiled and its
+     * Takes a chunk of a step, which has been checked, through all layers. The first time, each graph's kernels are compiled and its
      * weights uploaded when its turn comes.
      *
-     * @param done told the number of each layer, from 1 on, when it is done; 0 for the embedding
+     * @param done told how many graphs are done, when one is, and of how many
      */
-    void layers(Batch chunk, IntConsumer done) {
+    void layers(Batch chunk, Progress done) {
         IntArray step = work.step();
         int count = chunk.tokens().length;
         step.set(StepLayout.TOKENS, count);
@@ -76,9 +91,9 @@ final class DecoderPlan implements AutoCloseable {
         }
         counts = new Counts(count, attention.write(chunk, step, layout), 0);
         grids.resize(counts);
-        for (int graph = 0; graph <= config.layers(); graph++) {
+        for (int graph = 0; graph < head; graph++) {
             decoded = plan.withGraph(graph).execute();
-            done.accept(graph);
+            done.done(graph + 1, head);
         }
     }
 
@@ -141,7 +156,7 @@ final class DecoderPlan implements AutoCloseable {
         if (whole > 0) {
             copy(result, whole, out.all().values(), firstWhole);
         }
-        plan.withGraph(DecoderGraphs.top(config)).execute();
+        plan.withGraph(top).execute();
         for (int i = 0; i < order.length; i++) {
             copyBest(i, out.best(), first + order[i]);
         }
@@ -184,7 +199,7 @@ final class DecoderPlan implements AutoCloseable {
             wanted.set(StepLayout.HEADER + row, tokens[row]);
         }
         grids.resize(new Counts(counts.tokens(), counts.items(), tokens.length));
-        return plan.withGraph(DecoderGraphs.head(config)).execute();
+        return plan.withGraph(head).execute();
     }
 
     @Override

@@ -55,6 +55,11 @@ record DeviceMatrix(
         return pack(tensors, tensors.size() / 2, 2, arrays);
     }
 
+    /** All that is uploaded. */
+    Object[] arrays() {
+        return new Object[] {words, scales, minima};
+    }
+
     /** Bytes that these tensors take on the device as one {@link DeviceMatrix}, however they are arranged in it. */
     static long bytes(List<Tensor> tensors) {
         WeightFormat format = WeightFormat.of(tensors);

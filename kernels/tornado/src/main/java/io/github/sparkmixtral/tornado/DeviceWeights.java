@@ -41,7 +41,16 @@ record DeviceWeights(
             FloatArray expertNorm,
             FloatArray router,
             DeviceMatrix gateUp,
-            DeviceMatrix down) {}
+            DeviceMatrix down) {
+
+        /** All that is uploaded. */
+        Object[] arrays() {
+            return Stream.concat(
+                            Stream.of(attentionNorm, expertNorm, router),
+                            Stream.of(qkv, output, gateUp, down).flatMap(matrix -> Stream.of(matrix.arrays())))
+                    .toArray();
+        }
+    }
 
     /** Those that rows are multiplied with. */
     Stream<DeviceMatrix> products() {

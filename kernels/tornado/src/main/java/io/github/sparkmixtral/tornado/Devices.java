@@ -5,6 +5,7 @@ import io.github.sparkmixtral.file.ModelException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -19,7 +20,15 @@ import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 /** The devices that TornadoVM finds, asked for once: GPUs first, and of the ways to reach one CUDA before OpenCL. */
 final class Devices {
 
-    private static final String MEMORY_LIMIT = "tornado.device.memory";
+    /**
+     * What TornadoVM reads as it starts, where the user has not set it: it would stop at 4 GB, while the backend plans how much of the
+     * device is used; it would take graphs of a fifth of the layers; and it would fill 128 KiB for each of a graph's calls and
+     * arrays whenever the graph runs, for dependencies that it does not track unless it is told to.
+     */
+    private static final Map<String, String> SETTINGS = Map.of(
+            "tornado.device.memory", "1024GB",
+            "tornado.tvm.maxbytecodesize", "65536",
+            "tornado.max.events", "64");
 
     private static final String TENSOR_CORES = "spark-mixtral.tensorCores";
 
@@ -85,10 +94,11 @@ final class Devices {
     }
 
     private static Found find() {
-        // TornadoVM would stop at 4 GB; how much of the device is used is planned here, before anything is uploaded.
-        if (System.getProperty(MEMORY_LIMIT) == null) {
-            System.setProperty(MEMORY_LIMIT, "1024GB");
-        }
+        SETTINGS.forEach((name, value) -> {
+            if (System.getProperty(name) == null) {
+                System.setProperty(name, value);
+            }
+        });
         try {
             TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
             List<TornadoDevice> devices = new ArrayList<>();

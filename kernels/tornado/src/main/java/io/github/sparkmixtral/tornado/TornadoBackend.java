@@ -86,7 +86,7 @@ final class TornadoBackend implements Backend {
         Batch token = new Batch(zero, zero, zero, one, zero, one, zero);
         long start = System.nanoTime();
         try {
-            plan.layers(token, layer -> LOG.info("compiled and uploaded {} of {} layers", layer, config.layers()));
+            plan.layers(token, (parts, of) -> LOG.info("compiled and uploaded {} of {} parts", parts, of));
             plan.top(zero, 0, 1, mixed(1, 1, new int[0]), 0);
         } catch (Error e) {
             close();
@@ -194,7 +194,7 @@ final class TornadoBackend implements Backend {
         hidden = new float[Math.multiplyExact(batch.hiddenRows().length, config.hiddenSize())];
         for (int start = 0; start < batch.tokens().length; start += most) {
             Batch chunk = Chunks.cut(batch, start, Math.min(start + most, batch.tokens().length));
-            plan.layers(chunk, _ -> {});
+            plan.layers(chunk, (_, _) -> {});
             plan.hidden(chunk.hiddenRows(), hidden, states);
             states += chunk.hiddenRows().length;
             int wanted = chunk.logitRows().length;

@@ -3,8 +3,10 @@ package uk.ac.manchester.tornado.api;
 import io.github.sparkmixtral.tornado.Simulator;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.ProfilerMode;
@@ -20,6 +22,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
 
     private final List<SimulatedGraph> graphs;
     private final Set<Class<?>> checkedKernels = new HashSet<>();
+    private final Map<String, List<Object>> compiled = new HashMap<>();
     private List<SimulatedGraph> selected;
     private SimulatedGraph last;
     private GridScheduler grids = new GridScheduler();
@@ -27,7 +30,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
 
     public TornadoExecutionPlan(ImmutableTaskGraph... immutableTaskGraphs) {
         graphs = Arrays.stream(immutableTaskGraphs)
-                .map(graph -> new SimulatedGraph(graph, checkedKernels))
+                .map(graph -> new SimulatedGraph(graph, checkedKernels, compiled))
                 .toList();
         selected = graphs;
     }

@@ -1,0 +1,44 @@
+package io.github.sparkmixtral.tornado;
+
+import io.github.sparkmixtral.tornado.Grids.Counts;
+import java.util.List;
+import java.util.function.Function;
+import uk.ac.manchester.tornado.api.TaskGraph;
+import uk.ac.manchester.tornado.api.WorkerGrid;
+import uk.ac.manchester.tornado.api.common.TaskPackage;
+
+/**
+ * A call of a kernel in a task graph.
+ *
+ * <p>TornadoVM compiles a kernel for each name of a task, and so once for all calls that go by one name: in a graph the calls after
+ * the first take the first one's code, and graphs of the same name share what the plan has compiled. Calls of one name must
+ * therefore be of the same kernel with the same scalars; arrays may differ. The last name of a graph is compiled for each graph
+ * anew. A call is made with {@code addTask}, since {@code task} takes a name only once.
+ *
+ * @param kernel with its name and arguments
+ * @param grid how many work-groups it gets
+ */
+record KernelCall(TaskPackage kernel, Function<Counts, WorkerGrid> grid) {
+
+    /** Bytes in which TornadoVM 5.2 notes the calls of one graph; there is no setting for it. */
+    static final int GRAPH_BYTES = 8192;
+
+    private static final int CALL_BYTES = 15;
+
+    private static final int ARGUMENT_BYTES = 5;
+
+    void addTo(TaskGraph graph, Grids grids) {
+        graph.addTask(kernel);
+        grids.add(graph.getTaskGraphName(), kernel.getId(), grid);
+    }
+
+    /** Of {@link #GRAPH_BYTES}, what these calls take. */
+    static int bytes(List<KernelCall> calls) {
+        return calls.stream().mapToInt(KernelCall::bytes).sum();
+    }
+
+    private int bytes() {
+        int arguments = kernel.getTaskParameters().length - 1;
+        return CALL_BYTES + ARGUMENT_BYTES * arguments;
+    }
+}
