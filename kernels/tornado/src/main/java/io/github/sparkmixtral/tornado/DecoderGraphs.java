@@ -11,6 +11,7 @@ import io.github.sparkmixtral.tornado.MatrixProduct.Rows;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToIntFunction;
+import java.util.stream.Stream;
 import uk.ac.manchester.tornado.api.ImmutableTaskGraph;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.TaskGraph;
@@ -18,13 +19,17 @@ import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /**
  * Mixtral's decoder (Jiang et al. 2024) as task graphs: one that takes a step to the device and looks up its embeddings, some of
- * several layers each, one for the head and one for the best logits. Graphs share what lies on the device; weights are uploaded with
- * the first run of their graph and stay. All layers share the code of their kernels, see {@link KernelCall}. Within a layer nothing comes back to the host: the router's choices are made, sorted and used on the device.
- * What changes from step to step is the {@code step} array and the size of the grids, so that nothing is ever compiled again.
+ * several layers each, one for the head and one for the best logits. If the layers lie on several devices, each has the graphs of
+ * its own, and takes the residual stream from the device before it by way of the host. Graphs share what lies on the device; weights are uploaded with
+ * the first run of their graph and stay. Graphs of layers share the code of their kernels, see {@link KernelCall}. Within a layer nothing comes back to the host: the router's choices are made, sorted and used on the device.
+ * What changes from step to step is the {@code step} array, the entries that it changes of the block tables and the size of the
+ * grids, so that nothing is ever compiled again.
  */
 final class DecoderGraphs {
 
     private static final String START = "start";
+
+    private static final String RECEIVE = "receive";
 
     private static final String LAYERS = "layers";
 
@@ -45,7 +50,12 @@ final class DecoderGraphs {
     private final ProductTasks products;
 
     private DecoderGraphs(
-            ModelConfig config, DeviceWeights weights, Workspace.Capacity capacity, Workspace work, Grids grids) {
+            ModelConfig config,
+            DeviceWeights weights,
+            Workspace.Capacity capacity,
+            boolean tensorCores,
+            Workspace work,
+            Grids grids) {
         this.config = config;
         this.work = work;
         this.grids = grids;
@@ -56,29 +66,63 @@ final class DecoderGraphs {
         int entries = layout.maxTokens() * config.expertsPerToken();
         this.routing = new Routing(config.experts(), entries);
         this.tokens = new Rows(work.step(), StepLayout.TOKEN_STARTS, Rows.SAME, 1, Counts::tokens, Counts::tokens);
-        boolean tensorCores = capacity.tensorCores() && weights.products().allMatch(TensorCoreKernels::takes);
         this.products = new ProductTasks(context, work, tensorCores, entries);
     }
 
     /**
-     * All graphs, in the order in which they run: the embedding's, those of layers, the head's and the best logits'.
+     * The graphs of a device, in the order in which they run.
+     *
+     * @param start takes a step to the device; on that of the first layers looks up its embeddings
+     * @param receive on other devices, take the residual stream: one that of few tokens, one that of any number
+     * @param layers those of layers
+     * @param layersOf how many layers each of those has
+     * @param ends on the device of the last layers, the head's and the best logits'
+     */
+    record Graphs(
+            ImmutableTaskGraph start,
+            List<ImmutableTaskGraph> receive,
+            List<ImmutableTaskGraph> layers,
+            List<Integer> layersOf,
+            List<ImmutableTaskGraph> ends) {
+
+        List<ImmutableTaskGraph> all() {
+            return Stream.of(List.of(start), receive, layers, ends)
+                    .flatMap(List::stream)
+                    .toList();
+        }
+    }
+
+    /**
+     * All graphs of a device.
      *
      * @param caches one per layer
+     * @param tensorCores whether matrix products run on them
      * @param grids gets those of all tasks
      */
-    static List<ImmutableTaskGraph> of(
+    static Graphs of(
             ModelConfig config,
             DeviceWeights weights,
             List<KeyValueCache> caches,
             Workspace.Capacity capacity,
+            boolean tensorCores,
             Workspace work,
             Grids grids) {
-        DecoderGraphs decoder = new DecoderGraphs(config, weights, capacity, work, grids);
-        List<TaskGraph> graphs = new ArrayList<>();
-        graphs.add(decoder.start(weights.embedding()));
-        graphs.addAll(decoder.layers(weights.layers(), caches));
-        graphs.add(decoder.head(weights.outputNorm(), weights.head()));
-        graphs.add(decoder.topLogits());
+        DecoderGraphs decoder = new DecoderGraphs(config, weights, capacity, tensorCores, work, grids);
+        LayerRange range = weights.range();
+        List<Integer> layersOf = new ArrayList<>();
+        return new Graphs(
+                decoder.start(weights).snapshot(),
+                range.isFirst()
+                        ? List.of()
+                        : snapshots(List.of(decoder.receive(work.receivedFew()), decoder.receive(work.received()))),
+                snapshots(decoder.layers(weights, caches, layersOf)),
+                layersOf,
+                range.isLast()
+                        ? snapshots(List.of(decoder.head(weights.outputNorm(), weights.head()), decoder.topLogits()))
+                        : List.of());
+    }
+
+    private static List<ImmutableTaskGraph> snapshots(List<TaskGraph> graphs) {
         return graphs.stream().map(TaskGraph::snapshot).toList();
     }
 
@@ -97,11 +141,27 @@ final class DecoderGraphs {
         };
     }
 
-    private TaskGraph start(DeviceMatrix embedding) {
+    private TaskGraph start(DeviceWeights weights) {
         TaskGraph graph = new TaskGraph(START)
                 .transferToDevice(EVERY_EXECUTION, work.step())
-                .transferToDevice(FIRST_EXECUTION, work.hidden())
-                .transferToDevice(FIRST_EXECUTION, embedding.arrays());
+                .transferToDevice(FIRST_EXECUTION, work.tables());
+        add(
+                graph,
+                new KernelCall(
+                        createPackage(
+                                "updateTables",
+                                LayerKernels::updateTables,
+                                context,
+                                work.step(),
+                                layout.changesAt(),
+                                work.tables()),
+                        counts -> LayerKernels.changeGrid(counts.changes())));
+        graph.persistOnDevice(work.step(), work.tables());
+        return weights.range().isFirst() ? embed(graph, weights.embedding()) : graph;
+    }
+
+    private TaskGraph embed(TaskGraph graph, DeviceMatrix embedding) {
+        graph.transferToDevice(FIRST_EXECUTION, work.hidden()).transferToDevice(FIRST_EXECUTION, embedding.arrays());
         add(
                 graph,
                 new KernelCall(
@@ -120,75 +180,97 @@ final class DecoderGraphs {
                                 embedding.block(),
                                 embedding.affine()),
                         counts -> LayerKernels.rowGrid(counts.tokens())));
-        return graph.persistOnDevice(work.step(), work.hidden());
+        return graph.persistOnDevice(work.hidden());
+    }
+
+    private TaskGraph receive(FloatArray received) {
+        TaskGraph graph = new TaskGraph(RECEIVE)
+                .consumeFromDevice(START, work.step(), work.tables())
+                .transferToDevice(EVERY_EXECUTION, received)
+                .transferToDevice(FIRST_EXECUTION, work.hidden());
+        add(
+                graph,
+                new KernelCall(
+                        createPackage(
+                                "receive",
+                                LayerKernels::receive,
+                                context,
+                                work.step(),
+                                work.hidden(),
+                                received,
+                                widths.hidden()),
+                        counts -> LayerKernels.rowGrid(counts.tokens())));
+        return graph.persistOnDevice(work.step(), work.tables(), work.hidden());
     }
 
     /** Graphs of as many layers each as TornadoVM takes; all have the same name, and so share their code. */
-    private List<TaskGraph> layers(List<DeviceWeights.Layer> layers, List<KeyValueCache> caches) {
+    private List<TaskGraph> layers(DeviceWeights weights, List<KeyValueCache> caches, List<Integer> layersOf) {
         List<TaskGraph> graphs = new ArrayList<>();
-        TaskGraph graph = null;
+        TaskGraph graph = emptyLayers(weights.range().isFirst() ? START : RECEIVE);
         int bytes = 0;
-        for (int number = 0; number < layers.size(); number++) {
-            DeviceWeights.Layer layer = layers.get(number);
+        int count = 0;
+        for (int number = 0; number < weights.layers().size(); number++) {
+            DeviceWeights.Layer layer = weights.layers().get(number);
             KeyValueCache cache = caches.get(number);
-            List<KernelCall> calls = layer(layer, cache);
-            bytes += KernelCall.bytes(calls);
-            if (graph == null || bytes > KernelCall.GRAPH_BYTES) {
-                graph = emptyLayers(graphs.isEmpty());
+            List<KernelCall> calls = layer(count, layer, cache);
+            if (bytes + KernelCall.bytes(calls) > KernelCall.GRAPH_BYTES) {
                 graphs.add(graph);
-                bytes = KernelCall.bytes(calls);
+                layersOf.add(count);
+                graph = emptyLayers(LAYERS);
+                bytes = 0;
+                count = 0;
+                calls = layer(count, layer, cache);
             }
+            bytes += KernelCall.bytes(calls);
+            count++;
             graph.transferToDevice(FIRST_EXECUTION, layer.arrays());
             add(graph, calls);
             // The cache is never uploaded: nothing is read of it that a step has not written.
             graph.persistOnDevice(cache.keys(), cache.keyScales(), cache.values(), cache.valueScales());
         }
-        graph.transferToHost(UNDER_DEMAND, work.hidden());
+        graphs.add(graph.transferToHost(UNDER_DEMAND, work.hidden()));
+        layersOf.add(count);
         return graphs;
     }
 
-    private TaskGraph emptyLayers(boolean first) {
-        TaskGraph graph = new TaskGraph(LAYERS);
-        if (first) {
-            // An array comes to the device in the first graph that has a task for it.
-            graph.consumeFromDevice(START, work.step(), work.hidden())
-                    .transferToDevice(EVERY_EXECUTION, work.tables())
-                    .transferToDevice(FIRST_EXECUTION, scratch())
-                    .transferToDevice(FIRST_EXECUTION, products.scratch());
+    private TaskGraph emptyLayers(String before) {
+        TaskGraph graph = new TaskGraph(LAYERS).consumeFromDevice(before, work.step(), work.hidden(), work.tables());
+        if (before.equals(LAYERS)) {
+            graph.consumeFromDevice(LAYERS, scratch()).consumeFromDevice(LAYERS, products.scratch());
         } else {
-            graph.consumeFromDevice(LAYERS, work.step(), work.hidden(), work.tables())
-                    .consumeFromDevice(LAYERS, scratch())
-                    .consumeFromDevice(LAYERS, products.scratch());
+            // An array comes to the device in the first graph that has a task for it.
+            graph.transferToDevice(FIRST_EXECUTION, scratch()).transferToDevice(FIRST_EXECUTION, products.scratch());
         }
         return graph.persistOnDevice(work.step(), work.hidden(), work.tables())
                 .persistOnDevice(scratch())
                 .persistOnDevice(products.scratch());
     }
 
-    private List<KernelCall> layer(DeviceWeights.Layer layer, KeyValueCache cache) {
+    /** @param place of the layer in its graph, which is part of the calls' names */
+    private List<KernelCall> layer(int place, DeviceWeights.Layer layer, KeyValueCache cache) {
         List<KernelCall> calls = new ArrayList<>();
-        calls.add(norm("attentionNorm", layer.attentionNorm()));
+        calls.add(norm("attentionNorm" + place, layer.attentionNorm()));
         calls.addAll(products.calls(new MatrixProduct(
-                "qkv",
+                "qkv" + place,
                 tokens,
                 work.qkv(),
                 widths.qkv(),
                 work.normed(),
                 widths.hidden(),
-                layer.qkv(),
+                layer.qkv().matrix(),
                 MatrixKernels.STORE)));
-        calls.addAll(attention(cache));
+        calls.addAll(attention(place, cache));
         calls.addAll(products.calls(new MatrixProduct(
-                "output",
+                "output" + place,
                 tokens,
                 work.hidden(),
                 widths.hidden(),
                 work.attended(),
                 widths.query(),
-                layer.output(),
+                layer.output().matrix(),
                 MatrixKernels.ADD)));
-        calls.add(norm("expertNorm", layer.expertNorm()));
-        calls.addAll(experts(layer));
+        calls.add(norm("expertNorm" + place, layer.expertNorm()));
+        calls.addAll(experts(place, layer));
         return calls;
     }
 
@@ -208,14 +290,14 @@ final class DecoderGraphs {
                 counts -> LayerKernels.rowGrid(counts.tokens()));
     }
 
-    private List<KernelCall> attention(KeyValueCache cache) {
+    private List<KernelCall> attention(int place, KeyValueCache cache) {
         int neighbours = switch (config.ropeLayout()) {
             case HALVES -> 0;
             case NEIGHBOURS -> 1;
         };
         KernelCall rope = new KernelCall(
                 createPackage(
-                        "rope",
+                        "rope" + place,
                         LayerKernels::ropeAndStore,
                         context,
                         work.step(),
@@ -235,7 +317,7 @@ final class DecoderGraphs {
                 counts -> LayerKernels.ropeGrid(counts.tokens(), config.heads(), config.kvHeads()));
         KernelCall attend = new KernelCall(
                 createPackage(
-                        "attend",
+                        "attend" + place,
                         AttentionKernels::attend,
                         context,
                         work.step(),
@@ -258,7 +340,7 @@ final class DecoderGraphs {
                         counts.items(), config.heads(), config.kvHeads(), config.headDimension()));
         KernelCall merge = new KernelCall(
                 createPackage(
-                        "merge",
+                        "merge" + place,
                         AttentionKernels::mergeAttention,
                         context,
                         work.step(),
@@ -272,11 +354,11 @@ final class DecoderGraphs {
         return List.of(rope, attend, merge);
     }
 
-    private List<KernelCall> experts(DeviceWeights.Layer layer) {
+    private List<KernelCall> experts(int place, DeviceWeights.Layer layer) {
         List<KernelCall> calls = new ArrayList<>();
         calls.add(new KernelCall(
                 createPackage(
-                        "route",
+                        "route" + place,
                         ExpertKernels::route,
                         context,
                         work.step(),
@@ -291,7 +373,7 @@ final class DecoderGraphs {
                 counts -> ExpertKernels.perToken(counts.tokens())));
         calls.add(new KernelCall(
                 createPackage(
-                        "sort",
+                        "sort" + place,
                         ExpertKernels::sortByExpert,
                         context,
                         work.step(),
@@ -303,26 +385,26 @@ final class DecoderGraphs {
                         routing.chosenAt()),
                 _ -> ExpertKernels.single()));
         calls.addAll(products.calls(new MatrixProduct(
-                "gateUp",
+                "gateUp" + place,
                 entries(routing.entryTokenAt(), Counts::tokens),
                 work.activated(),
                 widths.intermediate(),
                 work.normed(),
                 widths.hidden(),
-                layer.gateUp(),
+                layer.gateUp().matrix(),
                 MatrixKernels.SWIGLU)));
         calls.addAll(products.calls(new MatrixProduct(
-                "down",
+                "down" + place,
                 entries(Rows.SAME, this::entries),
                 work.expertOut(),
                 widths.hidden(),
                 work.activated(),
                 widths.intermediate(),
-                layer.down(),
+                layer.down().matrix(),
                 MatrixKernels.STORE)));
         calls.add(new KernelCall(
                 createPackage(
-                        "combine",
+                        "combine" + place,
                         ExpertKernels::combine,
                         context,
                         work.step(),

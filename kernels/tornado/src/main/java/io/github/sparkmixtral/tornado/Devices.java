@@ -12,6 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import uk.ac.manchester.tornado.api.TornadoBackend;
 import uk.ac.manchester.tornado.api.TornadoRuntime;
+import uk.ac.manchester.tornado.api.TornadoTargetDevice;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.TornadoDeviceType;
 import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
@@ -50,24 +51,32 @@ final class Devices {
     }
 
     /**
-     * The device for a backend.
+     * The devices for a backend: those that the options name, or else all that are of the kind of the first and reached in the same way.
      *
      * @throws ModelException where the options name one that is not there
      */
-    static TornadoDevice chosen(BackendOptions options) {
-        List<TornadoDevice> devices = FOUND.devices();
-        int wanted = Math.max(options.device(), 0);
-        List<TornadoDevice> sameWay = devices.stream()
+    static List<TornadoDevice> chosen(BackendOptions options) {
+        TornadoDevice first = FOUND.devices().getFirst();
+        List<TornadoDevice> alike = FOUND.devices().stream()
                 .filter(device ->
-                        device.getTornadoVMBackend() == devices.getFirst().getTornadoVMBackend())
+                        device.getTornadoVMBackend() == first.getTornadoVMBackend() && isGpu(device) == isGpu(first))
                 .toList();
-        if (wanted >= sameWay.size()) {
-            throw new ModelException("there is no device " + wanted + "; TornadoVM finds "
-                    + sameWay.stream()
-                            .map(device -> device.getPhysicalDevice().getDeviceName())
-                            .toList());
+        return options.devices().isEmpty()
+                ? alike
+                : options.devices().stream().map(index -> device(index, alike)).toList();
+    }
+
+    private static TornadoDevice device(int index, List<TornadoDevice> devices) {
+        if (index < 0 || index >= devices.size()) {
+            throw new ModelException("there is no device " + index + "; TornadoVM finds "
+                    + devices.stream().map(device -> space(device).device()).toList());
         }
-        return sameWay.get(wanted);
+        return devices.get(index);
+    }
+
+    static MemoryPlan.Space space(TornadoDevice device) {
+        TornadoTargetDevice physical = device.getPhysicalDevice();
+        return new MemoryPlan.Space(physical.getDeviceName(), physical.getDeviceGlobalMemorySize());
     }
 
     private static boolean isGpu(TornadoDevice device) {

@@ -10,10 +10,9 @@ import uk.ac.manchester.tornado.api.common.TaskPackage;
 /**
  * A call of a kernel in a task graph.
  *
- * <p>TornadoVM compiles a kernel for each name of a task, and so once for all calls that go by one name: in a graph the calls after
- * the first take the first one's code, and graphs of the same name share what the plan has compiled. Calls of one name must
- * therefore be of the same kernel with the same scalars; arrays may differ. The last name of a graph is compiled for each graph
- * anew. A call is made with {@code addTask}, since {@code task} takes a name only once.
+ * <p>TornadoVM compiles a kernel for each name of a task in a graph of that name, once in a plan. So graphs of one name share the code of
+ * the calls that go by one name; those must be of the same kernel with the same scalars, while arrays may differ. Two exceptions
+ * are TornadoVM's: the last call of a graph is compiled for each graph anew, and within a graph each call needs a name of its own.
  *
  * @param kernel with its name and arguments
  * @param grid how many work-groups it gets

@@ -11,9 +11,8 @@ import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.testkit.RandomModel;
 import java.util.List;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import uk.ac.manchester.tornado.api.SimulatedWork;
 
 /** What starting and stepping make TornadoVM do, for as many layers as Mixtral 8x7B has, counted by the simulated plan. */
@@ -23,49 +22,60 @@ class StepCostTest {
 
     private static final BackendOptions OPTIONS = new BackendOptions(2, 16, 1 << 20, 0);
 
-    private static final Batch TOKEN = token(3);
+    private static final int LAYER_GRAPHS = 7;
 
-    /** Six layers fit into a graph, or five on tensor cores; the embedding, the head and the best logits have a graph each. */
-    @ParameterizedTest
-    @CsvSource({"false, 6", "true, 7"})
-    void aStepTakesFewRoundTrips(boolean tensorCores, int layerGraphs) {
-        try (Model model = model(LAYERS);
-                Backend backend = open(model, tensorCores)) {
-            SimulatedWork before = SimulatedWork.soFar();
-            backend.top(TOKEN, 1);
-            assertThat(SimulatedWork.soFar().since(before).executions()).isEqualTo(1 + layerGraphs + 1 + 1);
-        }
+    /** Of five layers 16 each, of the embedding 2, of the head 3, of the best logits 1; and of each further graph the last one again. */
+    private static final int KERNELS = 5 * 16 + 2 + 3 + 1 + LAYER_GRAPHS - 1;
+
+    private static final Model MODEL = model();
+    private static final SimulatedWork BEFORE = SimulatedWork.soFar();
+    private static final Backend BACKEND =
+            new TornadoBackend(MODEL, OPTIONS, Devices.chosen(OPTIONS).subList(0, 1), false);
+    private static final SimulatedWork OPENED = SimulatedWork.soFar().since(BEFORE);
+
+    @AfterAll
+    static void close() {
+        BACKEND.close();
+        MODEL.close();
     }
 
-    /** A layer has 16 kernels, and each graph of layers compiles the last one again; embedding, head and best logits have 5. */
     @Test
-    void layersShareTheirKernels() {
-        assertThat(compilations(2)).isEqualTo(16 + 5);
-        assertThat(compilations(LAYERS)).isEqualTo(16 + 5 + 5);
+    void graphsOfLayersShareTheirKernels() {
+        assertThat(OPENED.compilations()).isEqualTo(KERNELS);
+        assertThat(step(token(0)).compilations()).isZero();
     }
 
-    private static long compilations(int layers) {
+    /** Five layers fit into a graph; the embedding, the head and the best logits have a graph each. */
+    @Test
+    void aStepTakesFewRoundTrips() {
+        assertThat(step(token(1)).executions()).isEqualTo(1 + LAYER_GRAPHS + 1 + 1);
+    }
+
+    /** The tables of 2 sequences of 64 positions would be 8 integers, of which a step brings those that change in any case. */
+    @Test
+    void aStepUploadsItselfAndTheWantedRows() {
+        int tokens = OPTIONS.maxBatchTokens();
+        AttentionItems items = new AttentionItems(AttentionKernels.queryTile(8, 2), 0, tokens, 2, 64);
+        StepLayout layout = new StepLayout(tokens, items.maxItems(), 256);
+        assertThat(step(token(2)).uploadedBytes())
+                .isEqualTo((layout.size() + StepLayout.HEADER + tokens) * Integer.BYTES);
+    }
+
+    private static SimulatedWork step(Batch batch) {
         SimulatedWork before = SimulatedWork.soFar();
-        try (Model model = model(layers);
-                Backend backend = open(model, false)) {
-            backend.top(TOKEN, 1);
-        }
-        return SimulatedWork.soFar().since(before).compilations();
+        BACKEND.top(batch, 1);
+        return SimulatedWork.soFar().since(before);
     }
 
-    private static Backend open(Model model, boolean tensorCores) {
-        return new TornadoBackend(model, OPTIONS, Devices.chosen(OPTIONS), tensorCores);
-    }
-
-    private static Model model(int layers) {
-        ModelConfig config = new ModelConfig(
-                16, 16, layers, 2, 1, 8, 2, 1, 40, 64, 1e4, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
+    private static Model model() {
+        ModelConfig config =
+                new ModelConfig(8, 8, LAYERS, 2, 1, 8, 2, 1, 40, 64, 1e4, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
         return RandomModel.of(config, TensorType.F32, 1);
     }
 
-    private static Batch token(int token) {
+    private static Batch token(int block) {
         int[] zero = {0};
         int[] one = {0, 1};
-        return new Batch(new int[] {token}, zero, zero, one, zero, one, zero);
+        return new Batch(zero, zero, new int[] {block * 16}, one, new int[] {block}, one, zero);
     }
 }

@@ -81,11 +81,13 @@ public class TaskGraph {
         return new ImmutableTaskGraph(name, List.copyOf(steps));
     }
 
-    /** Adds a kernel. Other than {@code task}, this takes a name more than once. */
+    /** Adds a kernel. */
     public TaskGraph addTask(TaskPackage taskPackage) {
         List<Object> codeAndArguments = List.of(taskPackage.getTaskParameters());
         return add(new Step.Kernel(
-                taskPackage.getId(), codeAndArguments.getFirst(), codeAndArguments.subList(1, codeAndArguments.size())));
+                taskPackage.getId(),
+                codeAndArguments.getFirst(),
+                codeAndArguments.subList(1, codeAndArguments.size())));
     }
 
     private TaskGraph add(Step step) {

@@ -69,6 +69,12 @@ final class SimulatedGraph {
                 .filter(Step.Kernel.class::isInstance)
                 .map(Step.Kernel.class::cast)
                 .toList();
+        Set<String> names = new HashSet<>();
+        for (Step.Kernel kernel : kernels) {
+            if (!names.add(kernel.id())) {
+                throw new IllegalStateException("graph " + name + " has two tasks of the name " + kernel.id());
+            }
+        }
         int bytes = kernels.stream()
                 .mapToInt(kernel -> 15 + 5 * kernel.arguments().size())
                 .sum();
@@ -153,8 +159,7 @@ final class SimulatedGraph {
     private static List<Object> code(Step.Kernel kernel) {
         return Stream.concat(
                         Stream.of(kernel.code().getClass()),
-                        kernel.arguments().stream()
-                                .filter(argument -> argument instanceof Number))
+                        kernel.arguments().stream().filter(argument -> argument instanceof Number))
                 .toList();
     }
 

@@ -26,6 +26,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
     private List<SimulatedGraph> selected;
     private SimulatedGraph last;
     private GridScheduler grids = new GridScheduler();
+    private Thread thread;
     private boolean closed;
 
     public TornadoExecutionPlan(ImmutableTaskGraph... immutableTaskGraphs) {
@@ -94,6 +95,10 @@ public class TornadoExecutionPlan implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the plan is closed");
         }
+        if (thread != null && thread != Thread.currentThread()) {
+            throw new IllegalStateException("the plan is executed by another thread than at first");
+        }
+        thread = Thread.currentThread();
         List<SimulatedGraph> executed = selected;
         executed.forEach(graph -> graph.execute(last, grids));
         last = executed.getLast();
