@@ -4,6 +4,7 @@ import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
 import io.github.sparkmixtral.cpu.jit.RowKernels;
+import io.github.sparkmixtral.engine.TopLogits;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -87,6 +88,11 @@ final class NativeKernels implements Kernels {
     @Override
     public void accumulate(Matrix out, int outRow, float weight, Matrix in, int inRow) {
         RowKernels.accumulate(row(out, outRow, 0), row(in, inRow, 0), weight, vectors(out.columns()));
+    }
+
+    @Override
+    public void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature) {
+        vectors.topLogits(out, row, logits, offset, vocabulary, temperature);
     }
 
     private static MemorySegment row(Matrix matrix, int row, int column) {

@@ -1,5 +1,7 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.TopTokens;
 import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -110,5 +112,22 @@ final class ScalarKernels implements Kernels {
             double x = gate.data()[g];
             gate.data()[g] = (float) (x / (1 + Math.exp(-x)) * up.data()[up.offset(row) + column]);
         }
+    }
+
+    @Override
+    public void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature) {
+        long[] best = new long[out.count()];
+        TopTokens.select(logits, offset, vocabulary, best.length, best);
+        out.set(row, best);
+        double highest = TopTokens.value(best[0]);
+        double sum = 0;
+        double total = 0;
+        for (int id = 0; id < vocabulary; id++) {
+            float logit = logits[offset + id];
+            sum += Float.isFinite(logit) ? Math.exp(logit - highest) : Double.NaN;
+            total += temperature > 0 ? Math.exp((logit - highest) / temperature) : 0;
+        }
+        out.logSumExp()[row] = (float) (highest + Math.log(sum));
+        out.totals()[row] = (float) total;
     }
 }

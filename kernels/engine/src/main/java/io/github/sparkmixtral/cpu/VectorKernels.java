@@ -3,6 +3,7 @@ package io.github.sparkmixtral.cpu;
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 
 import io.github.sparkmixtral.cpu.jit.IntegerLayout;
+import io.github.sparkmixtral.engine.TopLogits;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -160,5 +161,10 @@ final class VectorKernels implements Kernels {
             product.div(FloatVector.fromArray(FLOATS, gate.data(), g + c).add(1))
                     .intoArray(gate.data(), g + c);
         }
+    }
+
+    @Override
+    public void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature) {
+        new VectorTopLogits().find(out, row, logits, offset, vocabulary, temperature);
     }
 }
