@@ -191,18 +191,23 @@ final class CpuBackend implements Backend {
         return logits;
     }
 
-    /** All logits of every row lie here; beside them, the best, which the workers find. */
+    /** {@inheritDoc} All logits of every row lie here; the workers find the best. */
     @Override
     public Logits top(Batch batch, WantedLogits wanted) {
         int vocabulary = config.vocabularySize();
-        float[] all = forward(batch);
+        AllLogits all = new AllLogits(vocabulary, forward(batch));
         int[] rows = IntStream.range(0, batch.logitRows().length).toArray();
         TopLogits best = TopLogits.of(rows.length, wanted.count(), Kernels.TOTAL_ERROR);
-        pool.run(
-                rows.length,
-                (_, row) ->
-                        kernels.topLogits(best, row, all, row * vocabulary, vocabulary, wanted.temperatures()[row]));
-        return new MixedLogits(best, rows, new AllLogits(vocabulary, all));
+        pool.run(rows.length, (_, row) -> {
+            best.select(all, row);
+            double temperature = wanted.temperatures()[row];
+            if (temperature > 0) {
+                int from = row * vocabulary;
+                float highest = best.values()[row * best.count()];
+                best.totals()[row] = (float) kernels.total(logits, from, from + vocabulary, highest, temperature);
+            }
+        });
+        return new MixedLogits(best, rows, all);
     }
 
     private static int[] union(int[] some, int[] others) {

@@ -1,7 +1,6 @@
 package io.github.sparkmixtral.cpu;
 
 import io.github.sparkmixtral.cpu.jit.NativeCode;
-import io.github.sparkmixtral.engine.TopLogits;
 
 /**
  * The arithmetic of a decoder layer. Every method works on one thread, on the rows and columns it is told, so that callers
@@ -116,17 +115,14 @@ public interface Kernels {
      */
     void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn);
 
-    /** Relative error of the {@linkplain TopLogits#totals totals} that {@link #topLogits} finds, at most. */
+    /** Relative error of {@link #total}, at most. */
     double TOTAL_ERROR = 0x1p-18;
 
     /**
-     * Finds the best logits of a row, and the sums over all of them. The sums' last bits may depend on the machine.
-     *
-     * @param out its row {@code row} is set
-     * @param logits {@code logits[offset + token]}, for tokens below {@code vocabulary}
-     * @param temperature of the total; 0 if it is not needed
+     * Sum of {@code exp((logit - highest) / temperature)} over {@code logits[from, to)}, of which {@code highest} is the largest.
+     * The last bits may depend on the machine.
      */
-    void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature);
+    double total(float[] logits, int from, int to, float highest, double temperature);
 
     /** {@code out[outRow] += weight * in[inRow]}, fused, over whole rows. */
     default void accumulate(Matrix out, int outRow, float weight, Matrix in, int inRow) {

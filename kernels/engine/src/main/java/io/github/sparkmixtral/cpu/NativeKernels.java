@@ -4,7 +4,6 @@ import io.github.sparkmixtral.cpu.jit.IntegerLayout;
 import io.github.sparkmixtral.cpu.jit.NativeCode;
 import io.github.sparkmixtral.cpu.jit.PanelKernel;
 import io.github.sparkmixtral.cpu.jit.RowKernels;
-import io.github.sparkmixtral.engine.TopLogits;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -91,8 +90,8 @@ final class NativeKernels implements Kernels {
     }
 
     @Override
-    public void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature) {
-        vectors.topLogits(out, row, logits, offset, vocabulary, temperature);
+    public double total(float[] logits, int from, int to, float highest, double temperature) {
+        return vectors.total(logits, from, to, highest, temperature);
     }
 
     private static MemorySegment row(Matrix matrix, int row, int column) {

@@ -1,7 +1,5 @@
 package io.github.sparkmixtral.cpu;
 
-import io.github.sparkmixtral.engine.TopLogits;
-import io.github.sparkmixtral.engine.TopTokens;
 import io.github.sparkmixtral.tensor.RowReader;
 import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -115,19 +113,11 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature) {
-        long[] best = new long[out.count()];
-        TopTokens.select(logits, offset, vocabulary, best.length, best);
-        out.set(row, best);
-        double highest = TopTokens.value(best[0]);
+    public double total(float[] logits, int from, int to, float highest, double temperature) {
         double sum = 0;
-        double total = 0;
-        for (int id = 0; id < vocabulary; id++) {
-            float logit = logits[offset + id];
-            sum += Float.isFinite(logit) ? Math.exp(logit - highest) : Double.NaN;
-            total += temperature > 0 ? Math.exp((logit - highest) / temperature) : 0;
+        for (int i = from; i < to; i++) {
+            sum += Math.exp((logits[i] - (double) highest) / temperature);
         }
-        out.logSumExp()[row] = (float) (highest + Math.log(sum));
-        out.totals()[row] = (float) total;
+        return sum;
     }
 }

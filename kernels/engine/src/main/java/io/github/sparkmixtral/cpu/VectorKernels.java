@@ -3,7 +3,6 @@ package io.github.sparkmixtral.cpu;
 import static io.github.sparkmixtral.cpu.VectorMath.FLOATS;
 
 import io.github.sparkmixtral.cpu.jit.IntegerLayout;
-import io.github.sparkmixtral.engine.TopLogits;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -23,6 +22,9 @@ final class VectorKernels implements Kernels {
     private static final int LANES = Matrix.LANES;
 
     private static final int WIDTH = PackedMatrix.WIDTH;
+
+    /** Exponentials of which {@link #total} makes one sum in floats: 16 in each lane. */
+    private static final int TOTALED = 16 * LANES;
 
     private static final Attention.Products ATTENTION = new VectorAttention();
 
@@ -163,8 +165,30 @@ final class VectorKernels implements Kernels {
         }
     }
 
+    /** Adds exponentials up in floats, some in each lane, and such sums in double. */
     @Override
-    public void topLogits(TopLogits out, int row, float[] logits, int offset, int vocabulary, double temperature) {
-        new VectorTopLogits().find(out, row, logits, offset, vocabulary, temperature);
+    public double total(float[] logits, int from, int to, float highest, double temperature) {
+        float scale = (float) (1 / temperature);
+        float[] exponentials = new float[TOTALED];
+        float[] lanes = new float[LANES];
+        double sum = 0;
+        for (int first = from; first < to; first += TOTALED) {
+            int count = Math.min(TOTALED, to - first);
+            int whole = FLOATS.loopBound(count);
+            for (int i = 0; i < whole; i += STEP) {
+                FloatVector.fromArray(FLOATS, logits, first + i)
+                        .sub(highest)
+                        .mul(scale)
+                        .intoArray(exponentials, i);
+            }
+            for (int i = whole; i < count; i++) {
+                exponentials[i] = (logits[first + i] - highest) * scale;
+            }
+            int end = Matrix.padded(count);
+            Arrays.fill(exponentials, count, end, Float.NEGATIVE_INFINITY);
+            VectorMath.exp(exponentials, 0, end, 0);
+            sum += VectorMath.sum(exponentials, 0, end, lanes);
+        }
+        return sum;
     }
 }

@@ -3,13 +3,13 @@ package io.github.sparkmixtral.engine;
 import java.util.Arrays;
 
 /**
- * The tokens that one draw chooses from. They are in the order of their probability, the lowest id first among equals; whatever
- * the parameters leave of a row is a beginning of that order, so that its total weight is all that has to be known of it. A number in [0, 1)
- * draws the token at whose weight, added up in that order, that part of the total is exceeded.
+ * The tokens that one draw chooses from, in the order of their probability, the lowest id first among equals. Whatever the
+ * parameters leave of a row is a beginning of that order, so its total weight is all that has to be known of it. A number in [0, 1)
+ * draws the first token with which the weights, added up in that order, exceed that part of the total.
  *
- * <p>A weight is a probability relative to the likeliest token's, as an integer. So sums have no rounding, and none depends on an order
- * or on which tokens were looked at. If only the best logits of a row are here, the total of the others lies between two bounds. A
- * draw that either bound decides alike is the one that all logits give, exactly; any other is {@link #UNDECIDED}.
+ * <p>A weight is a probability relative to the likeliest token's, as an integer. So sums have no rounding, and do not depend on which tokens
+ * were looked at in which order. If only the best logits of a row are here, the total of all lies between two bounds. If both bounds draw
+ * the same token, it is the one that all logits give; if not, or if that token is not here, the draw is {@link #UNDECIDED}.
  *
  * <p>Keeps work space of two vocabularies; one thread.
  */
@@ -21,7 +21,7 @@ final class Candidates {
     /** In place of a token: all logits of the row are needed. */
     static final int UNDECIDED = -2;
 
-    /** Weight of the likeliest token. A million times it fits into a long; what has no weight is a million million times less likely. */
+    /** Weight of the likeliest token. A million of it fit into a long; what has no weight is a million million times less likely. */
     private static final long LIKELIEST = 1L << 42;
 
     /** A bound of totals that nothing is known of: no sum is as large. */

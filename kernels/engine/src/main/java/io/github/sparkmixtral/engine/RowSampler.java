@@ -53,14 +53,11 @@ final class RowSampler {
     }
 
     /**
-     * Draws from all logits of a row.
+     * Draws from all logits of a row that is a distribution.
      *
-     * @return {@link Samples#NO_TOKEN} if the row is no distribution, or, with an error for the sequence, if a constraint allows none
+     * @return {@link Samples#NO_TOKEN}, with an error for the sequence, if a constraint allows none
      */
     int draw(Sequence sequence, AllLogits logits, int row) {
-        if (!logits.finite(row)) {
-            return Samples.NO_TOKEN;
-        }
         try {
             int drawn = candidates(sequence, logits, row).draw(uniform(sequence));
             if (drawn == Samples.NO_TOKEN && sequence.constrained() != null) {

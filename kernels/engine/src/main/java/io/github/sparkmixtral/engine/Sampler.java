@@ -123,10 +123,13 @@ final class Sampler {
     }
 
     private int drawFromAll(Plan plan, int index, Logits logits) {
+        int row = plan.sampledRows()[index];
+        if (!logits.finite(row)) {
+            return Samples.NO_TOKEN;
+        }
         RowSampler idling = idle.poll();
         RowSampler sampler = idling == null ? new RowSampler(vocabulary) : idling;
         try {
-            int row = plan.sampledRows()[index];
             return sampler.draw(plan.sampled().get(index), (AllLogits) logits.of(row), logits.rowOf(row));
         } finally {
             idle.add(sampler);

@@ -8,7 +8,8 @@ package io.github.sparkmixtral.engine;
  * @param tokens {@code [rows, count]} token ids
  * @param values {@code [rows, count]} their logits
  * @param logSumExp {@code [rows]} natural logarithm of the sum of the exponentials of all logits of the row; NaN or infinite where
- *     any logit of the row, one that is not among the best included, is NaN or infinite of either sign
+ *     any logit of the row, one that is not among the best included, is NaN or infinite of either sign. Of a row of which {@link
+ *     MixedLogits} has all logits, too, it need not be that logarithm, but any number that is finite if it is
  * @param totals {@code [rows]} sum over all tokens of {@code exp((logit - highest) / temperature)}, at the row's temperature; any number
  *     if that is 0
  * @param totalError relative error that a total may have; below it by far are the roundings of sums in double
@@ -25,12 +26,15 @@ public record TopLogits(int count, int[] tokens, float[] values, float[] logSumE
         return new TopLogits(count, new int[size], new float[size], new float[rows], new float[rows], totalError);
     }
 
-    /** Sets the best logits of a row to those of {@link TopTokens}, best first. */
-    public void set(int row, long[] best) {
+    /** Finds the best logits of a row among all, and whether those are finite. */
+    public void select(AllLogits all, int row) {
+        long[] best = new long[count];
+        TopTokens.select(all, row, count, best);
         for (int i = 0; i < count; i++) {
             tokens[row * count + i] = TopTokens.id(best[i]);
             values[row * count + i] = TopTokens.value(best[i]);
         }
+        logSumExp[row] = all.finite(row) ? values[row * count] : Float.NaN;
     }
 
     @Override

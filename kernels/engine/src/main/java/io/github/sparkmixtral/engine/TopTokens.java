@@ -6,7 +6,7 @@ import java.util.Arrays;
  * Orders token ids by a value, without boxing: value and id are packed into one {@code long} whose natural order is highest
  * value first and, among equals, lowest id first.
  */
-public final class TopTokens {
+final class TopTokens {
     private TopTokens() {}
 
     /** Packs a value that is not NaN and an id. */
@@ -16,11 +16,11 @@ public final class TopTokens {
         return ((long) ~ascending << 32) | id;
     }
 
-    public static int id(long packed) {
+    static int id(long packed) {
         return (int) packed;
     }
 
-    public static float value(long packed) {
+    static float value(long packed) {
         int ascending = ~(int) (packed >> 32);
         return Float.intBitsToFloat(ascending ^ ((ascending >> 31) & Integer.MAX_VALUE));
     }
@@ -51,32 +51,22 @@ public final class TopTokens {
      *
      * @param values {@code values[offset + id]}, for ids below {@code vocabulary}
      */
-    public static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
-        float worst = begin(values, offset, count, out);
+    static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
+        for (int id = 0; id < count; id++) {
+            out[id] = pack(values[offset + id], id);
+        }
+        for (int root = count / 2 - 1; root >= 0; root--) {
+            siftDown(out, root, count);
+        }
+        float worst = value(out[0]);
         for (int id = count; id < vocabulary; id++) {
             if (values[offset + id] > worst) {
-                worst = replaceWorst(out, count, values[offset + id], id);
+                out[0] = pack(values[offset + id], id);
+                siftDown(out, 0, count);
+                worst = value(out[0]);
             }
         }
         Arrays.sort(out, 0, count);
-    }
-
-    /** Makes a heap of the first {@code count} values, for {@link #replaceWorst}, and returns the worst of them. */
-    public static float begin(float[] values, int offset, int count, long[] heap) {
-        for (int id = 0; id < count; id++) {
-            heap[id] = pack(values[offset + id], id);
-        }
-        for (int root = count / 2 - 1; root >= 0; root--) {
-            siftDown(heap, root, count);
-        }
-        return value(heap[0]);
-    }
-
-    /** Takes a value that is larger than the worst, and returns the worst of what is there now. Sorted, the heap is best first. */
-    public static float replaceWorst(long[] heap, int count, float value, int id) {
-        heap[0] = pack(value, id);
-        siftDown(heap, 0, count);
-        return value(heap[0]);
     }
 
     /** Keeps the worst, which is the largest, at the root. */

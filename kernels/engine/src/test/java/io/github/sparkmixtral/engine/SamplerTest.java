@@ -239,7 +239,11 @@ class SamplerTest {
                 p.topK = 3;
                 p.logprobs = 3;
             });
-            for (Logits given : List.of(all(logits), TopBackend.top(logits, 1, VOCABULARY, 3, temperature))) {
+            TopLogits selected = TopLogits.of(1, 3, 0);
+            selected.select(all(logits), 0);
+            TopLogits best = TopBackend.top(logits, 1, VOCABULARY, 3, temperature);
+            for (Logits given :
+                    List.of(all(logits), best, selected, new MixedLogits(selected, new int[] {0}, all(logits)))) {
                 Samples samples = sampler.sample(plan(List.of(sequence)), given);
                 assertThat(samples.tokens()).containsExactly(Samples.NO_TOKEN);
                 assertThat(samples.logprobs()).containsExactly((TokenLogprobs) null);
@@ -535,6 +539,19 @@ class SamplerTest {
                 assertThat(TopTokens.value(selected[i])).isEqualTo(values[expected[i] + size] + 0.0f);
             }
         }
+    }
+
+    @Test
+    void theBestOfARowAreThoseThatSortingSelects() {
+        float[] logits = logits(9, 3 * VOCABULARY, 2);
+        TopLogits selected = TopLogits.of(3, 7, 0);
+        selected.select(all(logits), 2);
+        TopLogits expected = TopBackend.top(logits, 3, VOCABULARY, 7, 1, 1, 1);
+        assertThat(Arrays.copyOfRange(selected.tokens(), 14, 21))
+                .isEqualTo(Arrays.copyOfRange(expected.tokens(), 14, 21));
+        assertThat(Arrays.copyOfRange(selected.values(), 14, 21))
+                .isEqualTo(Arrays.copyOfRange(expected.values(), 14, 21));
+        assertThat(selected.finite(2)).isTrue();
     }
 
     @Test
