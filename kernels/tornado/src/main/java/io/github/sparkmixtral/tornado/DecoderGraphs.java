@@ -453,7 +453,9 @@ final class DecoderGraphs {
     }
 
     private TaskGraph topLogits() {
-        TaskGraph graph = new TaskGraph(TOP).consumeFromDevice(HEAD, work.wanted(), work.logits());
+        TaskGraph graph = new TaskGraph(TOP)
+                .consumeFromDevice(HEAD, work.wanted(), work.logits())
+                .transferToDevice(EVERY_EXECUTION, work.inverses());
         add(
                 graph,
                 new KernelCall(
@@ -462,14 +464,17 @@ final class DecoderGraphs {
                                 HeadKernels::topLogits,
                                 context,
                                 work.wanted(),
+                                work.inverses(),
                                 work.topTokens(),
                                 work.topValues(),
                                 work.logSumExp(),
+                                work.totals(),
                                 work.logits(),
                                 widths.vocabulary(),
                                 config.vocabularySize()),
                         counts -> HeadKernels.perRow(Math.max(1, counts.wanted()))));
-        return graph.transferToHost(EVERY_EXECUTION, work.topTokens(), work.topValues(), work.logSumExp());
+        return graph.transferToHost(
+                UNDER_DEMAND, work.topTokens(), work.topValues(), work.logSumExp(), work.totals(), work.logits());
     }
 
     private void add(TaskGraph graph, KernelCall call) {

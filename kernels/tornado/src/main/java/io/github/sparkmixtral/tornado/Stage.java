@@ -1,7 +1,6 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.Batch;
-import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
@@ -109,8 +108,7 @@ final class Stage implements AutoCloseable {
                     }
                 });
         if (range.isLast()) {
-            TopLogits best = new TopLogits(1, new int[1], new float[1], new float[1]);
-            plan.top(zero, 0, 1, new MixedLogits(best, new int[0], null), 0);
+            plan.top(zero, 0, 1, new double[1], TopLogits.of(1, 1, 0), 0);
         }
         weights.releaseEnds();
         return residual;

@@ -1,13 +1,12 @@
 package io.github.sparkmixtral.tornado;
 
-import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.engine.Logits;
-import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
@@ -19,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -41,6 +41,7 @@ final class TornadoBackend implements Backend {
     private final BackendOptions options;
     private final MemoryPlan memory;
     private final List<Stage> stages = new ArrayList<>();
+    private final WholeRows whole;
     private float[] logits = {};
     private float[] hidden = {};
 
@@ -71,6 +72,7 @@ final class TornadoBackend implements Backend {
         this.config = model.config();
         this.options = options;
         this.memory = memory;
+        this.whole = new WholeRows(config.vocabularySize());
         for (int i = 0; i < devices.size(); i++) {
             Share share = memory.shares().get(i);
             LOG.info(
@@ -183,16 +185,22 @@ final class TornadoBackend implements Backend {
     }
 
     @Override
-    public Logits top(Batch batch, int count, int... whole) {
+    public Logits top(Batch batch, WantedLogits wanted) {
         BatchCheck.check(batch, this);
-        MixedLogits mixed = mixed(batch.logitRows().length, count, whole);
-        run(batch, (plan, chunk, from, to, first) -> plan.top(chunk.logitRows(), from, to, mixed, first));
-        return whole.length == 0 ? mixed.best() : mixed;
+        TopLogits best = best(batch.logitRows().length, wanted.count());
+        whole.clear();
+        run(batch, (plan, chunk, from, to, first) -> {
+            plan.top(chunk.logitRows(), from, to, wanted.temperatures(), best, first);
+            int[] rows = IntStream.range(first, first + to - from)
+                    .filter(row -> wanted.whole().needed(best, row))
+                    .toArray();
+            whole.add(rows, first, plan);
+        });
+        return whole.beside(best);
     }
 
-    private MixedLogits mixed(int rows, int count, int[] whole) {
-        TopLogits best = new TopLogits(count, new int[rows * count], new float[rows * count], new float[rows]);
-        return new MixedLogits(best, whole, new AllLogits(config.vocabularySize(), logits(whole.length)));
+    private TopLogits best(int rows, int count) {
+        return TopLogits.of(rows, count, HeadKernels.totalError(config.vocabularySize()));
     }
 
     /** What is to be done with the wanted rows {@code [from, to)} of a chunk, which are the rows {@code first} on of the batch. */

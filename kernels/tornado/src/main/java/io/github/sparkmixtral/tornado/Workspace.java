@@ -24,9 +24,11 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * @param halves rows of the input of a matrix product, see {@link TensorCoreKernels}; one word where there are no tensor cores
  * @param sums scratch of {@link TensorCoreKernels}; one float where there are no tensor cores
  * @param logits {@code [wanted, vocabulary]}
+ * @param inverses {@code [wanted]} one over the temperature
  * @param topTokens {@code [wanted, TOP]} see {@link HeadKernels}
  * @param topValues {@code [wanted, TOP]}
  * @param logSumExp {@code [wanted]}
+ * @param totals {@code [wanted]}
  */
 record Workspace(
         IntArray step,
@@ -46,9 +48,11 @@ record Workspace(
         IntArray halves,
         FloatArray sums,
         FloatArray logits,
+        FloatArray inverses,
         IntArray topTokens,
         FloatArray topValues,
-        FloatArray logSumExp) {
+        FloatArray logSumExp,
+        FloatArray totals) {
 
     /** Rows of the residual stream that a small step brings from another device: those of one token each, as a rule. */
     private static final int MOST_FEW = 128;
@@ -101,9 +105,11 @@ record Workspace(
             long halves,
             long sums,
             long logits,
+            long inverses,
             long topTokens,
             long topValues,
-            long logSumExp) {
+            long logSumExp,
+            long totals) {
 
         static Elements of(ModelConfig config, Capacity capacity) {
             Widths widths = Widths.of(config);
@@ -133,8 +139,10 @@ record Workspace(
                     capacity.tensorCores() ? halves : 1,
                     capacity.tensorCores() ? sums : 1,
                     wanted * widths.vocabulary(),
+                    wanted,
                     wanted * HeadKernels.MAX_TOP,
                     wanted * HeadKernels.MAX_TOP,
+                    wanted,
                     wanted);
         }
 
@@ -159,10 +167,12 @@ record Workspace(
                                     + halves
                                     + sums
                                     + logits
+                                    + inverses
                                     + topTokens
                                     + topValues
-                                    + logSumExp)
-                    + 21L * DeviceArrays.MOST_HEADER;
+                                    + logSumExp
+                                    + totals)
+                    + 22L * DeviceArrays.MOST_HEADER;
         }
     }
 
@@ -186,8 +196,10 @@ record Workspace(
                 arrays.ints(elements.halves()),
                 arrays.floats(elements.sums()),
                 arrays.floats(elements.logits()),
+                arrays.floats(elements.inverses()),
                 arrays.ints(elements.topTokens()),
                 arrays.floats(elements.topValues()),
-                arrays.floats(elements.logSumExp()));
+                arrays.floats(elements.logSumExp()),
+                arrays.floats(elements.totals()));
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
@@ -53,17 +54,17 @@ class StepCostTest {
 
     /** The tables of 2 sequences of 64 positions would be 8 integers, of which a step brings those that change in any case. */
     @Test
-    void aStepUploadsItselfAndTheWantedRows() {
+    void aStepUploadsItselfAndTheWantedRowsWithTheirTemperatures() {
         int tokens = OPTIONS.maxBatchTokens();
         AttentionItems items = new AttentionItems(AttentionKernels.queryTile(8, 2), 0, tokens, 2, 64);
         StepLayout layout = new StepLayout(tokens, items.maxItems(), 256);
         assertThat(step(token(2)).uploadedBytes())
-                .isEqualTo((layout.size() + StepLayout.HEADER + tokens) * Integer.BYTES);
+                .isEqualTo((layout.size() + StepLayout.HEADER + tokens + tokens) * Integer.BYTES);
     }
 
     private static SimulatedWork step(Batch batch) {
         SimulatedWork before = SimulatedWork.soFar();
-        BACKEND.top(batch, 1);
+        BACKEND.top(batch, new WantedLogits(1, new double[1], (_, _) -> false));
         return SimulatedWork.soFar().since(before);
     }
 
