@@ -18,14 +18,15 @@ import picocli.CommandLine.Model.OptionSpec;
 record Help(String introduction, Map<String, String> headings, String epilogue) {
     static final Help RUN = new Help(
             """
-            Usage: spark-mixtral --model PATH --input PATH... --output DIR [OPTIONS]
-                   spark-mixtral index --input PATH... --output DIR [OPTIONS]   (see spark-mixtral index --help)
-                   spark-mixtral passkey | perplexity [OPTIONS]                 (long contexts; see their --help)
+            Usage: spark-mixtral [run] --model PATH --input PATH... --output DIR [OPTIONS]
+                   spark-mixtral SUBCOMMAND [OPTIONS]
 
             Answers a table of prompts with Mixtral, one output row per input row.
             A row that cannot be answered becomes a row with an error; it never fails the job.
             The same command again goes on where a killed one has stopped.
-            """,
+
+            Subcommands (each has its own --help; the options below are those of run)
+            """ + Subcommand.list(),
             headings(
                     "model", "Model",
                     "input", "Input",
