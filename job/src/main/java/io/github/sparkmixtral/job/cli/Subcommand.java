@@ -32,6 +32,16 @@ record Subcommand(String name, String summary, Parser parser) {
                     (arguments, out) -> OptionParser.parse(arguments, IndexCommand::new, out)
                             .map(SparkCall::of)),
             new Subcommand(
+                    "inspect",
+                    "Tell what a model is, how much memory it needs, and where it fits.",
+                    (arguments, out) -> OptionParser.parse(arguments, InspectCommand::new, out)
+                            .map(LocalCall::of)),
+            new Subcommand(
+                    "chat",
+                    "Talk with a model in a terminal, or through a pipe.",
+                    (arguments, out) ->
+                            OptionParser.parse(arguments, ChatCommand::new, out).map(LocalCall::of)),
+            new Subcommand(
                     "passkey",
                     "Hide numbers in long texts and print how often they are found.",
                     (arguments, out) -> new LongContextCommand.Passkey().parse(arguments, out)),

@@ -4,12 +4,21 @@ import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
 import io.github.sparkmixtral.engine.Sampler.Needed;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Continuous batching: requests come in at any time, every {@link #step} advances all that run, and each is handed out as soon
  * as it is complete. One thread.
  */
 public final class Engine {
+    /**
+     * How far an output is.
+     *
+     * @param text what was added to the known one, which stays as it is whatever follows
+     * @param tokens generated so far
+     */
+    public record Growth(String text, int tokens) {}
+
     private final Backend backend;
     private final Tokenizer tokenizer;
     private final List<Integer> eosTokenIds;
@@ -116,6 +125,17 @@ public final class Engine {
     /** Forgets a request, which is then not completed; unknown ids are ignored. */
     public void cancel(String id) {
         scheduler.cancel(id);
+    }
+
+    /**
+     * What a request's first output has so far.
+     *
+     * @param from how much of its text is known already, in characters
+     * @return empty for unknown ids, such as those of complete requests
+     */
+    public Optional<Growth> growth(String id, int from) {
+        return Optional.ofNullable(scheduler.first(id))
+                .map(sequence -> new Growth(sequence.settled(from), sequence.outputLength()));
     }
 
     /** Whether a {@link #step} would do anything. */

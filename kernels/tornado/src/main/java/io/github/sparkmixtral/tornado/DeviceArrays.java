@@ -20,6 +20,11 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  */
 final class DeviceArrays implements AutoCloseable {
 
+    /** Bytes before the elements in most JVMs. */
+    private static final long USUAL_HEADER = 16;
+
+    private static final long HEADER = header();
+
     private final Arena arena = Arena.ofShared();
     private long bytes;
 
@@ -36,13 +41,26 @@ final class DeviceArrays implements AutoCloseable {
         return bytes;
     }
 
+    /** Bytes of an array; can be told without TornadoVM, too. */
+    static long bytes(long elements) {
+        return HEADER + elements * Float.BYTES;
+    }
+
+    private static long header() {
+        try {
+            return TornadoNativeArray.ARRAY_HEADER;
+        } catch (NoClassDefFoundError e) {
+            return USUAL_HEADER;
+        }
+    }
+
     /** TornadoVM keeps a header in front of the elements and indexes them by int. */
     private MemorySegment map(long elements) {
         if (elements < 1 || elements > Integer.MAX_VALUE) {
             throw new ModelException("an array of " + elements
                     + " elements cannot be made for the device, whose arrays have 1 to " + Integer.MAX_VALUE);
         }
-        long size = TornadoNativeArray.ARRAY_HEADER + elements * Float.BYTES;
+        long size = bytes(elements);
         try {
             Path file = Files.createTempFile("spark-mixtral", ".device");
             try (FileChannel channel = FileChannel.open(

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.stream.IntStream;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
-import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
  * Matrices of the same shape, one stacked on the other, in the one form that kernels read whatever the tensors' own format is.
@@ -61,9 +60,9 @@ record DeviceMatrix(
         long elements = rows(tensors) * Widths.padded(tensors.getFirst().columns());
         long scales = elements / format.block();
         long minima = format.affine() ? scales : 1;
-        return elements * format.bits() / Byte.SIZE
-                + (scales + minima) * Float.BYTES
-                + 3 * TornadoNativeArray.ARRAY_HEADER;
+        return DeviceArrays.bytes(elements * format.bits() / Integer.SIZE)
+                + DeviceArrays.bytes(scales)
+                + DeviceArrays.bytes(minima);
     }
 
     private static long rows(List<Tensor> tensors) {

@@ -1,18 +1,18 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.MemoryShares;
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.Weights;
 
 /**
  * How a device's memory is shared out: weights and workspace as they must be, the rest to the key/value cache.
  *
- * @param blocks blocks of the key/value cache
  * @param capacity of the workspace
- * @param bytes of everything together
+ * @param shares bytes of each part
  */
-record MemoryPlan(int blocks, Workspace.Capacity capacity, long bytes) {
+record MemoryPlan(Workspace.Capacity capacity, MemoryShares shares) {
 
     /** Tokens that go through the layers together: enough to be bound by arithmetic, not by memory. */
     static final int MAX_CHUNK_TOKENS = 2048;
@@ -32,14 +32,19 @@ record MemoryPlan(int blocks, Workspace.Capacity capacity, long bytes) {
      * @throws ModelException where the model does not fit, saying how much is needed and how much there is, or where it is of a
      *     shape that the kernels do not take
      */
-    static MemoryPlan of(Model model, BackendOptions options, String device, long deviceBytes, boolean tensorCores) {
-        ModelConfig config = model.config();
+    static MemoryPlan of(
+            ModelConfig config,
+            Weights modelWeights,
+            BackendOptions options,
+            String device,
+            long deviceBytes,
+            boolean tensorCores) {
         limit("experts per layer", config.experts(), ExpertKernels.MAX_EXPERTS);
         limit("elements per head", config.headDimension(), AttentionKernels.MAX_HEAD_DIM);
         int chunk = Math.min(options.maxBatchTokens(), MAX_CHUNK_TOKENS);
         int positions = config.maxPositions();
         Workspace.Capacity capacity = capacity(config, options, chunk, positions, tensorCores);
-        long weights = DeviceWeights.bytes(config, model.weights(), positions);
+        long weights = DeviceWeights.bytes(config, modelWeights, positions);
         long workspace = capacity.bytes(config);
         long usable = deviceBytes / 100 * USABLE;
         long blockBytes = KeyValueCache.blockBytes(config);
@@ -57,7 +62,17 @@ record MemoryPlan(int blocks, Workspace.Capacity capacity, long bytes) {
                                     mebibytes(usable)));
         }
         int blocks = blocks(config, options, device, free);
-        return new MemoryPlan(blocks, capacity, weights + workspace + blocks * blockBytes);
+        return new MemoryPlan(capacity, new MemoryShares(weights, workspace, blockBytes, blocks));
+    }
+
+    /** Blocks of the key/value cache. */
+    int blocks() {
+        return Math.toIntExact(shares.blocks());
+    }
+
+    /** Bytes of everything together. */
+    long bytes() {
+        return shares.bytes();
     }
 
     private static void limit(String what, int count, int most) {

@@ -57,7 +57,7 @@ final class TornadoBackend implements Backend {
         this.options = options;
         String name = device.getPhysicalDevice().getDeviceName();
         long deviceBytes = device.getPhysicalDevice().getDeviceGlobalMemorySize();
-        this.memory = MemoryPlan.of(model, options, name, deviceBytes, tensorCores);
+        this.memory = MemoryPlan.of(config, model.weights(), options, name, deviceBytes, tensorCores);
         LOG.info(
                 "TornadoVM backend on {}: {} MiB, {} cache blocks of {} tokens",
                 name,

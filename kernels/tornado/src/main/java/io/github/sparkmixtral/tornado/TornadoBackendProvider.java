@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.MemoryPlanner;
 import io.github.sparkmixtral.model.Model;
 import java.util.Optional;
 
@@ -39,6 +40,11 @@ public final class TornadoBackendProvider implements BackendProvider {
                     "the kernels are not on the class path that this JVM was started with; set spark.driver.extraClassPath and spark.executor.extraClassPath to the job's jar, as job/bin/spark-mixtral does");
         }
         return Devices.unavailable();
+    }
+
+    @Override
+    public Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.of(new DeviceMemory(options, unavailable()));
     }
 
     @Override

@@ -1,6 +1,8 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.model.ModelConfig;
+import java.util.Arrays;
+import java.util.Iterator;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
@@ -53,42 +55,64 @@ record Workspace(
      */
     record Capacity(StepLayout layout, AttentionItems attention, int tables, int wanted, boolean tensorCores) {
 
-        /** Arrays of numbers of tokens, entries, and so on, each times its width; what {@link #of} makes. */
+        /** Elements of each array, in the order of the {@linkplain Workspace workspace's}. */
+        long[] elements(ModelConfig config) {
+            Widths widths = Widths.of(config);
+            long tokens = layout.maxTokens();
+            long entries = tokens * config.expertsPerToken();
+            long halves =
+                    Math.max(tokens * Math.max(widths.hidden(), widths.query()), entries * widths.intermediate()) / 2;
+            int outputs = Math.max(
+                    Math.max(widths.qkv(), widths.hidden()), Math.max(2 * widths.intermediate(), widths.vocabulary()));
+            long sums = TensorCoreKernels.scratch(entries, outputs, entries, config.experts());
+            return new long[] {
+                layout.size(),
+                tables,
+                StepLayout.HEADER + wanted,
+                tokens * widths.hidden(),
+                tokens * widths.hidden(),
+                tokens * widths.qkv(),
+                tokens * widths.query(),
+                (long) attention.maxSlots() * config.heads() * (config.headDimension() + 2),
+                new Routing(config.experts(), entries).size(),
+                entries,
+                entries * widths.intermediate(),
+                entries * widths.hidden(),
+                tensorCores ? halves : 1,
+                tensorCores ? sums : 1,
+                (long) wanted * widths.vocabulary(),
+                (long) wanted * HeadKernels.MAX_TOP,
+                (long) wanted * HeadKernels.MAX_TOP,
+                wanted
+            };
+        }
+
         long bytes(ModelConfig config) {
-            try (DeviceArrays none = new DeviceArrays()) {
-                of(config, this, none);
-                return none.bytes();
-            }
+            return Arrays.stream(elements(config)).map(DeviceArrays::bytes).sum();
         }
     }
 
     static Workspace of(ModelConfig config, Capacity capacity, DeviceArrays arrays) {
-        Widths widths = Widths.of(config);
-        long tokens = capacity.layout().maxTokens();
-        long entries = tokens * config.expertsPerToken();
-        long wanted = capacity.wanted();
-        long halves = Math.max(tokens * Math.max(widths.hidden(), widths.query()), entries * widths.intermediate()) / 2;
-        int outputs = Math.max(
-                Math.max(widths.qkv(), widths.hidden()), Math.max(2 * widths.intermediate(), widths.vocabulary()));
-        long sums = TensorCoreKernels.scratch(entries, outputs, entries, config.experts());
+        Iterator<Long> elements =
+                Arrays.stream(capacity.elements(config)).boxed().iterator();
         return new Workspace(
-                arrays.ints(capacity.layout().size()),
-                arrays.ints(capacity.tables()),
-                arrays.ints(StepLayout.HEADER + wanted),
-                arrays.floats(tokens * widths.hidden()),
-                arrays.floats(tokens * widths.hidden()),
-                arrays.floats(tokens * widths.qkv()),
-                arrays.floats(tokens * widths.query()),
-                arrays.floats((long) capacity.attention().maxSlots() * config.heads() * (config.headDimension() + 2)),
-                arrays.ints(new Routing(config.experts(), entries).size()),
-                arrays.floats(entries),
-                arrays.floats(entries * widths.intermediate()),
-                arrays.floats(entries * widths.hidden()),
-                arrays.ints(capacity.tensorCores() ? halves : 1),
-                arrays.floats(capacity.tensorCores() ? sums : 1),
-                arrays.floats(wanted * widths.vocabulary()),
-                arrays.ints(wanted * HeadKernels.MAX_TOP),
-                arrays.floats(wanted * HeadKernels.MAX_TOP),
-                arrays.floats(wanted));
+                arrays.ints(elements.next()),
+                arrays.ints(elements.next()),
+                arrays.ints(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.ints(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.ints(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.ints(elements.next()),
+                arrays.floats(elements.next()),
+                arrays.floats(elements.next()));
     }
 }

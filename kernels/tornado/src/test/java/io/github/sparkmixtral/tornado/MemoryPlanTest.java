@@ -25,6 +25,15 @@ class MemoryPlanTest {
     /** 2 layers of 2 kv heads of 10 elements: 5 words and a scale for each of 16 keys and values. */
     private static final long BLOCK_BYTES = 2 * 2 * 2 * 16 * (5 + 1) * 4;
 
+    private MemoryPlan plan(BackendOptions options, String device, long deviceBytes, boolean tensorCores) {
+        return plan(model, options, device, deviceBytes, tensorCores);
+    }
+
+    private static MemoryPlan plan(
+            Model model, BackendOptions options, String device, long deviceBytes, boolean tensorCores) {
+        return MemoryPlan.of(model.config(), model.weights(), options, device, deviceBytes, tensorCores);
+    }
+
     @AfterEach
     void close() {
         model.close();
@@ -32,24 +41,23 @@ class MemoryPlanTest {
 
     @Test
     void cacheTakesWhatItIsGiven() {
-        MemoryPlan plan =
-                MemoryPlan.of(model, new BackendOptions(4, 64, 10 * BLOCK_BYTES + 1, 0), "device", PLENTY, false);
+        MemoryPlan plan = plan(new BackendOptions(4, 64, 10 * BLOCK_BYTES + 1, 0), "device", PLENTY, false);
         assertThat(plan.blocks()).isEqualTo(10);
         assertThat(plan.capacity().layout().maxTokens()).isEqualTo(64);
     }
 
     @Test
     void cacheIsSizedForItsSequencesWhereNothingIsSaid() {
-        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "device", PLENTY, false);
+        MemoryPlan plan = plan(new BackendOptions(4, 64, 0, 0), "device", PLENTY, false);
         assertThat(plan.blocks()).isEqualTo(4 * 2048 / 16);
     }
 
     @Test
     void cacheTakesWhatIsLeftOfASmallDevice() {
-        MemoryPlan all = MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "device", PLENTY, false);
+        MemoryPlan all = plan(new BackendOptions(4, 64, 0, 0), "device", PLENTY, false);
         long fixed = all.bytes() - all.blocks() * BLOCK_BYTES;
         long device = (fixed + 20 * BLOCK_BYTES) * 100 / 92 + 200;
-        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "device", device, false);
+        MemoryPlan plan = plan(new BackendOptions(4, 64, 0, 0), "device", device, false);
         assertThat(plan.blocks()).isEqualTo(20);
         assertThat(plan.bytes()).isLessThan(device);
     }
@@ -57,7 +65,7 @@ class MemoryPlanTest {
     @Test
     void saysHowMuchIsNeededAndHowMuchThereIs() {
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 0, 0), "Little GPU", 100 << 10, false))
+                .isThrownBy(() -> plan(new BackendOptions(4, 64, 0, 0), "Little GPU", 100 << 10, false))
                 .withMessageMatching(
                         "the model does not fit on Little GPU: its weights take \\d+ MiB, the workspace of 64 tokens \\d+ MiB and one block of the key/value cache 1 MiB, but of 1 MiB only 1 MiB can be used; quantize the model further, lower --max-num-batched-tokens or take a larger device");
     }
@@ -65,8 +73,8 @@ class MemoryPlanTest {
     @Test
     void countsWhatTensorCoresNeed() {
         BackendOptions options = new BackendOptions(4, 64, 1 << 20, 0);
-        MemoryPlan without = MemoryPlan.of(model, options, "device", PLENTY, false);
-        MemoryPlan with = MemoryPlan.of(model, options, "device", PLENTY, true);
+        MemoryPlan without = plan(options, "device", PLENTY, false);
+        MemoryPlan with = plan(options, "device", PLENTY, true);
         // Of 2 entries for each of 64 tokens: 64 columns in 32 words, and a unit.
         long rows = 128 * (32 + 1);
         // The vocabulary of 131, rounded up to 160, takes 2 tiles of 128; the entries fill 2 tiles of 64, and 5 experts
@@ -80,8 +88,7 @@ class MemoryPlanTest {
     @Test
     void refusesACacheThatDoesNotFit() {
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(
-                        () -> MemoryPlan.of(model, new BackendOptions(4, 64, 2L << 30, 0), "device", 1L << 30, false))
+                .isThrownBy(() -> plan(new BackendOptions(4, 64, 2L << 30, 0), "device", 1L << 30, false))
                 .withMessageMatching(
                         "the key/value cache is to take 2048 MiB, but beside the model only \\d+ MiB are free on device; lower --kv-cache-memory");
     }
@@ -89,14 +96,14 @@ class MemoryPlanTest {
     @Test
     void refusesACacheOfLessThanABlock() {
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> MemoryPlan.of(model, new BackendOptions(4, 64, 100, 0), "device", PLENTY, false))
+                .isThrownBy(() -> plan(new BackendOptions(4, 64, 100, 0), "device", PLENTY, false))
                 .withMessage(
                         "one block of 16 tokens of the key/value cache needs 3072 bytes, more than the 100 allowed; raise --kv-cache-memory");
     }
 
     @Test
     void promptsLongerThanAChunkTakeNoMoreMemory() {
-        MemoryPlan plan = MemoryPlan.of(model, new BackendOptions(1, 100_000, 1 << 20, 0), "device", PLENTY, false);
+        MemoryPlan plan = plan(new BackendOptions(1, 100_000, 1 << 20, 0), "device", PLENTY, false);
         assertThat(plan.capacity().layout().maxTokens()).isEqualTo(MemoryPlan.MAX_CHUNK_TOKENS);
     }
 
@@ -107,7 +114,7 @@ class MemoryPlanTest {
                 8, 8, 1, 1, 1, headDimension, experts, 2, 11, 16, 1e4, 1e-5, 0, RopeLayout.HALVES, 1, List.of(2));
         try (Model odd = RandomModel.of(config, TensorType.F32, 1)) {
             assertThatExceptionOfType(ModelException.class)
-                    .isThrownBy(() -> MemoryPlan.of(odd, new BackendOptions(4, 64, 0, 0), "device", PLENTY, false))
+                    .isThrownBy(() -> plan(odd, new BackendOptions(4, 64, 0, 0), "device", PLENTY, false))
                     .withMessage("the tornado backend takes %s, and the model has %d; use --backend cpu"
                             .formatted(limit, Math.max(headDimension, experts)));
         }

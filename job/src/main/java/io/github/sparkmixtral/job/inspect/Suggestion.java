@@ -1,0 +1,96 @@
+package io.github.sparkmixtral.job.inspect;
+
+import io.github.sparkmixtral.engine.Backends;
+import io.github.sparkmixtral.engine.MemoryPlanner.Place;
+import io.github.sparkmixtral.engine.MemoryShares;
+import io.github.sparkmixtral.job.inference.ExecutorMemory;
+import io.github.sparkmixtral.job.inspect.MemoryNeed.Given;
+import io.github.sparkmixtral.job.options.EngineIdentity;
+import io.github.sparkmixtral.job.options.InspectOptions;
+import io.github.sparkmixtral.job.options.OptionValues;
+import io.github.sparkmixtral.model.Quantization;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What to run.
+ *
+ * @param command of the job; empty where nothing fits
+ * @param reason why this, or what is missing
+ * @param memoryOverhead GiB for {@code spark.executor.memoryOverhead}; 0 where nothing fits
+ */
+record Suggestion(Optional<String> command, String reason, long memoryOverhead) {
+    /** On the way of most bits to fewest. */
+    private static final List<Quantization> BEST_FIRST =
+            List.of(Quantization.NONE, Quantization.Q8_0, Quantization.NF4, Quantization.Q4_0);
+
+    /** A GPU before the machine, all sequences before one of full length, most bits first. */
+    static Suggestion of(InspectOptions options, List<MemoryNeed> needs) {
+        List<MemoryNeed> usable = needs.stream()
+                .filter(need -> need.tokens() > 0 && !need.backend().equals("cpu-bf16"))
+                .toList();
+        Comparator<MemoryNeed> best = Comparator.comparing((MemoryNeed need) -> !need.takesLongest())
+                .thenComparing(need -> need.place() == Place.HOST)
+                .thenComparing(need -> !need.takesAll())
+                .thenComparing(need -> BEST_FIRST.indexOf(need.quantization()));
+        return usable.stream().min(best).map(need -> suggested(options, need)).orElseGet(() -> nothing(needs));
+    }
+
+    private static Suggestion suggested(InspectOptions options, MemoryNeed need) {
+        MemoryShares shares = need.given().flatMap(Given::shares).orElseThrow();
+        // Beside a GPU the host holds the weights as they were uploaded.
+        long host = need.place() == Place.HOST ? shares.bytes() : shares.weights();
+        int gpus = options.gpus().map(InspectOptions.Gpus::count).orElse(1);
+        String reason = need.place() == Place.DEVICE
+                ? gpus == 1 ? "It fits on the GPU" : "It fits on each of the " + gpus + " GPUs: one executor for each"
+                : "It fits into the machine's memory";
+        return new Suggestion(
+                Optional.of(command(options.engine(), need)),
+                reason + Text.format(", with room for %,d tokens of keys and values.", need.tokens()),
+                ExecutorMemory.overheadGibibytes(host));
+    }
+
+    private static Suggestion nothing(List<MemoryNeed> needs) {
+        return new Suggestion(
+                Optional.empty(),
+                needs.stream()
+                        .min(Comparator.comparingLong(MemoryNeed::least))
+                        .map(need -> Text.format(
+                                "Nothing fits. The least is the backend %s%s, which needs %s.",
+                                need.backend(),
+                                need.quantization() == Quantization.NONE
+                                        ? ""
+                                        : " with --quantization " + OptionValues.text(need.quantization()),
+                                Text.gibibytes(need.least())))
+                        .orElse("No backend takes this model."),
+                0);
+    }
+
+    private static String command(EngineIdentity engine, MemoryNeed need) {
+        List<String> words = new ArrayList<>(List.of("spark-mixtral", "--model", shellWord(engine.model())));
+        if (need.quantization() != Quantization.NONE) {
+            words.addAll(List.of("--quantization", OptionValues.text(need.quantization())));
+        }
+        if (!engine.backend().equals(Backends.AUTO) || need.place() == Place.HOST && hasGpu()) {
+            words.addAll(List.of("--backend", need.backend()));
+        }
+        if (engine.maxModelLen() > 0) {
+            words.addAll(List.of("--max-model-len", Integer.toString(engine.maxModelLen())));
+        }
+        if (engine.kvCacheMemory() > 0) {
+            words.addAll(List.of("--kv-cache-memory", Long.toString(engine.kvCacheMemory())));
+        }
+        words.addAll(List.of("--input", "prompts.jsonl", "--output", "answers"));
+        return String.join(" ", words);
+    }
+
+    private static boolean hasGpu() {
+        return Backends.find(Backends.AUTO).name().equals("tornado");
+    }
+
+    private static String shellWord(String text) {
+        return text.matches("[\\w./:@%+=-]+") ? text : "'" + text.replace("'", "'\\''") + "'";
+    }
+}
