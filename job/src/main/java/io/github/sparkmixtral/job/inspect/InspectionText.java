@@ -80,9 +80,9 @@ final class InspectionText {
                 text,
                 "context",
                 Text.format(
-                        "%,d tokens, RoPE theta %s, %s",
+                        "%,d tokens, RoPE theta %,.0f, %s",
                         config.maxPositions(),
-                        OptionValues.text(config.ropeTheta()),
+                        config.ropeTheta(),
                         config.slidingWindow() == 0
                                 ? "no sliding window"
                                 : Text.format("sliding window of %,d", config.slidingWindow())));

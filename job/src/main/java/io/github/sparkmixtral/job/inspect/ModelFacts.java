@@ -78,7 +78,7 @@ record ModelFacts(
             int[] plain = format.render(Conversation.ofPrompt("prompt"));
             return Arrays.equals(format.render(conversation), plain) ? "no: the template leaves it out" : YES;
         } catch (ChatException refused) {
-            return "no: " + refused.getMessage();
+            return "no: " + refused.getMessage().replaceFirst("^tools: ", "");
         }
     }
 

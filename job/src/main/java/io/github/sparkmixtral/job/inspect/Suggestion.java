@@ -35,10 +35,10 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
                 .thenComparing(need -> need.place() == Place.HOST)
                 .thenComparing(need -> !need.takesAll())
                 .thenComparing(need -> BEST_FIRST.indexOf(need.quantization()));
-        return usable.stream().min(best).map(need -> suggested(options, need)).orElseGet(() -> nothing(needs));
+        return usable.stream().min(best).map(need -> suggested(options, need, needs)).orElseGet(() -> nothing(needs));
     }
 
-    private static Suggestion suggested(InspectOptions options, MemoryNeed need) {
+    private static Suggestion suggested(InspectOptions options, MemoryNeed need, List<MemoryNeed> needs) {
         MemoryShares shares = need.given().flatMap(Given::shares).orElseThrow();
         // Beside a GPU the host holds the weights as they were uploaded.
         long host = need.place() == Place.HOST ? shares.bytes() : shares.weights();
@@ -47,7 +47,7 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
                 ? gpus == 1 ? "It fits on the GPU" : "It fits on each of the " + gpus + " GPUs: one executor for each"
                 : "It fits into the machine's memory";
         return new Suggestion(
-                Optional.of(command(options.engine(), need)),
+                Optional.of(command(options.engine(), need, needs)),
                 reason + Text.format(", with room for %,d tokens of keys and values.", need.tokens()),
                 ExecutorMemory.overheadGibibytes(host));
     }
@@ -68,12 +68,17 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
                 0);
     }
 
-    private static String command(EngineIdentity engine, MemoryNeed need) {
+    private static String command(EngineIdentity engine, MemoryNeed need, List<MemoryNeed> needs) {
         List<String> words = new ArrayList<>(List.of("spark-mixtral", "--model", shellWord(engine.model())));
         if (need.quantization() != Quantization.NONE) {
             words.addAll(List.of("--quantization", OptionValues.text(need.quantization())));
         }
-        if (!engine.backend().equals(Backends.AUTO) || need.place() == Place.HOST && hasGpu()) {
+        // Where there is a GPU, auto takes it.
+        boolean beside = need.place() == Place.HOST
+                && needs.stream()
+                        .anyMatch(other -> other.place() == Place.DEVICE
+                                && other.given().isPresent());
+        if (!engine.backend().equals(Backends.AUTO) || beside) {
             words.addAll(List.of("--backend", need.backend()));
         }
         if (engine.maxModelLen() > 0) {
@@ -84,10 +89,6 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
         }
         words.addAll(List.of("--input", "prompts.jsonl", "--output", "answers"));
         return String.join(" ", words);
-    }
-
-    private static boolean hasGpu() {
-        return Backends.find(Backends.AUTO).name().equals("tornado");
     }
 
     private static String shellWord(String text) {

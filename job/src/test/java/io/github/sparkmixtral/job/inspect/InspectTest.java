@@ -72,7 +72,7 @@ class InspectTest {
                         "parameters      10.8 million, ",
                         "heads           4 of 32, 2 for keys and values",
                         "experts         8 of inner size 192, 2 for a token",
-                        "context         4,096 tokens, RoPE theta 1000000, no sliding window",
+                        "context         4,096 tokens, RoPE theta 1,000,000, no sliding window",
                         "Q8_0 99.",
                         "tokenizer       SentencePiece BPE v1, 32,000 tokens",
                         "chat format     mistral-v1: ",
