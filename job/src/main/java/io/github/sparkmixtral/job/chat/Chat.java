@@ -13,6 +13,7 @@ import io.github.sparkmixtral.job.inference.ChatEngine.Turn;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.ChatOptions;
 import io.github.sparkmixtral.job.options.GenerationOptions;
+import io.github.sparkmixtral.service.RowRequest;
 import java.io.BufferedReader;
 import java.io.Console;
 import java.io.InputStreamReader;
@@ -109,9 +110,10 @@ public final class Chat {
 
     private void ask(String text) throws InterruptedException {
         transcript.ask(text);
+        RowRequest row = transcript.row();
         Turn turn;
         try (Interrupts _ = terminal.onInterrupt(engine::stop)) {
-            turn = engine.ask(transcript.row(), terminal::answer);
+            turn = engine.ask(row, terminal::answer);
         }
         if (turn.error() != null) {
             transcript.withdraw();
@@ -122,7 +124,7 @@ public final class Chat {
             transcript.withdraw();
         } else {
             transcript.answer(turn.text());
-            commands.asked(turn);
+            commands.asked(row, turn);
         }
         if (turn.finishReason() == null) {
             terminal.note("(stopped)");

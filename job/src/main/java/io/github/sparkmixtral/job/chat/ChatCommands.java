@@ -67,9 +67,9 @@ final class ChatCommands {
         this.options = options;
     }
 
-    /** Notes the answer to the transcript's last question. */
-    void asked(Turn turn) {
-        last = new Asked(transcript.row(), turn);
+    /** Notes the last answer. */
+    void asked(RowRequest row, Turn turn) {
+        last = new Asked(row, turn);
     }
 
     /** @throws JobException for a command that is wrong, saying how it is right */
@@ -199,16 +199,19 @@ final class ChatCommands {
         try {
             Files.writeString(
                     Path.of(file),
-                    transcript.line(engine.drawId(asked.row())) + "\n",
+                    Transcript.line(
+                                    asked.row(),
+                                    engine.drawId(asked.row()),
+                                    asked.turn().text())
+                            + "\n",
                     StandardOpenOption.CREATE,
                     StandardOpenOption.APPEND);
         } catch (IOException | InvalidPathException e) {
             throw JobException.usage(file + " cannot be written: " + e);
         }
         terminal.note("Added a line to " + file
-                + ". A job answers it alike, with the same options for the model and for sampling: spark-mixtral --input "
-                + file
-                + " --output answers …");
+                + ". With the options of this chat a job answers it alike: spark-mixtral --model "
+                + options.generation().engine().model() + " --input " + file + " --output answers");
     }
 
     private Asked lastAsked() {

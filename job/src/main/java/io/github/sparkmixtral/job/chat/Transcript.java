@@ -28,10 +28,6 @@ final class Transcript {
         this.system = system;
     }
 
-    String system() {
-        return system;
-    }
-
     void system(String text) {
         system = text;
     }
@@ -59,37 +55,32 @@ final class Transcript {
         messages.clear();
     }
 
-    boolean isEmpty() {
-        return messages.isEmpty();
-    }
-
     /** What is wrong with the parameters; null if nothing is. */
     RequestError fault(RequestDefaults defaults) {
         Field any = new Field("prompt", NODES.textNode("any"));
         return new RowRequest(null, null, any, null, null, parameters).fault(defaults);
     }
 
-    /** The row that asks the last question, whether it is answered or not. */
+    /** The row that asks the last question, which is not answered yet. */
     RowRequest row() {
-        boolean answered = messages.size() % 2 == 0;
         ArrayNode asked = NODES.arrayNode();
         if (!system.isEmpty()) {
             asked.add(message("system", system));
         }
-        asked.addAll(messages.subList(0, answered ? messages.size() - 1 : messages.size()));
-        return new RowRequest(null, null, null, new Field("messages", asked), null, parameters);
+        asked.addAll(messages);
+        return new RowRequest(null, null, null, new Field("messages", asked), null, new TreeMap<>(parameters));
     }
 
     /**
-     * The row as a line of a job's input, with the answer that it got.
+     * A row as a line of a job's input, with the answer that it got.
      *
      * @param customId by which it was drawn
      */
-    ObjectNode line(String customId) {
+    static ObjectNode line(RowRequest row, String customId, String answer) {
         ObjectNode line = NODES.objectNode().put("custom_id", customId);
-        line.set("messages", row().messages().value());
-        line.setAll(parameters);
-        return line.put("answer", messages.getLast().get("content").textValue());
+        line.set("messages", row.messages().value());
+        line.setAll(row.parameters());
+        return line.put("answer", answer);
     }
 
     private static ObjectNode message(String role, String content) {

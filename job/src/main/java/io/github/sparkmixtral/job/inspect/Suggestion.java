@@ -35,7 +35,10 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
                 .thenComparing(need -> need.place() == Place.HOST)
                 .thenComparing(need -> !need.takesAll())
                 .thenComparing(need -> BEST_FIRST.indexOf(need.quantization()));
-        return usable.stream().min(best).map(need -> suggested(options, need, needs)).orElseGet(() -> nothing(needs));
+        return usable.stream()
+                .min(best)
+                .map(need -> suggested(options, need, needs))
+                .orElseGet(() -> nothing(needs));
     }
 
     private static Suggestion suggested(InspectOptions options, MemoryNeed need, List<MemoryNeed> needs) {
@@ -76,8 +79,8 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
         // Where there is a GPU, auto takes it.
         boolean beside = need.place() == Place.HOST
                 && needs.stream()
-                        .anyMatch(other -> other.place() == Place.DEVICE
-                                && other.given().isPresent());
+                        .anyMatch(other ->
+                                other.place() == Place.DEVICE && other.given().isPresent());
         if (!engine.backend().equals(Backends.AUTO) || beside) {
             words.addAll(List.of("--backend", need.backend()));
         }

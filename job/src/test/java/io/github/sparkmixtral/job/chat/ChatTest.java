@@ -243,6 +243,7 @@ class ChatTest {
                 "/system You are a poet.",
                 "Say something.",
                 "And again.",
+                "/set temperature 0.1",
                 "/save " + file);
 
         JsonNode line = JSON.readTree(Files.readString(file));
