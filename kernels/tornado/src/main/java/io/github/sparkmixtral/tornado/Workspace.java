@@ -24,9 +24,11 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * @param halves rows of the input of a matrix product, see {@link TensorCoreKernels}; one word where there are no tensor cores
  * @param sums scratch of {@link TensorCoreKernels}; one float where there are no tensor cores
  * @param logits {@code [wanted, vocabulary]}
+ * @param inverses {@code [wanted]} one over the temperature
  * @param topTokens {@code [wanted, TOP]} see {@link HeadKernels}
  * @param topValues {@code [wanted, TOP]}
  * @param logSumExp {@code [wanted]}
+ * @param totals {@code [wanted]}
  */
 record Workspace(
         IntArray step,
@@ -44,9 +46,11 @@ record Workspace(
         IntArray halves,
         FloatArray sums,
         FloatArray logits,
+        FloatArray inverses,
         IntArray topTokens,
         FloatArray topValues,
-        FloatArray logSumExp) {
+        FloatArray logSumExp,
+        FloatArray totals) {
 
     /**
      * Sizes of a workspace.
@@ -81,8 +85,10 @@ record Workspace(
                 tensorCores ? halves : 1,
                 tensorCores ? sums : 1,
                 (long) wanted * widths.vocabulary(),
+                wanted,
                 (long) wanted * HeadKernels.MAX_TOP,
                 (long) wanted * HeadKernels.MAX_TOP,
+                wanted,
                 wanted
             };
         }
@@ -111,7 +117,9 @@ record Workspace(
                 arrays.ints(elements.next()),
                 arrays.floats(elements.next()),
                 arrays.floats(elements.next()),
+                arrays.floats(elements.next()),
                 arrays.ints(elements.next()),
+                arrays.floats(elements.next()),
                 arrays.floats(elements.next()),
                 arrays.floats(elements.next()));
     }
