@@ -5,14 +5,11 @@ import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
-<<<<<<< HEAD
-import io.github.sparkmixtral.engine.MemoryShares;
-=======
 import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.MemoryShares;
 import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.engine.WantedLogits;
->>>>>>> main
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.model.Model;

@@ -11,14 +11,6 @@ import java.util.Optional;
  * as it is complete. One thread.
  */
 public final class Engine {
-    /**
-     * How far an output is.
-     *
-     * @param text what was added to the known one, which stays as it is whatever follows
-     * @param tokens generated so far
-     */
-    public record Growth(String text, int tokens) {}
-
     private final Backend backend;
     private final Tokenizer tokenizer;
     private final List<Integer> eosTokenIds;
@@ -128,14 +120,13 @@ public final class Engine {
     }
 
     /**
-     * What a request's first output has so far.
+     * What the text of a request's first output has grown by, and keeps whatever follows.
      *
-     * @param from how much of its text is known already, in characters
+     * @param from how much of the text is known already, in characters
      * @return empty for unknown ids, such as those of complete requests
      */
-    public Optional<Growth> growth(String id, int from) {
-        return Optional.ofNullable(scheduler.first(id))
-                .map(sequence -> new Growth(sequence.settled(from), sequence.outputLength()));
+    public Optional<String> growth(String id, int from) {
+        return Optional.ofNullable(scheduler.first(id)).map(sequence -> sequence.settled(from));
     }
 
     /** Whether a {@link #step} would do anything. */

@@ -104,7 +104,6 @@ public final class ModelLoader {
                     checkpoint.weights(),
                     tokenizer,
                     templates,
-                    checkpoint.ignored(),
                     notes);
         }
     }

@@ -17,7 +17,6 @@ import java.util.Map;
  * @param path directory or GGUF file
  * @param container {@code safetensors} or {@code gguf}, and how the weights in it are quantized where their tensors do not say so
  * @param weights shapes and types as they are stored; there may be no values behind them
- * @param ignored names of tensors in the files that a Mixtral does not have
  * @param notes lines for the log: what else is noteworthy
  */
 public record ModelOutline(
@@ -28,17 +27,15 @@ public record ModelOutline(
         Weights weights,
         Tokenizer tokenizer,
         ChatTemplates chatTemplates,
-        List<String> ignored,
         List<String> notes) {
 
     public ModelOutline {
-        ignored = List.copyOf(ignored);
         notes = List.copyOf(notes);
     }
 
     /** The same, known by another name. */
     public ModelOutline named(String other, ChatTemplates otherTemplates) {
-        return new ModelOutline(other, path, container, config, weights, tokenizer, otherTemplates, ignored, notes);
+        return new ModelOutline(other, path, container, config, weights, tokenizer, otherTemplates, notes);
     }
 
     /**

@@ -3,7 +3,6 @@ package io.github.sparkmixtral.service;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Completion;
 import io.github.sparkmixtral.engine.Engine;
-import io.github.sparkmixtral.engine.Engine.Growth;
 import io.github.sparkmixtral.service.Exchange.Ticket;
 import java.util.ArrayList;
 import java.util.List;
@@ -74,9 +73,9 @@ final class EngineLoop implements Runnable {
 
     /** Passes on what an answer has grown by; true if it has ended. */
     private boolean hasEnded(Ticket ticket) {
-        Optional<Growth> growth =
+        Optional<String> growth =
                 engine.growth(ticket.request().id(), ticket.place().grown());
-        growth.ifPresent(grown -> exchange.grow(ticket.place(), grown.text()));
+        growth.ifPresent(text -> exchange.grow(ticket.place(), text));
         return growth.isEmpty();
     }
 
