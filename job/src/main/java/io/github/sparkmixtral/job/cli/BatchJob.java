@@ -70,7 +70,7 @@ final class BatchJob {
         Optional<Baseline> baseline = Baseline.of(options, configuration);
         LocatedIndex index = index();
         ModelDescription model = describe(options, configuration);
-        requireLength(model);
+        options.generation().engine().requireLength(model.config());
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(
                 model, index == null ? null : index.descriptor().digest(), inputReader.format(), inputReader.files());
@@ -178,14 +178,6 @@ final class BatchJob {
     static ModelDescription describe(JobOptions options, Configuration configuration) {
         EngineIdentity engine = options.generation().engine();
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
-    }
-
-    private void requireLength(ModelDescription model) {
-        if (options.generation().engine().maxModelLen() > model.config().maxPositions()) {
-            throw JobException.usage(
-                    "--max-model-len must be at most " + model.config().maxPositions() + ", the model's own limit, not "
-                            + options.generation().engine().maxModelLen());
-        }
     }
 
     /** Writes the answers. */

@@ -156,7 +156,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         }
     }
 
-    private static BufferAllocator allocator() {
+    static BufferAllocator allocator() {
         try {
             return new RootAllocator();
         } catch (LinkageError | UnsupportedOperationException e) {

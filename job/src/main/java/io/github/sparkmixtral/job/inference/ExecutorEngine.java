@@ -79,6 +79,11 @@ public final class ExecutorEngine {
             return loaded.model();
         }
 
+        /** Longest sequence, prompt and answer together, in tokens. */
+        public int maxModelLength() {
+            return loaded.service().maxModelLength();
+        }
+
         /** Says that the engine has answered rows, so that earlier failures count no more. */
         public void answered() {
             EngineFailures.forget(identity);
