@@ -11,26 +11,32 @@ import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.IndexOptions;
 import io.github.sparkmixtral.job.options.JobOptions;
+import io.github.sparkmixtral.job.options.ShowOptions;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
 import org.apache.spark.SparkConf;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /** The command line: one job for one call. */
 public final class Main {
-    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+    /** The launcher's variable with the descriptor of its standard error, which it has put a filter before. */
+    private static final String STDERR = "SPARK_MIXTRAL_STDERR";
 
     private Main() {}
 
     /** Runs the job, and ends the JVM with its exit code. */
     public static void main(String[] arguments) {
-        PrintStream err = System.err;
+        String stderr = System.getenv(STDERR);
+        if (stderr != null) {
+            Terminal.STANDARD_ERROR.leadTo(Integer.parseInt(stderr));
+        }
+        StopSignals.handle(Thread.currentThread());
+        PrintStream err = StatusLine.install(System.getenv(), System.err);
         // The log goes there.
         System.setErr(RedactedOutput.to(err));
         System.exit(execute(arguments, System.out, err).value());
@@ -50,6 +56,22 @@ public final class Main {
                 }
                 return ExitCode.DONE;
             }
+            if (arguments.length > 0 && arguments[0].equals(ShowCommand.NAME)) {
+                String[] rest = Arrays.copyOfRange(arguments, 1, arguments.length);
+                Optional<ShowOptions> show = OptionParser.parse(rest, ShowCommand::new, writer);
+                if (show.isPresent()) {
+                    ConsoleLog.configure(verbose);
+                    new Show(
+                                    show.get(),
+                                    SparkHadoopUtil.get().newConfiguration(new SparkConf()),
+                                    Terminal.STANDARD_OUTPUT.isTerminal()
+                                            ? Terminal.STANDARD_OUTPUT.columns(System.getenv(), 80)
+                                            : Integer.MAX_VALUE,
+                                    writer)
+                            .run();
+                }
+                return ExitCode.DONE;
+            }
             Optional<LongContextCommand> figure = LongContextCommand.named(arguments);
             Optional<JobOptions> options =
                     figure.isPresent() ? figure.get().parse(arguments, writer) : OptionParser.parse(arguments, writer);
@@ -62,7 +84,8 @@ public final class Main {
             }
             return ExitCode.DONE;
         } catch (Throwable t) {
-            JobException cause = RootCause.of(t);
+            JobException cause = StopSignals.reason(t).orElseGet(() -> RootCause.of(t));
+            StatusLine.tellNothing();
             PrintStream redacted = RedactedOutput.to(err);
             if (verbose) {
                 t.printStackTrace(redacted);
@@ -91,6 +114,7 @@ public final class Main {
             }
             job.run(session.spark());
         } finally {
+            StatusLine.tellNothing();
             ExecutorEngine.closeIdle();
         }
     }
@@ -99,11 +123,16 @@ public final class Main {
     private record Session(SparkSession spark, boolean own) implements AutoCloseable {
         static Session start(boolean verbose) {
             boolean own = SparkSession.getDefaultSession().isEmpty();
+            StatusLine.tell("starting Spark");
             SparkConf conf = new SparkConf()
                     .setIfMissing("spark.master", "local[*]")
                     .setIfMissing("spark.app.name", "spark-mixtral")
                     .setIfMissing("spark.log.level", verbose ? "INFO" : "OFF");
             keepFromBadHosts(conf);
+            if (StatusLine.ofProcess().isPresent() && conf.get("spark.master").startsWith("local")) {
+                // Running tasks tell with it how far they are; in one process it costs next to nothing.
+                conf.setIfMissing("spark.executor.heartbeatInterval", "1s");
+            }
             SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
             // Spark sets its own log up while it starts.
             ConsoleLog.configure(verbose);

@@ -175,6 +175,11 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         return stopped;
     }
 
+    /** See {@link ExecutorEngine.Lease#newExpertTokens}. */
+    long[][] newExpertTokens() {
+        return resources.engine.newExpertTokens();
+    }
+
     /** How many rows of the input were taken. */
     public long taken() {
         return taken;

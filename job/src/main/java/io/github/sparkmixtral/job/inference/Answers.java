@@ -80,6 +80,10 @@ public final class Answers implements AutoCloseable {
         return usage(RecordSchema.PROMPT_TOKENS, row);
     }
 
+    int cachedTokens(int row) {
+        return usage(RecordSchema.CACHED_TOKENS, row);
+    }
+
     private int usage(String field, int row) {
         return ((IntVector) ((StructVector) root.getVector(RecordSchema.USAGE)).getChild(field)).get(row);
     }

@@ -194,6 +194,11 @@ final class CpuBackend implements Backend {
     }
 
     @Override
+    public long[][] expertTokens() {
+        return layers.expertTokens();
+    }
+
+    @Override
     public int hiddenSize() {
         return config.hiddenSize();
     }
