@@ -175,9 +175,9 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         return stopped;
     }
 
-    /** See {@link ExecutorEngine.Lease#newExpertTokens}. */
+    /** See {@link ExecutorEngine.Lease#newExpertTokens}. A task that came too late for any row has opened no engine. */
     long[][] newExpertTokens() {
-        return resources.engine.newExpertTokens();
+        return resources.engine == null ? new long[0][] : resources.engine.newExpertTokens();
     }
 
     /** How many rows of the input were taken. */
