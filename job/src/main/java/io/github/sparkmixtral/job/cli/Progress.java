@@ -16,6 +16,9 @@ record Progress(ProgressReporter.Done done, long totalRows, String stage, double
     private static final int LEAST_BAR = 10;
     private static final int MOST_BAR = 40;
 
+    /** Answered rows from which the time left is told: rows of a task are answered in their order, the first one late. */
+    private static final long ENOUGH_ROWS = 100;
+
     boolean hasBegun() {
         return done.rows() > 0;
     }
@@ -62,8 +65,10 @@ record Progress(ProgressReporter.Done done, long totalRows, String stage, double
     /** The most wanted first. */
     private List<String> figures() {
         List<String> figures = new ArrayList<>();
-        double left = seconds / done.rows() * (totalRows - done.rows());
-        figures.add("about " + duration(left) + " left");
+        if (done.rows() >= Math.min(ENOUGH_ROWS, Math.ceilDiv(totalRows, 10))) {
+            double left = seconds / done.rows() * (totalRows - done.rows());
+            figures.add("about " + duration(left) + " left");
+        }
         if (done.errors() > 0) {
             figures.add(String.format(Locale.ROOT, "%,d with errors", done.errors()));
         }

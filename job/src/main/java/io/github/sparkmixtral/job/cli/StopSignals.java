@@ -2,6 +2,8 @@ package io.github.sparkmixtral.job.cli;
 
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import java.time.Duration;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -19,6 +21,8 @@ final class StopSignals {
 
     /** A cancelled run may have begun its next job in the same moment. */
     private static final long AGAIN_MILLIS = 500;
+
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private static volatile ExitCode received;
     private static volatile boolean ending;
@@ -47,9 +51,7 @@ final class StopSignals {
 
     private static void stop(Thread run) {
         while (!ending) {
-            Option<SparkSession> session = SparkSession.getDefaultSession();
-            Optional<SparkContext> context =
-                    session.isEmpty() ? Optional.empty() : Optional.of(session.get().sparkContext());
+            Optional<SparkContext> context = context();
             boolean busy = context.isPresent() && context.get().statusTracker().getActiveJobIds().length > 0;
             context.ifPresent(SparkContext::cancelAllJobs);
             if (!busy) {
@@ -61,6 +63,25 @@ final class StopSignals {
             } catch (InterruptedException e) {
                 return;
             }
+        }
+    }
+
+    private static Optional<SparkContext> context() {
+        Option<SparkSession> session = SparkSession.getDefaultSession();
+        return session.isEmpty() ? Optional.empty() : Optional.of(session.get().sparkContext());
+    }
+
+    /** Waits for tasks that are cancelled: one may have answered its last row, and write its chunk. */
+    private static void awaitTasks(SparkContext context) {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        try {
+            while (System.nanoTime() < end
+                    && Arrays.stream(context.statusTracker().getExecutorInfos())
+                            .anyMatch(executor -> executor.numRunningTasks() > 0)) {
+                Thread.sleep(20);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -80,6 +101,7 @@ final class StopSignals {
         ending = received != null;
         return Optional.ofNullable(received).map(code -> {
             boolean _ = Thread.interrupted();
+            context().ifPresent(StopSignals::awaitTasks);
             return new JobException(
                     code, "stopped by " + (code == ExitCode.INTERRUPTED ? "Ctrl-C" : "SIGTERM") + ": " + left.get());
         });

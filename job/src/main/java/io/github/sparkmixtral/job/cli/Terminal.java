@@ -29,7 +29,9 @@ enum Terminal {
 
     boolean isTerminal() {
         try {
-            return (int) function("isatty", ValueLayout.JAVA_INT).invokeExact(descriptor) == 1;
+            // Without the flag of conf/spark-defaults.conf the JVM would print warnings.
+            return Terminal.class.getModule().isNativeAccessEnabled()
+                    && (int) function("isatty", ValueLayout.JAVA_INT).invokeExact(descriptor) == 1;
         } catch (Throwable t) {
             return false;
         }
@@ -51,6 +53,9 @@ enum Terminal {
     }
 
     private int windowColumns() {
+        if (!isTerminal()) {
+            return 0;
+        }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment size = arena.allocate(4 * ValueLayout.JAVA_SHORT.byteSize());
             MethodHandle ioctl = Linker.nativeLinker()

@@ -26,6 +26,15 @@ class ProgressTest {
     }
 
     @Test
+    void theFirstRowsDoNotTellTheTimeThatIsLeft() {
+        assertThat(new Progress(new Done(9, 0, 0, 0, 90), 100, "", 9).line())
+                .isEqualTo("9 of 100 rows (9%), 10.0 tokens/s");
+        assertThat(new Progress(new Done(10, 0, 0, 0, 90), 100, "", 9).line()).contains("about 81 s left");
+        assertThat(new Progress(new Done(99, 0, 0, 0, 90), 1_000_000, "", 9).line()).doesNotContain("left");
+        assertThat(new Progress(new Done(100, 0, 0, 0, 90), 1_000_000, "", 9).line()).contains("about 25.0 h left");
+    }
+
+    @Test
     void beforeTheFirstRowItSaysWhatGoesOn() {
         Progress none = new Progress(Done.NOTHING, 1_000, "loading the model", 12.3);
         assertThat(none.line()).isEqualTo("0 of 1,000 rows: loading the model, 12 s");
