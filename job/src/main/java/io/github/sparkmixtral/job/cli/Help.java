@@ -51,7 +51,7 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
             Exit codes
               0 done   2 wrong usage   3 invalid input   4 model cannot be loaded
               5 too many rows with errors, or a score that is too low   6 output is another job's
-              7 stopped at a limit   1 anything else
+              7 stopped at a limit   130 stopped by Ctrl-C   143 stopped by SIGTERM   1 anything else
             """);
 
     static final Help INDEX = new Help(
@@ -127,6 +127,22 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
 
             Exit codes
               0 done   2 wrong usage   4 model cannot be read, or is none that runs   1 anything else
+            """);
+
+    static final Help SHOW = new Help("""
+            Usage: spark-mixtral show OUT [OPTIONS]
+
+            Shows what an output holds, finished or not: how many rows of how many, the report of the last run, the kinds
+            of errors, and rows. OUT is the --output directory of a job, on any file system that Hadoop opens.
+            """, headings("shown", "Rows", "general", "General"), """
+
+            Examples
+              spark-mixtral show answers
+              spark-mixtral show answers --errors -n 100
+              spark-mixtral show s3a://bucket/answers --id 'prompts.jsonl#17'
+
+            Exit codes
+              0 done   2 wrong usage, or OUT is no output of a job
             """);
 
     private static Map<String, String> headings(String... groups) {

@@ -5,6 +5,7 @@ import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.inspect.Inspection;
 import io.github.sparkmixtral.job.options.ChatOptions;
 import io.github.sparkmixtral.job.options.InspectOptions;
+import io.github.sparkmixtral.job.options.ShowOptions;
 import java.io.PrintWriter;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
@@ -27,6 +28,15 @@ record LocalCall(String name, boolean verbose, Work work) implements Subcommand.
                 "inspect",
                 options.verbose(),
                 out -> Inspection.of(options, hadoop()).print(out));
+    }
+
+    static LocalCall of(ShowOptions options) {
+        return new LocalCall("show", options.verbose(), out -> {
+            int columns = Terminal.STANDARD_OUTPUT.isTerminal()
+                    ? Terminal.STANDARD_OUTPUT.columns(System.getenv(), 80)
+                    : Integer.MAX_VALUE;
+            new Show(options, hadoop(), columns, out).run();
+        });
     }
 
     private static Configuration hadoop() {

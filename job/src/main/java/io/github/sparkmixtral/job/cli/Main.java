@@ -12,11 +12,19 @@ import java.util.Optional;
 
 /** The command line: one subcommand for one call, the job if none is named. */
 public final class Main {
+    /** The launcher's variable with the descriptor of its standard error, which it has put a filter before. */
+    private static final String STDERR = "SPARK_MIXTRAL_STDERR";
+
     private Main() {}
 
     /** Runs the subcommand, and ends the JVM with its exit code. */
     public static void main(String[] arguments) {
-        PrintStream err = System.err;
+        String stderr = System.getenv(STDERR);
+        if (stderr != null) {
+            Terminal.STANDARD_ERROR.leadTo(Integer.parseInt(stderr));
+        }
+        StopSignals.handle(Thread.currentThread());
+        PrintStream err = StatusLine.install(System.getenv(), System.err);
         // The log goes there.
         System.setErr(RedactedOutput.to(err));
         System.exit(execute(arguments, System.out, err).value());
@@ -34,7 +42,8 @@ public final class Main {
             }
             return ExitCode.DONE;
         } catch (Throwable t) {
-            JobException cause = RootCause.of(t);
+            JobException cause = StopSignals.reason(t).orElseGet(() -> RootCause.of(t));
+            StatusLine.tellNothing();
             PrintStream redacted = RedactedOutput.to(err);
             if (verbose) {
                 t.printStackTrace(redacted);

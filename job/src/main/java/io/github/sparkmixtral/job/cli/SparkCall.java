@@ -54,6 +54,7 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
             }
             work.run(session.spark(), out);
         } finally {
+            StatusLine.tellNothing();
             ExecutorEngine.closeIdle();
         }
     }
@@ -62,11 +63,16 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
     private record Session(SparkSession spark, boolean own) implements AutoCloseable {
         static Session start(boolean verbose) {
             boolean own = SparkSession.getDefaultSession().isEmpty();
+            StatusLine.tell("starting Spark");
             SparkConf conf = new SparkConf()
                     .setIfMissing("spark.master", "local[*]")
                     .setIfMissing("spark.app.name", "spark-mixtral")
                     .setIfMissing("spark.log.level", verbose ? "INFO" : "OFF");
             keepFromBadHosts(conf);
+            if (StatusLine.ofProcess().isPresent() && conf.get("spark.master").startsWith("local")) {
+                // Running tasks tell with it how far they are; in one process it costs next to nothing.
+                conf.setIfMissing("spark.executor.heartbeatInterval", "1s");
+            }
             SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
             // Spark sets its own log up while it starts.
             ConsoleLog.configure(verbose);

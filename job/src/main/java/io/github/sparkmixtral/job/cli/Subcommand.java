@@ -42,6 +42,11 @@ record Subcommand(String name, String summary, Parser parser) {
                     (arguments, out) ->
                             OptionParser.parse(arguments, ChatCommand::new, out).map(LocalCall::of)),
             new Subcommand(
+                    "show",
+                    "Show what an output holds: its state, its report, its errors and rows.",
+                    (arguments, out) ->
+                            OptionParser.parse(arguments, ShowCommand::new, out).map(LocalCall::of)),
+            new Subcommand(
                     "passkey",
                     "Hide numbers in long texts and print how often they are found.",
                     (arguments, out) -> new LongContextCommand.Passkey().parse(arguments, out)),

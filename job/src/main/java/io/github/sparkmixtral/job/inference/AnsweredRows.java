@@ -173,6 +173,11 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         return stopped;
     }
 
+    /** See {@link ExecutorEngine.Lease#newExpertTokens}. A task that came too late for any row has opened no engine. */
+    long[][] newExpertTokens() {
+        return resources.engine == null ? new long[0][] : resources.engine.newExpertTokens();
+    }
+
     /** How many rows of the input were taken. */
     public long taken() {
         return taken;

@@ -45,6 +45,9 @@ public final class ExecutorEngine {
     private int leases;
     private boolean failureCounted;
 
+    /** What {@link Lease#newExpertTokens} has told. */
+    private long[][] expertTokens = {};
+
     private record Loaded(Model model, CompletionService service) {
         void close() {
             service.close();
@@ -82,6 +85,15 @@ public final class ExecutorEngine {
         /** Longest sequence, prompt and answer together, in tokens. */
         public int maxModelLength() {
             return loaded.service().maxModelLength();
+        }
+
+        /** {@code [layers, experts]} how many tokens each expert has had since anybody asked last; empty if that is not counted. */
+        long[][] newExpertTokens() {
+            synchronized (ENGINES) {
+                long[][] before = expertTokens;
+                expertTokens = loaded.service().expertTokens();
+                return ExpertTokens.since(before, expertTokens);
+            }
         }
 
         /** Says that the engine has answered rows, so that earlier failures count no more. */

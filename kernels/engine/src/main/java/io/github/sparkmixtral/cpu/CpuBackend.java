@@ -199,6 +199,11 @@ final class CpuBackend implements Backend {
     }
 
     @Override
+    public long[][] expertTokens() {
+        return layers.expertTokens();
+    }
+
+    @Override
     public int hiddenSize() {
         return config.hiddenSize();
     }

@@ -57,7 +57,7 @@ public final class ModelLoader {
      * Opens the model for running. The caller closes it.
      *
      * @param quantization of matrices, whenever their rows are read
-     * @param progress gets lines for the log: what is noteworthy, and a last one with parameters, format, bytes and seconds
+     * @param progress gets lines for the log: what is noteworthy, and a last one with format, bytes and seconds
      * @throws ModelException where the model cannot be loaded, naming the file and the field
      */
     public static Model load(Path path, Quantization quantization, Consumer<String> progress) {
@@ -78,9 +78,8 @@ public final class ModelLoader {
             ModelDescription description = opened.outline(path).description(quantization);
             progress.accept(String.format(
                     Locale.ROOT,
-                    "loaded %s: %.1f million parameters, %s, %.1f MB, in %.2f s",
+                    "loaded %s: %s, %.1f MB, in %.2f s",
                     path,
-                    description.parameters() / 1e6,
                     description.format(),
                     description.bytes() / 1e6,
                     (System.nanoTime() - start) / 1e9));

@@ -23,6 +23,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
  * {@link IllegalStateException} with that cause; nothing hangs.
  */
 public final class CompletionService implements AutoCloseable {
+    private final Backend backend;
     private final Engine engine;
     private final RequestLimits limits;
     private final RequestBuilder requestBuilder;
@@ -32,6 +33,7 @@ public final class CompletionService implements AutoCloseable {
     private final AtomicLong lastId = new AtomicLong();
 
     private CompletionService(ModelDescription model, Backend backend, ServiceOptions options) {
+        this.backend = backend;
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
         limits = new RequestLimits(engine, wayOut(backend, engine, options));
         requestBuilder = new RequestBuilder(model, engine, limits);
@@ -104,6 +106,11 @@ public final class CompletionService implements AutoCloseable {
     /** What has been done so far; at most one engine step old. */
     public Counters counters() {
         return exchange.counters();
+    }
+
+    /** {@code [layers, experts]} how many tokens each expert has had so far; empty if the backend does not count. */
+    public long[][] expertTokens() {
+        return backend.expertTokens();
     }
 
     /** Ends the engine thread and what rows do meanwhile, waits for both, and closes the backend. Open sessions' calls throw. */
