@@ -203,13 +203,14 @@ class AgentGenerator(Generator):
             )()
         return examples
 
-    def agent_tools(self):
-        return [CALCULATOR, SEARCH]
+    def agent_tools(self, searches=True):
+        """The tools; a job without documents has no search."""
+        return [CALCULATOR, SEARCH] if searches or self.chance(0.7) else [CALCULATOR]
 
     def calculation_turns(self):
         question, expression = self.calculation()
         result = value(expression)
-        return self.course("agent_calculation", self.agent_tools(), question, [([calculate(expression)], [result])], f"The answer is {result}.")
+        return self.course("agent_calculation", self.agent_tools(searches=False), question, [([calculate(expression)], [result])], f"The answer is {result}.")
 
     def lookup_turns(self):
         name, facts = self.about(self.pick(*KINDS_OF_ENTITIES))
@@ -226,7 +227,7 @@ class AgentGenerator(Generator):
         return self.course("agent_absent", self.agent_tools(), self.pick(*facts)[1], [([search(name)], [found])], NOT_FOUND)
 
     def greeting(self):
-        return [dataclasses.replace(example, kind="agent_greeting") for example in self.no_call([], self.agent_tools())]
+        return [dataclasses.replace(example, kind="agent_greeting") for example in self.no_call([], self.agent_tools(searches=False))]
 
     def kind_of(self, name):
         """What an entity is, by its name's form."""
@@ -310,7 +311,7 @@ class AgentGenerator(Generator):
         result = value(right)
         ask = self.pick("Run this code: output = {}", "What is the value of output = {}", "Calculate output = {}")
         steps = [([calculate(wrong)], [f"error: cannot calculate '{wrong}': {reason}"]), ([calculate(right)], [result])]
-        return self.course("agent_second_try", self.agent_tools(), ask.format(wrong), steps, f"The answer is {result}.")
+        return self.course("agent_second_try", self.agent_tools(searches=False), ask.format(wrong), steps, f"The answer is {result}.")
 
     # Both, and some of what the first model has learned
 

@@ -65,8 +65,8 @@ RECIPES = {
         PromptFormatV3,
         AgentGenerator,
         (Stage(0, NEW, repeats=0.03, longest=1600, evenly=True, rivals=8),),
-        ((0, 0.01), (40, 0.6), (1500, 0.6), (2500, 0.0)),
+        ((0, 0.01), (40, 0.6), (400, 0.6), (800, 0.0)),
         budget=3072,
-        evaluated=16,
+        evaluated=8,
     ),
 }

@@ -269,6 +269,7 @@ def train(rank, options):
     log = rank == 0 and open(os.path.join(options.run, "log.jsonl"), "a")
     negatives = torch.Generator()
     started, saved, loss_sum, loss_count, token_count = time.time(), time.time(), 0.0, 0, 0
+    kind_losses = collections.defaultdict(list)
 
     while step < steps:
         scale = factor(recipe.factors, step)
@@ -277,7 +278,7 @@ def train(rank, options):
                 group["lr"] = rate * scale
         stage = [stage for stage in recipe.stages if stage.start <= step][-1]
         batch = data.batch(step * options.processes + rank, recipe.budget, stage)
-        _, tokens, packing, wanted, targets, _ = collate(batch)
+        sequences, tokens, packing, wanted, targets, owner = collate(batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             hidden, balance, _ = model(tokens, packing, wanted)
             # Softmax over the batch's own tokens, those spelled like the answers', and a random sample of the others.
@@ -290,6 +291,8 @@ def train(rank, options):
         weights = answer_weights(wanted) if stage.evenly else torch.ones_like(losses)
         answer_loss = (losses * weights).sum() / weights.sum()
         loss = answer_loss + 0.1 * balance
+        for number, total in enumerate(torch.zeros(len(sequences)).index_add(0, owner, losses.detach()).tolist()):
+            kind_losses[sequences[number].kind].append(total / len(sequences[number].targets))
         model.zero_grad()
         loss.backward()
         if options.processes > 1:
@@ -305,6 +308,8 @@ def train(rank, options):
         if rank == 0 and step % 50 == 0:
             record = {"step": step, "loss": round(loss_sum / loss_count, 4), "balance": round(balance.item(), 3),
                       "tokens_per_second": round(token_count / (time.time() - started)), "scale": round(scale, 4)}
+            record["kinds"] = {kind: round(sum(some) / len(some), 3) for kind, some in sorted(kind_losses.items())}
+            kind_losses.clear()
             if step % 400 == 0 or step == steps:
                 record["exact"], shares = evaluate(model, examples)
                 record["least_expert"] = round(shares.min().item(), 4)

@@ -14,7 +14,9 @@ import io.github.sparkmixtral.job.options.JobOptions;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
@@ -22,9 +24,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
-/** The command line: one job for one call. */
+/** The command line: one job for one call, or several behind each other in one session of Spark. */
 public final class Main {
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    /** Stands before the options of another job. The launcher's demo writes it. */
+    static final String THEN = "--then";
 
     private Main() {}
 
@@ -51,15 +56,23 @@ public final class Main {
                 return ExitCode.DONE;
             }
             Optional<LongContextCommand> figure = LongContextCommand.named(arguments);
-            Optional<JobOptions> options =
-                    figure.isPresent() ? figure.get().parse(arguments, writer) : OptionParser.parse(arguments, writer);
-            if (options.isPresent()) {
-                verbose = options.get().verbose();
-                Job job = figure.isPresent()
-                        ? spark -> figure.get().run(spark, options.get(), writer)
-                        : spark -> new BatchJob(spark, options.get()).run();
-                submit(Optional.of(options.get().generation().engine()), verbose, job);
+            List<JobOptions> jobs = new ArrayList<>();
+            for (String[] each : jobs(arguments)) {
+                Optional<JobOptions> options =
+                        figure.isPresent() ? figure.get().parse(each, writer) : OptionParser.parse(each, writer);
+                if (options.isEmpty()) {
+                    return ExitCode.DONE;
+                }
+                jobs.add(options.get());
             }
+            JobOptions first = jobs.getFirst();
+            verbose = first.verbose();
+            Job job = figure.isPresent() ? spark -> figure.get().run(spark, first, writer) : spark -> {
+                for (JobOptions options : jobs) {
+                    new BatchJob(spark, options).run();
+                }
+            };
+            submit(Optional.of(first.generation().engine()), verbose, job);
             return ExitCode.DONE;
         } catch (Throwable t) {
             JobException cause = RootCause.of(t);
@@ -70,6 +83,19 @@ public final class Main {
             redacted.println("spark-mixtral: " + cause.getMessage());
             return cause.exitCode();
         }
+    }
+
+    /** The arguments of each job. */
+    private static List<String[]> jobs(String[] arguments) {
+        List<String[]> jobs = new ArrayList<>();
+        int from = 0;
+        for (int i = 0; i <= arguments.length; i++) {
+            if (i == arguments.length || arguments[i].equals(THEN)) {
+                jobs.add(Arrays.copyOfRange(arguments, from, i));
+                from = i + 1;
+            }
+        }
+        return jobs;
     }
 
     /** What runs in a session. */
