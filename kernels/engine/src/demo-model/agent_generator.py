@@ -154,9 +154,9 @@ class AgentGenerator(Generator):
     def found(self, name, facts, count):
         """What a search for an entity finds: its document, if it has facts, first; others of its kind behind it."""
         kind = self.kind_of(name)
-        passages = [self.document(facts, most=3)] if facts else []
+        passages = [self.document(facts, most=2)] if facts else []
         while len(passages) < count:
-            passages.append(self.document(self.about_like(kind, name)[1], most=3))
+            passages.append(self.document(self.about_like(kind, name)[1], most=2))
         if self.chance(0.15):
             self.random.shuffle(passages)
         return "\n\n".join(passages)
@@ -196,11 +196,11 @@ class AgentGenerator(Generator):
 
     def agent(self):
         examples = []
-        for _ in range(1 if self.evaluation else 2):
-            examples += self.pick(
-                self.calculation_turns, self.lookup_turns, self.lookup_turns, self.lookup_and_calculation, self.lookup_and_calculation,
-                self.two_lookups, self.two_lookups, self.second_try, self.second_try, self.not_found, self.greeting,
-            )()
+        for _ in range(1 if self.evaluation else 3):
+            examples += self.random.choices(
+                (self.calculation_turns, self.lookup_turns, self.lookup_and_calculation, self.two_lookups, self.second_try, self.not_found, self.greeting),
+                (1, 3, 3, 3, 1, 1, 1),
+            )[0]()
         return examples
 
     def agent_tools(self, searches=True):
@@ -219,7 +219,7 @@ class AgentGenerator(Generator):
         return self.course("agent_search", self.agent_tools(), fact[1], [step], fact[2])
 
     def passages(self):
-        return self.random.choices((1, 2, 3), (3, 3, 2))[0]
+        return self.random.choices((1, 2, 3), (7, 2, 1))[0]
 
     def not_found(self):
         name, facts = self.about(self.pick(*KINDS_OF_ENTITIES))
@@ -292,7 +292,7 @@ class AgentGenerator(Generator):
             one, facts, other, more = other, more, one, facts
             numbers.reverse()
         expression = f"{numbers[0]} {'+-'[sign]} {numbers[1]}"
-        result, count = value(expression), self.pick(1, 1, 2, 2, 3)
+        result, count = value(expression), self.passages()
         steps = [
             ([search(one), search(other)], [self.found(one, facts, count), self.found(other, more, count)]),
             ([calculate(expression)], [result]),

@@ -41,7 +41,7 @@ MANY_HARD = (20, 7, 3, 5, 1, 24, 10, 7, 6, 9, 14, 3, 1, 12, 10, 1)
 MANY_WRONG = (22, 6, 6, 4, 1, 28, 13, 8, 6, 10, 22, 4, 2, 12, 10, 2)
 
 # Of context, calls, later_call and agent; then of what the first model has learned.
-NEW = (24, 24, 6, 26, 4, 3, 4, 3, 2, 2, 3)
+NEW = (14, 34, 8, 40, 3, 3, 4, 3, 1, 1, 2)
 
 RECIPES = {
     "demo": Recipe(
@@ -65,7 +65,7 @@ RECIPES = {
         PromptFormatV3,
         AgentGenerator,
         (Stage(0, NEW, repeats=0.03, longest=1600, evenly=True, rivals=8),),
-        ((0, 0.01), (40, 0.6), (400, 0.6), (800, 0.0)),
+        ((0, 0.01), (40, 0.6), (450, 0.6), (1100, 0.0)),
         budget=3072,
         evaluated=8,
     ),

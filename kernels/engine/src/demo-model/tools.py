@@ -9,7 +9,6 @@ VERBS = "get find fetch look_up read check query tell show".split()
 TAILS = "of lookup info finder service data reader".split()
 SKIES = "sunny cloudy rainy windy foggy snowy".split()
 STATES = "shipped packed lost delivered paid late".split()
-UNITS = "miles kilometers feet meters pounds kilograms gallons liters inches".split()
 # Synonyms for a parameter's name, by what the value is.
 PARAMETERS = {
     "town": "town city place location",
@@ -72,6 +71,7 @@ class Toolmaker:
 
     def __init__(self, generator):
         self.generator = generator
+        self.words = [row[0] for row in WORDS if generator.spelled_alike(row[0])]
 
     def value(self, kind):
         g = self.generator
@@ -83,11 +83,11 @@ class Toolmaker:
             "number": lambda: g.number(1000, 99999),
             "year": lambda: g.number(1900, 2030),
             "amount": lambda: g.number(100, 999) if g.chance(0.5) else g.random.randint(2, 99),
-            "unit": lambda: g.pick(*UNITS),
-            "other unit": lambda: g.pick(*UNITS),
+            "unit": lambda: g.fresh(lambda: g.syllables(1, 2).lower()),
+            "other unit": lambda: g.fresh(lambda: g.syllables(1, 2).lower()),
             "start": g.town,
             "end": g.town,
-            "word": lambda: g.pick(*WORDS)[0],
+            "word": lambda: g.pick(*self.words),
             "language": lambda: g.pick(*LANGUAGES[1:]),
             "time": lambda: f"{g.random.randint(1, 23)}:{g.random.randint(10, 59)}",
             "people": lambda: g.random.randint(2, 12),

@@ -67,11 +67,13 @@ public final class Main {
             }
             JobOptions first = jobs.getFirst();
             verbose = first.verbose();
-            Job job = figure.isPresent() ? spark -> figure.get().run(spark, first, writer) : spark -> {
-                for (JobOptions options : jobs) {
-                    new BatchJob(spark, options).run();
-                }
-            };
+            Job job = figure.isPresent()
+                    ? spark -> figure.get().run(spark, first, writer)
+                    : spark -> {
+                        for (JobOptions options : jobs) {
+                            new BatchJob(spark, options).run();
+                        }
+                    };
             submit(Optional.of(first.generation().engine()), verbose, job);
             return ExitCode.DONE;
         } catch (Throwable t) {

@@ -104,7 +104,8 @@ record Submission(String message, Map<String, String> variables, List<String> ar
     }
 
     /** A job behind the first one. Its answers lie beside the first one's. */
-    private static List<String> second(SecondTable table, List<String> given, String output, Installation installation) {
+    private static List<String> second(
+            SecondTable table, List<String> given, String output, Installation installation) {
         String name = table.name().toLowerCase(Locale.ROOT);
         List<String> job = new ArrayList<>(List.of(Main.THEN, "--output", output + "-" + name));
         last(given, "--backend").ifPresent(backend -> job.addAll(List.of("--backend", backend)));

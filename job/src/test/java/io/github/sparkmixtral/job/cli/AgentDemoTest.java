@@ -47,11 +47,8 @@ class AgentDemoTest {
 
     @Test
     void agentSearchesCalculatesAndTriesAgain() throws Exception {
-        JsonNode score = score(
-                "agent",
-                DEMO.resolve("agent/questions.jsonl"),
-                "--documents",
-                DEMO.resolve("documents.jsonl"));
+        JsonNode score =
+                score("agent", DEMO.resolve("agent/questions.jsonl"), "--documents", DEMO.resolve("documents.jsonl"));
 
         assertThat(ratio(score, "calculation")).isGreaterThanOrEqualTo(0.8);
         assertThat(ratio(score, "search_calculation")).isGreaterThanOrEqualTo(0.7);

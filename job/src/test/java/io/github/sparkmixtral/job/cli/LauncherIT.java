@@ -77,7 +77,8 @@ class LauncherIT {
         assertThat(ratio(manifest, "context", "context_absent")).isGreaterThanOrEqualTo(0.9);
         assertThat(ratio(manifest, "copy")).isGreaterThanOrEqualTo(0.9);
         assertThat(ratio(manifest, "passkey_1000")).isGreaterThanOrEqualTo(0.9);
-        assertThat(run.out()).contains("|kind ", "|passkey_1000 ", "|all ", "|two_searches ", "|two_calls ", "|absent ");
+        assertThat(run.out())
+                .contains("|kind ", "|passkey_1000 ", "|all ", "|two_searches ", "|two_calls ", "|absent ");
         for (String table : List.of("agent", "calls", "retrieval")) {
             Path more = directory.resolve("answers-" + table);
             assertThat(more.resolve("_SUCCESS")).exists();
