@@ -124,6 +124,20 @@ public final class EngineBench implements Callable<Integer> {
     private List<Integer> sharedPrefixes;
 
     @Option(
+            names = "--temperature",
+            defaultValue = "0",
+            description =
+                    "Temperature at which the job's tokens are drawn; 0 takes the likeliest (default: ${DEFAULT-VALUE}).")
+    private double temperature;
+
+    @Option(
+            names = "--top-p",
+            split = ",",
+            defaultValue = "1",
+            description = "top_p of the job's draws; several run it again (default: ${DEFAULT-VALUE}).")
+    private List<Double> topPs;
+
+    @Option(
             names = "--limits",
             description =
                     "Also measure, before, between and after the rest, how fast this machine reads memory and multiplies; adds each figure's share of it.")
@@ -171,7 +185,10 @@ public final class EngineBench implements Callable<Integer> {
         BackendProvider provider = Backends.find(backend);
         List<Job> jobs = job == null
                 ? List.of()
-                : sharedPrefixes.stream().map(shared -> Job.parse(job, shared)).toList();
+                : sharedPrefixes.stream()
+                        .map(shared -> Job.parse(job, shared))
+                        .flatMap(parsed -> topPs.stream().map(topP -> parsed.drawn(temperature, topP)))
+                        .toList();
         if (start) {
             startOnly(provider);
             return 0;

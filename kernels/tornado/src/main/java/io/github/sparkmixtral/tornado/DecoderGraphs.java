@@ -360,18 +360,22 @@ final class DecoderGraphs {
     private TaskGraph topLogits() {
         TaskGraph graph = new TaskGraph("top")
                 .consumeFromDevice("head", work.wanted(), work.logits())
+                .transferToDevice(EVERY_EXECUTION, work.inverses())
                 .task(
                         "topLogits",
                         HeadKernels::topLogits,
                         context,
                         work.wanted(),
+                        work.inverses(),
                         work.topTokens(),
                         work.topValues(),
                         work.logSumExp(),
+                        work.totals(),
                         work.logits(),
                         widths.vocabulary(),
                         config.vocabularySize());
         grids.add("top", "topLogits", counts -> HeadKernels.perRow(Math.max(1, counts.wanted())));
-        return graph.transferToHost(EVERY_EXECUTION, work.topTokens(), work.topValues(), work.logSumExp());
+        return graph.transferToHost(
+                UNDER_DEMAND, work.topTokens(), work.topValues(), work.logSumExp(), work.totals(), work.logits());
     }
 }

@@ -1,7 +1,6 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.Batch;
-import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.tornado.Grids.Counts;
@@ -17,6 +16,7 @@ import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
  * Runs {@link DecoderGraphs} as one execution plan: writes a step where the graphs read it, fits their grids to it, and fetches what is
@@ -36,6 +36,9 @@ final class DecoderPlan implements AutoCloseable {
 
     /** Of the last layer, whose hidden states may still be fetched. */
     private TornadoExecutionResult decoded;
+
+    /** Of the last graph that has logits. */
+    private TornadoExecutionResult computed;
 
     DecoderPlan(
             ModelConfig config,
@@ -108,69 +111,62 @@ final class DecoderPlan implements AutoCloseable {
 
     /** Computes logits of the chunk's tokens {@code rows[from, to)} and copies them to rows {@code first} on of {@code out}. */
     void logits(int[] rows, int from, int to, float[] out, int first) {
-        TornadoExecutionResult result = head(Arrays.copyOfRange(rows, from, to), 0);
-        copy(result, to - from, out, first);
+        computed = head(Arrays.copyOfRange(rows, from, to), 0);
+        copy(0, to - from, out, first);
     }
 
-    /** Copies the first {@code count} rows of the device's logits to rows {@code first} on of {@code out}. */
-    private void copy(TornadoExecutionResult result, int count, float[] out, int first) {
+    /**
+     * Copies rows {@code [from, to)} of those whose logits were computed last, with every logit, to rows {@code first} on of
+     * {@code out}.
+     */
+    void copy(int from, int to, float[] out, int first) {
         int vocabulary = config.vocabularySize();
-        result.transferToHost(new DataRange(work.logits()).withSize((long) count * widths.vocabulary()));
-        for (int row = 0; row < count; row++) {
+        int width = widths.vocabulary();
+        toHost(work.logits(), (long) from * width, (long) (to - from) * width);
+        for (int row = 0; row < to - from; row++) {
             MemorySegment.copy(
                     work.logits().getSegment(),
                     ValueLayout.JAVA_FLOAT,
-                    (long) row * widths.vocabulary() * Float.BYTES,
+                    (long) (from + row) * width * Float.BYTES,
                     out,
                     (first + row) * vocabulary,
                     vocabulary);
         }
     }
 
+    private void toHost(TornadoNativeArray array, long from, long size) {
+        computed.transferToHost(new DataRange(array).withOffset(from).withSize(size));
+    }
+
     /**
-     * Computes the best logits of the chunk's tokens {@code rows[from, to)} and copies them to rows {@code first} on of
-     * {@code out}, and all logits of those of them that it wants whole.
+     * Computes the best logits of the chunk's tokens {@code rows[from, to)} and copies them to rows {@code first} on of {@code out}.
+     *
+     * @param temperatures of the rows of {@code out}
      */
-    void top(int[] rows, int from, int to, MixedLogits out, int first) {
-        int firstWhole = firstAtLeast(out.whole(), first);
-        int whole = firstAtLeast(out.whole(), first + to - from) - firstWhole;
-        int[] order = wholeFirst(out.whole(), firstWhole, whole, first, to - from);
-        TornadoExecutionResult result = head(
-                Arrays.stream(order).map(row -> rows[from + row]).toArray(),
-                out.best().count());
-        if (whole > 0) {
-            copy(result, whole, out.all().values(), firstWhole);
+    void top(int[] rows, int from, int to, double[] temperatures, TopLogits out, int first) {
+        int count = to - from;
+        head(Arrays.copyOfRange(rows, from, to), out.count());
+        for (int row = 0; row < count; row++) {
+            double temperature = temperatures[first + row];
+            work.inverses().set(row, temperature > 0 ? (float) (1 / temperature) : 0);
         }
-        plan.withGraph(DecoderGraphs.top(config)).execute();
-        for (int i = 0; i < order.length; i++) {
-            copyBest(i, out.best(), first + order[i]);
+        computed = plan.withGraph(DecoderGraphs.top(config)).execute();
+        toHost(work.topTokens(), 0, (long) count * HeadKernels.MAX_TOP);
+        toHost(work.topValues(), 0, (long) count * HeadKernels.MAX_TOP);
+        toHost(work.logSumExp(), 0, count);
+        toHost(work.totals(), 0, count);
+        for (int row = 0; row < count; row++) {
+            copyBest(row, out, first + row);
         }
     }
 
     private void copyBest(int from, TopLogits out, int to) {
         out.logSumExp()[to] = work.logSumExp().get(from);
+        out.totals()[to] = work.totals().get(from);
         for (int i = 0; i < out.count(); i++) {
             out.tokens()[to * out.count() + i] = work.topTokens().get(from * HeadKernels.MAX_TOP + i);
             out.values()[to * out.count() + i] = work.topValues().get(from * HeadKernels.MAX_TOP + i);
         }
-    }
-
-    /** Where the first element lies in ascending ones that is not below a value. */
-    private static int firstAtLeast(int[] ascending, int value) {
-        int found = Arrays.binarySearch(ascending, value);
-        return found < 0 ? -found - 1 : found;
-    }
-
-    /** The numbers below {@code count}, those that {@code whole} has, less {@code first}, before all others: they are copied as one range. */
-    private static int[] wholeFirst(int[] whole, int firstWhole, int wholeCount, int first, int count) {
-        int[] order = new int[count];
-        int next = 0;
-        int last = wholeCount;
-        for (int row = 0; row < count; row++) {
-            boolean isWhole = next < wholeCount && whole[firstWhole + next] == first + row;
-            order[isWhole ? next++ : last++] = row;
-        }
-        return order;
     }
 
     /** Computes the logits of the chunk's tokens, in their order. */

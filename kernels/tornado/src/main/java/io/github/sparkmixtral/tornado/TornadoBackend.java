@@ -1,17 +1,17 @@
 package io.github.sparkmixtral.tornado;
 
-import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.engine.Logits;
-import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +35,7 @@ final class TornadoBackend implements Backend {
     private final MemoryPlan memory;
     private final DeviceArrays arrays = new DeviceArrays();
     private final DecoderPlan plan;
+    private final WholeRows whole;
     private float[] logits = {};
     private float[] hidden = {};
     private boolean closed;
@@ -55,6 +56,7 @@ final class TornadoBackend implements Backend {
         }
         this.config = model.config();
         this.options = options;
+        this.whole = new WholeRows(config.vocabularySize());
         String name = device.getPhysicalDevice().getDeviceName();
         long deviceBytes = device.getPhysicalDevice().getDeviceGlobalMemorySize();
         this.memory = MemoryPlan.of(model, options, name, deviceBytes, tensorCores);
@@ -87,7 +89,7 @@ final class TornadoBackend implements Backend {
         long start = System.nanoTime();
         try {
             plan.layers(token, layer -> LOG.info("compiled and uploaded {} of {} layers", layer, config.layers()));
-            plan.top(zero, 0, 1, mixed(1, 1, new int[0]), 0);
+            plan.top(zero, 0, 1, new double[1], best(1, 1), 0);
         } catch (Error e) {
             close();
             throw e;
@@ -170,16 +172,22 @@ final class TornadoBackend implements Backend {
     }
 
     @Override
-    public Logits top(Batch batch, int count, int... whole) {
+    public Logits top(Batch batch, WantedLogits wanted) {
         BatchCheck.check(batch, this);
-        MixedLogits mixed = mixed(batch.logitRows().length, count, whole);
-        run(batch, (chunk, from, to, first) -> plan.top(chunk.logitRows(), from, to, mixed, first));
-        return whole.length == 0 ? mixed.best() : mixed;
+        TopLogits best = best(batch.logitRows().length, wanted.count());
+        whole.clear();
+        run(batch, (chunk, from, to, first) -> {
+            plan.top(chunk.logitRows(), from, to, wanted.temperatures(), best, first);
+            int[] rows = IntStream.range(first, first + to - from)
+                    .filter(row -> wanted.whole().needed(best, row))
+                    .toArray();
+            whole.add(rows, first, plan);
+        });
+        return whole.beside(best);
     }
 
-    private MixedLogits mixed(int rows, int count, int[] whole) {
-        TopLogits best = new TopLogits(count, new int[rows * count], new float[rows * count], new float[rows]);
-        return new MixedLogits(best, whole, new AllLogits(config.vocabularySize(), logits(whole.length)));
+    private TopLogits best(int rows, int count) {
+        return TopLogits.of(rows, count, HeadKernels.totalError(config.vocabularySize()));
     }
 
     /** What is to be done with the wanted rows {@code [from, to)} of a chunk, which are the rows {@code first} on of the batch. */

@@ -22,9 +22,11 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * @param halves rows of the input of a matrix product, see {@link TensorCoreKernels}; one word where there are no tensor cores
  * @param sums scratch of {@link TensorCoreKernels}; one float where there are no tensor cores
  * @param logits {@code [wanted, vocabulary]}
+ * @param inverses {@code [wanted]} one over the temperature
  * @param topTokens {@code [wanted, TOP]} see {@link HeadKernels}
  * @param topValues {@code [wanted, TOP]}
  * @param logSumExp {@code [wanted]}
+ * @param totals {@code [wanted]}
  */
 record Workspace(
         IntArray step,
@@ -42,9 +44,11 @@ record Workspace(
         IntArray halves,
         FloatArray sums,
         FloatArray logits,
+        FloatArray inverses,
         IntArray topTokens,
         FloatArray topValues,
-        FloatArray logSumExp) {
+        FloatArray logSumExp,
+        FloatArray totals) {
 
     /**
      * Sizes of a workspace.
@@ -87,8 +91,10 @@ record Workspace(
                 arrays.ints(capacity.tensorCores() ? halves : 1),
                 arrays.floats(capacity.tensorCores() ? sums : 1),
                 arrays.floats(wanted * widths.vocabulary()),
+                arrays.floats(wanted),
                 arrays.ints(wanted * HeadKernels.MAX_TOP),
                 arrays.floats(wanted * HeadKernels.MAX_TOP),
+                arrays.floats(wanted),
                 arrays.floats(wanted));
     }
 }

@@ -5,8 +5,10 @@ import static uk.ac.manchester.tornado.api.enums.DataTransferMode.EVERY_EXECUTIO
 import static uk.ac.manchester.tornado.api.enums.DataTransferMode.FIRST_EXECUTION;
 import static uk.ac.manchester.tornado.api.enums.DataTransferMode.UNDER_DEMAND;
 
+import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import uk.ac.manchester.tornado.api.DataRange;
 import uk.ac.manchester.tornado.api.GridScheduler;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.TaskGraph;
@@ -66,6 +68,32 @@ class TornadoExecutionPlanTest {
             result.transferToHost(z);
             assertThat(z.toHeapArray()).containsOnly(3);
         }
+    }
+
+    @Test
+    void theHostSeesAPartOfAnArrayThatItsGraphConsumes() throws TornadoExecutionPlanException {
+        TaskGraph first = new TaskGraph("first")
+                .transferToDevice(FIRST_EXECUTION, x, y)
+                .task("addTo", TornadoExecutionPlanTest::addTo, context, x, y)
+                .persistOnDevice(x);
+        TaskGraph second = new TaskGraph("second")
+                .consumeFromDevice("first", x)
+                .task("add", TornadoExecutionPlanTest::add, context, z, x, x)
+                .transferToHost(UNDER_DEMAND, z, x);
+        GridScheduler grids = new GridScheduler("first.addTo", grid());
+        grids.addWorkerGrid("second.add", grid());
+        x.init(1);
+        y.init(2);
+        try (TornadoExecutionPlan plan = new TornadoExecutionPlan(first.snapshot(), second.snapshot())) {
+            plan.withGridScheduler(grids);
+            plan.withGraph(0).execute();
+            TornadoExecutionResult result = plan.withGraph(1).execute();
+            result.transferToHost(new DataRange(x).withOffset(7).withSize(3));
+            result.transferToHost(new DataRange(z).withSize(5));
+        }
+        assertThat(x.toHeapArray()).containsOnly(1, 3);
+        assertThat(Arrays.copyOfRange(x.toHeapArray(), 6, 11)).containsExactly(1, 3, 3, 3, 1);
+        assertThat(Arrays.copyOf(z.toHeapArray(), 6)).containsExactly(6, 6, 6, 6, 6, 0);
     }
 
     @Test

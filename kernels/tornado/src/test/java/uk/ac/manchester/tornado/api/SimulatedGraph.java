@@ -154,14 +154,28 @@ final class SimulatedGraph {
         }
     }
 
-    /** Copies what the device has of these arrays over the host's. */
+    /** Copies what the device has of these arrays, or ranges of arrays, over the host's. */
     void copyToHost(Object... objects) {
-        arrays(List.of(objects)).forEach(array -> {
-            if (!buffers.containsKey(array)) {
-                throw new IllegalStateException("graph " + name + " does not have " + text(array) + " on the device");
+        for (Object object : objects) {
+            if (object instanceof DataRange range) {
+                long from = range.getOffset() - TornadoNativeArray.ARRAY_HEADER;
+                copyToHost(range.getArray(), from, range.getPartialSize());
+            } else if (object instanceof TornadoNativeArray array) {
+                copyToHost(array, 0, array.getNumBytesOfSegment());
             }
-            array.getSegment().copyFrom(buffers.get(array).getSegment());
-        });
+        }
+    }
+
+    private void copyToHost(TornadoNativeArray array, long from, long bytes) {
+        if (!buffers.containsKey(array)) {
+            throw new IllegalStateException("graph " + name + " does not have " + text(array) + " on the device");
+        }
+        if (from + bytes > array.getNumBytesOfSegment()) {
+            throw new IllegalStateException("graph " + name + " copies " + bytes + " bytes from byte " + from + " of "
+                    + text(array) + " to the host, which are not there");
+        }
+        MemorySegment.copy(buffers.get(array).getSegment(), from, array.getSegment(), from, bytes);
+        Transfers.count(bytes);
     }
 
     private void run(Step.Kernel kernel, GridScheduler grids) {
