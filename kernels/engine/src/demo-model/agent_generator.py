@@ -199,7 +199,7 @@ class AgentGenerator(Generator):
         for _ in range(1 if self.evaluation else 3):
             examples += self.random.choices(
                 (self.calculation_turns, self.lookup_turns, self.lookup_and_calculation, self.two_lookups, self.second_try, self.not_found, self.greeting),
-                (1, 3, 3, 3, 1, 1, 1),
+                (1, 5, 3, 3, 1, 2, 1),
             )[0]()
         return examples
 
@@ -215,6 +215,9 @@ class AgentGenerator(Generator):
     def lookup_turns(self):
         name, facts = self.about(self.pick(*KINDS_OF_ENTITIES))
         fact = self.pick(*facts)
+        if not self.evaluation and self.chance(0.6):  # shorter documents: more questions in the same time
+            others = [other for other in facts if other is not fact]
+            facts = [fact] + self.random.sample(others, self.pick(1, 2))
         step = ([search(name)], [self.found(name, facts, self.passages())])
         return self.course("agent_search", self.agent_tools(), fact[1], [step], fact[2])
 

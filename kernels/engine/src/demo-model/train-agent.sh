@@ -17,6 +17,6 @@ mkdir -p "$run" "$out"
 "$python" "$here/export.py" --recipe agent --tokenizer "$tokenizer" --run "$run" --out "$out/model.gguf"
 "$python" "$here/prompts.py" --recipe agent --tokenizer "$tokenizer" --out "$out/prompts.jsonl"
 "$python" "$here/agent_questions.py" --tokenizer "$tokenizer" --out "$out/questions.jsonl"
-"$python" "$here/prompts.py" --recipe agent --tokenizer "$tokenizer" --seed 2028 --each 6 --out "$out/agent-prompts.jsonl"
+"$python" "$here/prompts.py" --recipe agent --tokenizer "$tokenizer" --seed 2028 --each 4 --out "$out/agent-prompts.jsonl"
 "$python" "$here/evaluate.py" --recipe agent --tokenizer "$tokenizer" --model "$out/model.gguf" --prompts "$out/agent-prompts.jsonl" \
     --texts "$out/agent-texts.jsonl" | tee "$out/scores.txt"

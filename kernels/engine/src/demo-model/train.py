@@ -141,18 +141,28 @@ def factor(factors, step):
     return low + (high - low) * (step - start) / (end - start)
 
 
+def kept(file_name, make):
+    """A tensor that was made once in a run."""
+    if not os.path.exists(file_name):
+        fresh = f"{file_name}.{os.getpid()}"
+        torch.save(make(), fresh)
+        os.replace(fresh, file_name)
+    return torch.load(file_name)
+
+
 def most_alike(embedding, count):
-    """[vocabulary, count]: the tokens whose vectors are nearest to each token's, itself left out."""
+    """[vocabulary, count]: the tokens whose vectors are nearest to each token's, itself left out. At the start those are the
+    ones that are spelled alike."""
     directions = F.normalize(embedding.detach(), dim=-1)
     nearest = [(part @ directions.T).topk(count + 1).indices[:, 1:] for part in directions.split(1000)]
     return torch.cat(nearest)
 
 
-def answer_weights(positions):
-    """For tokens of answers at rising positions: 1 / sqrt(length of the answer)."""
+def answer_weights(positions, power):
+    """For tokens of answers at rising positions: length of the answer ** -power."""
     starts = torch.cat([torch.tensor([True]), positions.diff() != 1])
     answers = starts.cumsum(0) - 1
-    return answers.bincount().float().rsqrt()[answers]
+    return answers.bincount().float().pow(-power)[answers]
 
 
 def evaluate(model, examples):
@@ -241,7 +251,7 @@ def train(rank, options):
     steps = min(options.steps or recipe.factors[-1][0], recipe.factors[-1][0])
     data = Data(recipe, options.tokenizer, options.seed)
     model = Mixtral(Shape(vocab_size=data.format.pieces.vocab_size()), options.seed, data.format.all_pieces())
-    rivals = most_alike(model.embedding, max(stage.rivals for stage in recipe.stages))  # at the start: those spelled alike
+    rivals = kept(os.path.join(options.run, "rivals.pt"), lambda: most_alike(model.embedding, max(stage.rivals for stage in recipe.stages)))
     if options.start:
         model.load_state_dict(moved(options.start, data.format.all_pieces(), model.state_dict()))
     matrices = [p for layer in model.layers for p in (layer.q, layer.k, layer.v, layer.o, layer.gate_up, layer.down)]
@@ -288,7 +298,7 @@ def train(rank, options):
             candidates, place = torch.cat([targets, tokens, sampled, alike]).unique(return_inverse=True)
             logits = F.linear(hidden, model.embedding[candidates])
         losses = F.cross_entropy(logits.float(), place[: len(targets)], reduction="none")
-        weights = answer_weights(wanted) if stage.evenly else torch.ones_like(losses)
+        weights = answer_weights(wanted, stage.evenly)
         answer_loss = (losses * weights).sum() / weights.sum()
         loss = answer_loss + 0.1 * balance
         for number, total in enumerate(torch.zeros(len(sequences)).index_add(0, owner, losses.detach()).tolist()):
