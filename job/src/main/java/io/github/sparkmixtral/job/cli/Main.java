@@ -33,11 +33,25 @@ public final class Main {
         PrintStream err = System.err;
         // The log goes there.
         System.setErr(RedactedOutput.to(err));
-        System.exit(execute(arguments, System.out, err).value());
+        Optional<JobException> failure = run(arguments, System.out, err);
+        if (YarnDriver.isHere()) {
+            YarnDriver.end(failure);
+        } else {
+            System.exit(exitCode(failure).value());
+        }
     }
 
     /** Runs the job. What goes wrong is the last line on {@code err}, in words. */
     public static ExitCode execute(String[] arguments, PrintStream out, PrintStream err) {
+        return exitCode(run(arguments, out, err));
+    }
+
+    private static ExitCode exitCode(Optional<JobException> failure) {
+        return failure.map(JobException::exitCode).orElse(ExitCode.DONE);
+    }
+
+    /** What went wrong, if something did. */
+    private static Optional<JobException> run(String[] arguments, PrintStream out, PrintStream err) {
         boolean verbose = Arrays.asList(arguments).contains("--verbose");
         try {
             PrintWriter writer = new PrintWriter(out, true, StandardCharsets.UTF_8);
@@ -48,7 +62,7 @@ public final class Main {
                     verbose = index.get().verbose();
                     submit(index.get().engine(), verbose, spark -> new IndexJob(spark, index.get()).run());
                 }
-                return ExitCode.DONE;
+                return Optional.empty();
             }
             Optional<LongContextCommand> figure = LongContextCommand.named(arguments);
             Optional<JobOptions> options =
@@ -60,7 +74,7 @@ public final class Main {
                         : spark -> new BatchJob(spark, options.get()).run();
                 submit(Optional.of(options.get().generation().engine()), verbose, job);
             }
-            return ExitCode.DONE;
+            return Optional.empty();
         } catch (Throwable t) {
             JobException cause = RootCause.of(t);
             PrintStream redacted = RedactedOutput.to(err);
@@ -68,7 +82,7 @@ public final class Main {
                 t.printStackTrace(redacted);
             }
             redacted.println("spark-mixtral: " + cause.getMessage());
-            return cause.exitCode();
+            return Optional.of(cause);
         }
     }
 
@@ -89,7 +103,7 @@ public final class Main {
                 requireNoTaskResources(session.spark().sparkContext().getConf());
                 engine.map(EngineIdentity::backend).ifPresent(Main::requireUsable);
             }
-            job.run(session.spark());
+            session.run(job);
         } finally {
             ExecutorEngine.closeIdle();
         }
@@ -123,6 +137,18 @@ public final class Main {
                     .setIfMissing(prefix + "stage.maxFailedTasksPerExecutor", "1000000")
                     .setIfMissing(prefix + "stage.maxFailedExecutorsPerNode", "1000000")
                     .setIfMissing("spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "20s");
+        }
+
+        /** What fails ends the session with its exit code, by which YARN knows the application as failed. */
+        void run(Job job) throws Exception {
+            try {
+                job.run(spark);
+            } catch (Throwable t) {
+                if (own) {
+                    spark.sparkContext().stop(RootCause.of(t).exitCode().value());
+                }
+                throw t;
+            }
         }
 
         @Override
