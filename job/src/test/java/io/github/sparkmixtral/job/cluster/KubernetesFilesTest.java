@@ -46,7 +46,8 @@ class KubernetesFilesTest {
                 .forEach(mount -> assertThat(volumes).contains(mount.at("/name").asText()));
         String command = Files.readString(CONF.resolve("README.md"));
         assertThat(command)
-                .contains("--model-cache " + container.at("/volumeMounts/0/mountPath").asText());
+                .contains("--model-cache "
+                        + container.at("/volumeMounts/0/mountPath").asText());
         assertThat(pod.at("/spec/securityContext/runAsNonRoot").asBoolean()).isTrue();
         assertThat(Files.readAllLines(CONF.resolve("kubernetes/Containerfile")))
                 .contains("USER " + pod.at("/spec/securityContext/runAsUser").asText());

@@ -1,12 +1,12 @@
 package io.github.sparkmixtral.job.cluster;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.yarn.api.records.ApplicationReport;
@@ -29,7 +29,11 @@ final class YarnCluster implements AutoCloseable {
     YarnCluster(Path directory) throws Exception {
         this.directory = directory;
         process = new ProcessBuilder(
-                        StandaloneCluster.java(), "-Xmx512m", "-cp", TARGET.resolve("hadoop") + "/*:" + sparkJars(), SERVER.toString())
+                        StandaloneCluster.java(),
+                        "-Xmx512m",
+                        "-cp",
+                        TARGET.resolve("hadoop") + "/*:" + sparkJars(),
+                        SERVER.toString())
                 .directory(directory.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(directory.resolve("hadoop.log").toFile())
@@ -39,7 +43,8 @@ final class YarnCluster implements AutoCloseable {
         packJdk(archives.resolve("jdk.tar.gz"));
         await();
         Configuration conf = new YarnConfiguration();
-        conf.addResource(new org.apache.hadoop.fs.Path(directory.resolve("yarn-site.xml").toUri()));
+        conf.addResource(
+                new org.apache.hadoop.fs.Path(directory.resolve("yarn-site.xml").toUri()));
         files = FileSystem.newInstance(conf);
         yarn.init(conf);
         yarn.start();
@@ -53,10 +58,15 @@ final class YarnCluster implements AutoCloseable {
 
     private static void packSpark(Path archive) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
-                StandaloneCluster.java().replaceFirst("java$", "jar"), "--create", "--no-compress", "--file", archive.toString()));
+                StandaloneCluster.java().replaceFirst("java$", "jar"),
+                "--create",
+                "--no-compress",
+                "--file",
+                archive.toString()));
         for (String jar : sparkJars().split(":", -1)) {
             Path path = Path.of(jar);
-            command.addAll(List.of("-C", path.getParent().toString(), path.getFileName().toString()));
+            command.addAll(List.of(
+                    "-C", path.getParent().toString(), path.getFileName().toString()));
         }
         pack(command);
     }
@@ -64,7 +74,14 @@ final class YarnCluster implements AutoCloseable {
     /** The JDK of this test, without its sources. */
     private static void packJdk(Path archive) throws IOException, InterruptedException {
         pack(List.of(
-                "tar", "-C", System.getProperty("java.home"), "--exclude=./lib/src.zip", "--use-compress-program=gzip -1", "-cf", archive.toString(), "."));
+                "tar",
+                "-C",
+                System.getProperty("java.home"),
+                "--exclude=./lib/src.zip",
+                "--use-compress-program=gzip -1",
+                "-cf",
+                archive.toString(),
+                "."));
     }
 
     private static void pack(List<String> command) throws IOException, InterruptedException {
@@ -122,25 +139,19 @@ final class YarnCluster implements AutoCloseable {
 
     /** The JVMs of executors that run now. */
     List<ProcessHandle> executors() {
-        return process.descendants()
-                .filter(handle -> {
-                    String command = handle.info().commandLine().orElse("");
-                    return command.contains("YarnCoarseGrainedExecutorBackend") && command.contains("/bin/java ") && !command.contains("bash");
-                })
-                .toList();
+        return process.descendants().filter(YarnCluster::isExecutor).toList();
     }
 
-    /** What the containers of an application have written. */
-    String logs(ApplicationReport application) throws IOException {
-        StringBuilder logs = new StringBuilder();
-        try (Stream<Path> found = Files.walk(directory.resolve("target"))) {
-            for (Path log : found.filter(file -> file.endsWith("stderr") || file.endsWith("stdout"))
-                    .filter(file -> file.toString().contains(application.getApplicationId().toString()))
-                    .toList()) {
-                logs.append(Files.readString(log));
-            }
+    /** Not the shell that has started one. Its command line is longer than Java reads. */
+    private static boolean isExecutor(ProcessHandle handle) {
+        Path process = Path.of("/proc", Long.toString(handle.pid()));
+        try {
+            return Files.readString(process.resolve("cmdline"), StandardCharsets.ISO_8859_1)
+                            .contains("YarnCoarseGrainedExecutorBackend")
+                    && process.resolve("exe").toRealPath().endsWith("java");
+        } catch (IOException ended) {
+            return false;
         }
-        return logs.toString();
     }
 
     @Override

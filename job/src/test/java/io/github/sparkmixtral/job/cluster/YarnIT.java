@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
  * The launcher with {@code conf/spark-yarn.conf} on a real YARN: Spark, the JDK, model, input and output lie on HDFS, and the
  * machine's own Java is of no use.
  */
-@Timeout(value = 300)
+@Timeout(value = 600)
 class YarnIT {
     private static final int ROWS = 120;
     private static final int CHUNKS = ROWS / 12;
@@ -77,8 +77,8 @@ class YarnIT {
         }
         Path input = SparkFixture.write(shared.resolve("prompts.jsonl"), lines.toArray(String[]::new));
         Path alone = shared.resolve("alone");
-        SparkFixture.Outcome outcome = SparkFixture.run(
-                arguments(SparkFixture.MODEL.toString(), input.toString(), alone.toString())
+        SparkFixture.Outcome outcome =
+                SparkFixture.run(arguments(SparkFixture.MODEL.toString(), input.toString(), alone.toString())
                         .toArray());
         assertThat(outcome.exitCode().value()).as(outcome.lastLine()).isZero();
         undisturbed = texts(alone);
@@ -155,10 +155,12 @@ class YarnIT {
         awaitChunks(output, 2, driver);
         List<ProcessHandle> executors = cluster.executors();
         // One on each node, on the JDK that the job has brought.
-        assertThat(executors).hasSize(2).allSatisfy(executor -> assertThat(
-                        Path.of("/proc", Long.toString(executor.pid()), "exe").toRealPath())
-                .startsWith(shared.resolve("target").toRealPath())
-                .endsWith(Path.of("bin", "java")));
+        assertThat(executors)
+                .hasSize(2)
+                .allSatisfy(executor -> assertThat(Path.of("/proc", Long.toString(executor.pid()), "exe")
+                                .toRealPath())
+                        .startsWith(shared.resolve("target").toRealPath())
+                        .endsWith(Path.of("bin", "java")));
         Map<String, Long> before = files(output, "part-");
         executors.getFirst().destroyForcibly();
         assertThat(before).hasSizeLessThan(CHUNKS);
@@ -178,7 +180,8 @@ class YarnIT {
         assertThat(manifest.at("/attempts").asInt()).isEqualTo(1);
 
         Map<String, Long> done = files(output, "");
-        assertThat(cluster.submit(log("again"), options("client", ROOM), arguments).waitFor())
+        assertThat(cluster.submit(log("again"), options("client", ROOM), arguments)
+                        .waitFor())
                 .as(Files.readString(log("again")))
                 .isZero();
         assertThat(Files.readString(log("again"))).contains(output + " is complete already: nothing is left to do");
@@ -194,8 +197,9 @@ class YarnIT {
 
     @Test
     void tooSmallAMemoryOverheadEndsTheClientWithOneSentence() throws Exception {
-        Process driver = cluster.submit(
-                log("small"), options("client", "128m"), arguments(MODEL, INPUT, "hdfs:///out/small"));
+        List<String> arguments = new ArrayList<>(arguments(MODEL, INPUT, "hdfs:///out/small"));
+        arguments.addAll(List.of("--kv-cache-memory", "1g"));
+        Process driver = cluster.submit(log("small"), options("client", "128m"), arguments);
         assertThat(driver.waitFor()).isEqualTo(ExitCode.MODEL_UNUSABLE.value());
         assertThat(Files.readAllLines(log("small")).getLast())
                 .matches("spark-mixtral: .*the weights and the key/value cache need .* GiB off the heap, but"
@@ -210,12 +214,13 @@ class YarnIT {
                 directory.resolve("job.yaml"),
                 "model: " + MODEL + "\ninput: hdfs:///in/none.jsonl\noutput: hdfs:///out/failed\n");
         Process driver = cluster.submit(
-                log("failed"),
-                options("cluster", ROOM, "--files", config.toString()),
-                List.of("--config", "job.yaml"));
+                log("failed"), options("cluster", ROOM, "--files", config.toString()), List.of("--config", "job.yaml"));
         assertThat(driver.waitFor()).isEqualTo(1);
         assertThat(cluster.newest().getFinalApplicationStatus()).isEqualTo(FinalApplicationStatus.FAILED);
-        assertThat(cluster.newest().getDiagnostics()).contains("?");
-        assertThat(Files.readString(log("failed"))).contains(cluster.newest().getDiagnostics());
+        String diagnostics = cluster.newest().getDiagnostics();
+        assertThat(diagnostics)
+                .contains("spark-mixtral: no such input: hdfs:///in/none.jsonl (exit code 3)")
+                .doesNotContain("\tat ");
+        assertThat(Files.readString(log("failed"))).contains(diagnostics.strip());
     }
 }
