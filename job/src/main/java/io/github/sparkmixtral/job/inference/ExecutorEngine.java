@@ -46,6 +46,9 @@ public final class ExecutorEngine {
     private int leases;
     private boolean failureCounted;
 
+    /** Neither another load nor another executor of the job would fit. */
+    private volatile boolean beyondLimit;
+
     private record Loaded(Model model, CompletionService service) {
         void close() {
             service.close();
@@ -120,7 +123,7 @@ public final class ExecutorEngine {
                         new ModelException("the engine did not start: " + RootCause.sentence(other), other);
                 };
                 engine.countFailure(failure);
-                if (!EngineFailures.mayReload(identity)) {
+                if (engine.beyondLimit || !EngineFailures.mayReload(identity)) {
                     throw failure;
                 }
             } finally {
@@ -151,7 +154,7 @@ public final class ExecutorEngine {
 
     private void countFailure(RuntimeException failure) {
         synchronized (ENGINES) {
-            if (!failureCounted) {
+            if (!failureCounted && !beyondLimit) {
                 failureCounted = true;
                 boolean alone = ENGINES.values().stream().allMatch(engine -> engine == this || engine.leases == 0);
                 EngineFailures.count(identity, failure, alone);
@@ -216,7 +219,7 @@ public final class ExecutorEngine {
                 () -> {
                     try {
                         Thread.sleep(pause);
-                        loading.complete(load(identity, gpu, configuration));
+                        loading.complete(load(identity, gpu, configuration, limit()));
                     } catch (Throwable t) {
                         loading.completeExceptionally(t);
                     }
@@ -227,11 +230,20 @@ public final class ExecutorEngine {
         loader.start();
     }
 
-    private static Loaded load(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
+    /** The executor's limit, which remembers that the model needs more. */
+    private MemoryLimit limit() {
+        MemoryLimit limit = ExecutorMemory.limit();
+        return new MemoryLimit(limit.bytes(), needed -> {
+            beyondLimit = true;
+            return limit.refusal().apply(needed);
+        });
+    }
+
+    private static Loaded load(
+            EngineIdentity identity, Optional<String> gpu, Configuration configuration, MemoryLimit limit) {
         Model model = null;
         Backend backend = null;
         try {
-            MemoryLimit limit = ExecutorMemory.limit();
             BackendOptions options =
                     identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), limit);
             BackendProvider provider = Backends.find(identity.backend());

@@ -106,7 +106,7 @@ class YarnIT {
                 "--seed",
                 "3",
                 "--max-tokens",
-                "16",
+                "8",
                 "--ignore-eos",
                 "--chunk-rows",
                 "12");
