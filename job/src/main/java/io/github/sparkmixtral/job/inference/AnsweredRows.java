@@ -14,7 +14,6 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
-import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.hadoop.conf.Configuration;
@@ -139,9 +138,8 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
             return;
         }
         task.addTaskCompletionListener((TaskCompletionListener) _ -> resources.close());
-        Optional<String> gpu =
-                Optional.ofNullable(task.resourcesJMap().get("gpu")).map(resource -> resource.addresses()[0]);
-        ExecutorEngine.Lease engine = resources.keep(ExecutorEngine.lease(identity, gpu, configuration));
+        ExecutorEngine.Lease engine =
+                resources.keep(ExecutorEngine.lease(identity, ExecutorGpus.of(task), configuration));
         resources.engine = engine;
         BufferAllocator allocator = resources.keep(allocator());
         resources.session = resources.keep(open(engine, options, tools));

@@ -93,10 +93,17 @@ public record EngineIdentity(
         return path.substring(path.lastIndexOf('/') + 1);
     }
 
-    /** With the device that this executor was given, and the memory that it may take. */
-    public BackendOptions backendOptions(int device, MemoryLimit memoryLimit) {
+    /** With the devices that this executor was given, and the memory that it may take. */
+    public BackendOptions backendOptions(List<Integer> devices, MemoryLimit memoryLimit) {
         return new BackendOptions(
-                maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device, activations, memoryLimit);
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                kvCacheMemory,
+                numThreads,
+                maxModelLen,
+                devices,
+                activations,
+                memoryLimit);
     }
 
     /** As many requests wait as run, so that the engine never starves between two reads of a task. */

@@ -1,9 +1,14 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
+import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.MixedLogits;
+import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.model.Model;
@@ -27,7 +32,7 @@ final class CpuBackend implements Backend {
     private static final Logger LOG = LoggerFactory.getLogger(CpuBackend.class);
 
     private final String name;
-    private final String kernels;
+    private final Kernels kernels;
     private final ModelConfig config;
     private final BackendOptions options;
     private final KeyValueCache cache;
@@ -47,7 +52,7 @@ final class CpuBackend implements Backend {
             throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
         }
         this.name = name;
-        this.kernels = kernels.name();
+        this.kernels = kernels;
         this.config = model.config();
         this.options = options;
         int threads =
@@ -79,7 +84,7 @@ final class CpuBackend implements Backend {
         }
         LOG.info(
                 "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
-                this.kernels,
+                kernels.name(),
                 threads,
                 cache.blocks(),
                 KeyValueCache.BLOCK);
@@ -112,7 +117,7 @@ final class CpuBackend implements Backend {
 
     /** What its kernels are called. */
     String kernels() {
-        return kernels;
+        return kernels.name();
     }
 
     @Override
@@ -184,6 +189,25 @@ final class CpuBackend implements Backend {
             statesDone += hiddenRows.length;
         }
         return logits;
+    }
+
+    /** {@inheritDoc} All logits of every row lie here; the workers find the best. */
+    @Override
+    public Logits top(Batch batch, WantedLogits wanted) {
+        int vocabulary = config.vocabularySize();
+        AllLogits all = new AllLogits(vocabulary, forward(batch));
+        int[] rows = IntStream.range(0, batch.logitRows().length).toArray();
+        TopLogits best = TopLogits.of(rows.length, wanted.count(), Kernels.TOTAL_ERROR);
+        pool.run(rows.length, (_, row) -> {
+            best.select(all, row);
+            double temperature = wanted.temperatures()[row];
+            if (temperature > 0) {
+                int from = row * vocabulary;
+                float highest = best.values()[row * best.count()];
+                best.totals()[row] = (float) kernels.total(logits, from, from + vocabulary, highest, temperature);
+            }
+        });
+        return new MixedLogits(best, rows, all);
     }
 
     private static int[] union(int[] some, int[] others) {

@@ -156,9 +156,9 @@ public final class Engine {
     private Logits logits(Plan plan) {
         Needed needed = sampler.needed(plan);
         int rows = plan.batch().logitRows().length;
-        return rows > 0 && needed.whole().length == rows
+        return rows > 0 && needed.whole().cardinality() == rows
                 ? new AllLogits(backend.vocabularySize(), backend.forward(plan.batch()))
-                : backend.top(plan.batch(), needed.best(), needed.whole());
+                : backend.top(plan.batch(), sampler.wanted(plan, needed));
     }
 
     Scheduler scheduler() {

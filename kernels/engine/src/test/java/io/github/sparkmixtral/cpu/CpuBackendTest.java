@@ -51,7 +51,7 @@ class CpuBackendTest {
 
     private static CpuBackend open(Model model, MemoryLimit limit) {
         BackendOptions options =
-                new BackendOptions(1, 16, CACHE_BYTES, 1, BackendOptions.ANY_DEVICE, Activations.AUTO, limit);
+                new BackendOptions(1, 16, CACHE_BYTES, 1, 0, BackendOptions.ANY_DEVICES, Activations.AUTO, limit);
         return new CpuBackend("cpu", model, options, new ScalarKernels());
     }
 
