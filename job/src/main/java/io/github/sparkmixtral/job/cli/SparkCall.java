@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.inference.ExecutorEngine;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.EngineIdentity;
@@ -58,7 +59,7 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
                 requireNoTaskResources(session.spark().sparkContext().getConf());
                 engine.map(EngineIdentity::backend).ifPresent(SparkCall::requireUsable);
             }
-            work.run(session.spark(), out);
+            session.run(work, out);
         } finally {
             StatusLine.tellNothing();
             ExecutorEngine.closeIdle();
@@ -98,6 +99,18 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
                     .setIfMissing(prefix + "stage.maxFailedTasksPerExecutor", "1000000")
                     .setIfMissing(prefix + "stage.maxFailedExecutorsPerNode", "1000000")
                     .setIfMissing("spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "20s");
+        }
+
+        /** What fails ends the session with its exit code, by which YARN knows the application as failed. */
+        void run(Work work, PrintWriter out) throws Exception {
+            try {
+                work.run(spark, out);
+            } catch (Throwable t) {
+                if (own) {
+                    spark.sparkContext().stop(RootCause.of(t).exitCode().value());
+                }
+                throw t;
+            }
         }
 
         @Override
