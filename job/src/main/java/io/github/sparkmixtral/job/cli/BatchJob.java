@@ -20,6 +20,7 @@ import io.github.sparkmixtral.job.output.Answered;
 import io.github.sparkmixtral.job.output.Baseline;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
+import io.github.sparkmixtral.job.output.Report;
 import io.github.sparkmixtral.job.output.Verdict;
 import io.github.sparkmixtral.job.retrieval.IndexDirectory;
 import io.github.sparkmixtral.job.retrieval.LocatedIndex;
@@ -65,12 +66,13 @@ final class BatchJob {
      */
     void run() throws Exception {
         Instant start = Instant.now();
+        StatusLine.tell("checking the job");
         InputReader inputReader = new InputReader(spark, options.source());
         output.requireUsable(inputReader.files());
         Optional<Baseline> baseline = Baseline.of(options, configuration);
         LocatedIndex index = index();
         ModelDescription model = describe(options, configuration);
-        requireLength(model);
+        options.generation().engine().requireLength(model.config());
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(
                 model, index == null ? null : index.descriptor().digest(), inputReader.format(), inputReader.files());
@@ -82,6 +84,7 @@ final class BatchJob {
         RunLimits limits =
                 RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
         requireTimeLeft(limits);
+        StatusLine.tell("reading the input");
         Input input = inputReader.read();
         input.notes().forEach(LOG::info);
         output.plan(input);
@@ -97,6 +100,7 @@ final class BatchJob {
                         : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : limit;
             }
         }
+        StatusLine.tell("counting the answers");
         Manifest manifest = Manifest.of(output);
         String reason = manifest.rows() < input.survey().rows() ? limit : Manifest.Run.COMPLETED;
         requireAllRows(manifest, input.survey().rows(), reason);
@@ -109,18 +113,21 @@ final class BatchJob {
                 totals.completionTokens(),
                 totals.byExecutor(),
                 done.seconds()::quantile,
+                List.of(done.slowest().value()),
+                done.experts().value(),
                 reason);
         // Of a part of the rows, those that are to come would count as missing.
         Verdict verdict =
                 Verdict.of(spark, options.evaluation(), output, run.isStopped() ? Optional.empty() : baseline);
-        manifest.write(options, model, run, verdict, output);
-        finish(manifest, run, verdict);
+        Report report = new Report(manifest.write(options, model, run, verdict, output));
+        finish(manifest, run, verdict, report);
     }
 
     /** A complete output has no new answers, but may be asked for another score, or beside another run. */
     private void judgeAgain(Optional<Baseline> baseline) throws IOException {
         Verdict verdict = Verdict.of(spark, options.evaluation(), output, baseline);
         verdict.update(output);
+        StatusLine.tellNothing();
         verdict.show(spark);
         requireScore(verdict);
     }
@@ -180,31 +187,37 @@ final class BatchJob {
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
     }
 
-    private void requireLength(ModelDescription model) {
-        if (options.generation().engine().maxModelLen() > model.config().maxPositions()) {
-            throw JobException.usage(
-                    "--max-model-len must be at most " + model.config().maxPositions() + ", the model's own limit, not "
-                            + options.generation().engine().maxModelLen());
-        }
-    }
-
     /** Writes the answers. */
     private ProgressReporter.Totals generate(Input input, RunLimits limits, Generation.Done done) {
         SparkContext context = spark.sparkContext();
         Dataset<Row> answers =
                 Generation.answers(output.rows(), input, options.generation(), configuration, limits, done);
-        try (ProgressReporter progress = new ProgressReporter(output.rowsToAnswer(), LOG::info)) {
+        try (ProgressReporter progress =
+                new ProgressReporter(output.rowsToAnswer(), LOG::info, StatusLine.ofProcess())) {
             context.addSparkListener(progress);
             try {
                 interruptible(() -> {
                     output.write(answers);
                     return null;
                 });
+            } catch (RuntimeException e) {
+                throw StopSignals.reason(() -> left(input)).orElseThrow(() -> e);
             } finally {
                 context.removeSparkListener(progress);
             }
             return progress.totals();
         }
+    }
+
+    /** What a run that was broken off leaves. */
+    private String left(Input input) {
+        String answered;
+        try {
+            answered = output.left(input.survey().rows());
+        } catch (IOException e) {
+            answered = "rows that are answered are in " + output.shown();
+        }
+        return answered + "; the same command goes on";
     }
 
     /** Lets the kill of a task interrupt its thread, which may be waiting for the engine. */
@@ -219,7 +232,8 @@ final class BatchJob {
         }
     }
 
-    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict) throws IOException {
+    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict, Report report) throws IOException {
+        StatusLine.tellNothing();
         boolean tolerated = manifest.isTolerated(options);
         if (tolerated && !run.isStopped()) {
             // What is told afterwards may fail: the answers are complete all the same.
@@ -229,19 +243,7 @@ final class BatchJob {
             show();
         }
         verdict.show(spark);
-        LOG.info(String.format(
-                Locale.ROOT,
-                "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s);"
-                        + " %.0f%% of the prompts' tokens were in the cache",
-                manifest.rows(),
-                manifest.rows() - manifest.failedRows(),
-                manifest.cutRows(),
-                manifest.failedRows(),
-                manifest.errors().isEmpty() ? "" : " " + manifest.errors(),
-                run.completionTokens(),
-                run.seconds(),
-                run.completionTokens() / run.seconds(),
-                100 * manifest.cacheHitRate()));
+        LOG.info("The run:\n{}", report.text());
         if (run.isStopped()) {
             throw stopped(manifest, run);
         }
@@ -281,7 +283,7 @@ final class BatchJob {
                         allowed);
         return new JobException(
                 ExitCode.NOT_GOOD_ENOUGH,
-                message + "; all rows are in " + output.shown() + "; one error: " + manifest.firstError());
+                message + "; all rows are in " + output.shown() + "; one error: " + manifest.commonError());
     }
 
     private void show() {

@@ -156,7 +156,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         }
     }
 
-    private static BufferAllocator allocator() {
+    static BufferAllocator allocator() {
         try {
             return new RootAllocator();
         } catch (LinkageError | UnsupportedOperationException e) {
@@ -171,6 +171,11 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
     /** Whether the input was not taken to its end, because a limit was reached. */
     public boolean isStopped() {
         return stopped;
+    }
+
+    /** See {@link ExecutorEngine.Lease#newExpertTokens}. A task that came too late for any row has opened no engine. */
+    long[][] newExpertTokens() {
+        return resources.engine == null ? new long[0][] : resources.engine.newExpertTokens();
     }
 
     /** How many rows of the input were taken. */

@@ -48,6 +48,9 @@ public final class ExecutorEngine {
     /** Neither another load nor another executor of the job would fit. */
     private volatile boolean beyondLimit;
 
+    /** What {@link Lease#newExpertTokens} has told. */
+    private long[][] expertTokens = {};
+
     private record Loaded(Model model, CompletionService service) {
         void close() {
             service.close();
@@ -80,6 +83,20 @@ public final class ExecutorEngine {
 
         public Model model() {
             return loaded.model();
+        }
+
+        /** Longest sequence, prompt and answer together, in tokens. */
+        public int maxModelLength() {
+            return loaded.service().maxModelLength();
+        }
+
+        /** {@code [layers, experts]} how many tokens each expert has had since anybody asked last; empty if that is not counted. */
+        long[][] newExpertTokens() {
+            synchronized (ENGINES) {
+                long[][] before = expertTokens;
+                expertTokens = loaded.service().expertTokens();
+                return ExpertTokens.since(before, expertTokens);
+            }
         }
 
         /** Says that the engine has answered rows, so that earlier failures count no more. */
