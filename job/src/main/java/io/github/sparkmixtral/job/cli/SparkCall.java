@@ -11,6 +11,7 @@ import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.IndexOptions;
 import io.github.sparkmixtral.job.options.JobOptions;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
@@ -28,8 +29,13 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
         void run(SparkSession spark, PrintWriter out) throws Exception;
     }
 
-    static SparkCall of(JobOptions options) {
-        return of(options, (spark, _) -> new BatchJob(spark, options).run());
+    /** @param jobs that run one after the other */
+    static SparkCall of(List<JobOptions> jobs) {
+        return of(jobs.getFirst(), (spark, _) -> {
+            for (JobOptions job : jobs) {
+                new BatchJob(spark, job).run();
+            }
+        });
     }
 
     static SparkCall of(JobOptions options, Work work) {
