@@ -45,11 +45,11 @@ public final class ExecutorEngine {
     private int leases;
     private boolean failureCounted;
 
-    /** Neither another load nor another executor of the job would fit. */
-    private volatile boolean beyondLimit;
-
     /** What {@link Lease#newExpertTokens} has told. */
     private long[][] expertTokens = {};
+
+    /** Neither another load nor another executor of the job would fit. */
+    private volatile boolean beyondLimit;
 
     private record Loaded(Model model, CompletionService service) {
         void close() {
