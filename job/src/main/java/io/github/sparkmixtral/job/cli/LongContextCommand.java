@@ -63,7 +63,12 @@ abstract class LongContextCommand {
         check();
         List<String> all = new ArrayList<>(jobArguments(new ContextFiles(output, null)));
         all.addAll(job);
-        return OptionParser.parse(all.toArray(String[]::new), out);
+        Optional<JobOptions> options = OptionParser.parse(all.toArray(String[]::new), out);
+        if (options.isPresent() && options.get().estimate().dryRun()) {
+            throw JobException.usage("--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
+                    + " the answers: leave it out");
+        }
+        return options;
     }
 
     /** Whether the job's options say something themselves. */
@@ -82,7 +87,7 @@ abstract class LongContextCommand {
     final void run(SparkSession spark, JobOptions options, PrintWriter out) throws Exception {
         ContextFiles files = new ContextFiles(output, spark.sessionState().newHadoopConf());
         prepare(options, files);
-        new BatchJob(spark, options).run();
+        new BatchJob(spark, options, out).run();
         out.print(figure(spark, files));
         out.flush();
     }

@@ -57,7 +57,7 @@ public final class Main {
                 verbose = options.get().verbose();
                 Job job = figure.isPresent()
                         ? spark -> figure.get().run(spark, options.get(), writer)
-                        : spark -> new BatchJob(spark, options.get()).run();
+                        : spark -> new BatchJob(spark, options.get(), writer).run();
                 submit(Optional.of(options.get().generation().engine()), verbose, job);
             }
             return ExitCode.DONE;

@@ -9,6 +9,7 @@ import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.Counters;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -173,6 +174,21 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
     /** Whether the input was not taken to its end, because a limit was reached. */
     public boolean isStopped() {
         return stopped;
+    }
+
+    /** What the engine has done and does. */
+    public Counters counters() {
+        return resources.engine.counters();
+    }
+
+    /** Longest sequence that the engine takes, prompt and answer together, in tokens. */
+    public int maxModelLength() {
+        return resources.engine.maxModelLength();
+    }
+
+    /** Drops the rows that wait for their answers; {@link #next} and {@link #hasNext} then throw an IllegalStateException. Any thread may. */
+    public void cancel() {
+        resources.session.close();
     }
 
     /** How many rows of the input were taken. */

@@ -9,7 +9,7 @@ import org.apache.spark.SparkEnv;
  * How much an executor may take off its heap. YARN kills a process that takes more than its heap and its overhead together, even
  * where the host has more; every other master leaves it to the host and its control groups.
  */
-final class ExecutorMemory {
+public final class ExecutorMemory {
     private static final String OVERHEAD = "spark.executor.memoryOverhead";
 
     private static final double GIBIBYTE = 1 << 30;
@@ -26,7 +26,7 @@ final class ExecutorMemory {
     }
 
     /** The limit of an executor of that configuration. */
-    static MemoryLimit limit(SparkConf conf) {
+    public static MemoryLimit limit(SparkConf conf) {
         if (!conf.get("spark.master", "").startsWith("yarn")) {
             return MemoryLimit.NONE;
         }

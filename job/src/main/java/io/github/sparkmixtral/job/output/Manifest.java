@@ -22,6 +22,7 @@ import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.DoubleUnaryOperator;
 import org.apache.spark.sql.Column;
@@ -164,6 +165,11 @@ public record Manifest(
                 .put("completion_tokens_per_second", run.completionTokens() / seconds)
                 .put("seconds_per_row_p50", run.secondsPerRow().applyAsDouble(0.5))
                 .put("seconds_per_row_p95", run.secondsPerRow().applyAsDouble(0.95));
+        run.forecast().ifPresent(forecast -> root.set("prediction", forecast.json(seconds)));
+        run.cost().ifPresent(cost -> root.putObject("cost")
+                .put("price_per_hour", cost.pricePerHour())
+                .put("executor_hours", cost.executorHours())
+                .put("total", cost.total()));
         root.putObject("model")
                 .put("path", Redaction.redact(options.generation().engine().model()))
                 .put("format", model.format())
@@ -197,6 +203,18 @@ public record Manifest(
         output.publish(json.writerWithDefaultPrettyPrinter().writeValueAsBytes(root), FILE);
     }
 
+    /**
+     * What a run costs.
+     *
+     * @param pricePerHour of an executor's machine
+     * @param executorHours of all executors together
+     */
+    public record Cost(double pricePerHour, double executorHours) {
+        public double total() {
+            return pricePerHour * executorHours;
+        }
+    }
+
     private String status(JobOptions options, Run run) {
         if (run.isStopped()) {
             return "stopped";
@@ -218,6 +236,8 @@ public record Manifest(
      * @param completionTokens of this run's answers
      * @param tokensByExecutor the same by executor
      * @param secondsPerRow what shares of the rows did not exceed, from a row's way into the engine to its answer
+     * @param cost empty if no price is known
+     * @param forecast of this very run; empty if there is none
      * @param terminalReason {@link #COMPLETED}, or why the job stopped before its end
      */
     public record Run(
@@ -229,6 +249,8 @@ public record Manifest(
             long completionTokens,
             Map<String, Long> tokensByExecutor,
             DoubleUnaryOperator secondsPerRow,
+            Optional<Cost> cost,
+            Optional<Forecast> forecast,
             String terminalReason) {
         public static final String COMPLETED = "completed";
         public static final String DEADLINE = "deadline";

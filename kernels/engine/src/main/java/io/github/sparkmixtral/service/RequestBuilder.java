@@ -10,7 +10,7 @@ import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.chat.Role;
 import io.github.sparkmixtral.chat.ToolCalls;
-import io.github.sparkmixtral.engine.Engine;
+import io.github.sparkmixtral.engine.EngineLimits;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.PromptReading;
 import io.github.sparkmixtral.engine.Request;
@@ -57,21 +57,20 @@ final class RequestBuilder {
     private final List<Integer> eosTokenIds;
     private final ChatTemplates chatTemplates;
     private final RawPrompts rawPrompts;
-    private final Engine engine;
+    private final EngineLimits limits;
     private final String wayOut;
     private Constraints constraints;
 
     /**
-     * @param engine asked only for its limits, which never change
      * @param wayOut what to do about a prompt that is too long
      */
-    RequestBuilder(ModelDescription model, Engine engine, String wayOut) {
+    RequestBuilder(ModelDescription model, EngineLimits limits, String wayOut) {
         this.tokenizer = model.tokenizer();
         this.callReader = new ToolCallReader(tokenizer);
         this.chatTemplates = model.chatTemplates();
         this.eosTokenIds = model.config().eosTokenIds();
         this.rawPrompts = new RawPrompts(model.tokenizer());
-        this.engine = engine;
+        this.limits = limits;
         this.wayOut = wayOut;
     }
 
@@ -369,7 +368,7 @@ final class RequestBuilder {
     /** Made when they are first needed, for most jobs have none. */
     private synchronized Constraints constraints() {
         if (constraints == null) {
-            constraints = new Constraints(new TokenTrie(engine.vocabularySize(), tokenizer.textBytes()));
+            constraints = new Constraints(new TokenTrie(limits.vocabularySize(), tokenizer.textBytes()));
         }
         return constraints;
     }
@@ -470,7 +469,7 @@ final class RequestBuilder {
         if (reading != null) {
             read = reading.pooling() == null
                     ? (long) request.promptTokens().length * (1 + reading.alternatives())
-                    : engine.hiddenSize();
+                    : limits.hiddenSize();
         }
         return read
                 + choices
@@ -478,7 +477,7 @@ final class RequestBuilder {
     }
 
     private long entries(int promptTokens, SamplingParameters parameters) {
-        long tokens = Math.min(parameters.maxTokens(), engine.maxModelLength() - promptTokens);
+        long tokens = Math.min(parameters.maxTokens(), limits.maxModelLength() - promptTokens);
         return parameters.n() * tokens * (1 + Math.max(0, parameters.logprobs()));
     }
 
@@ -583,7 +582,7 @@ final class RequestBuilder {
         try {
             SamplingParameters parameters =
                     withStopTokens(ParametersReader.read(row.parameters(), defaults.parameters()));
-            engine.checkParameters(parameters);
+            limits.checkParameters(parameters);
             return parameters;
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_parameters", invalid.getMessage());
@@ -641,7 +640,7 @@ final class RequestBuilder {
 
     /** @param answered whether an answer follows, which needs room */
     private int[] checked(int[] tokens, boolean answered) throws InvalidRowException {
-        int longest = engine.maxModelLength();
+        int longest = limits.maxModelLength();
         if (tokens.length + (answered ? 1 : 0) > longest) {
             String what = answered ? "the prompt has " : "the text has ";
             String limit =
@@ -650,7 +649,7 @@ final class RequestBuilder {
                     "context_length_exceeded", what + tokens.length + limit + longest + ": " + wayOut);
         }
         try {
-            engine.checkPrompt(tokens, answered);
+            limits.checkPrompt(tokens, answered);
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_prompt", invalid.getMessage());
         }

@@ -546,7 +546,7 @@ class CompletionServiceTest {
                     .extracting(answer -> answer.get("custom_id").toString())
                     .containsExactlyInAnyOrder("a", "b");
             awaitTrue(() ->
-                    service.counters().runningSequences() + service.counters().waitingSequences() == 0);
+                    service.counters().engine().running() + service.counters().engine().waiting() == 0);
             assertThat(service.counters().completedRows()).isEqualTo(2);
             assertThatIllegalStateException().isThrownBy(() -> read(killed)).withMessage("the session is closed");
             assertThat(killed.outstanding()).isZero();
@@ -565,7 +565,7 @@ class CompletionServiceTest {
             // A row of another session comes after the closed one was seen.
             answer(service, prompt("short", "ab"));
             awaitTrue(() ->
-                    service.counters().runningSequences() + service.counters().waitingSequences() == 0);
+                    service.counters().engine().running() + service.counters().engine().waiting() == 0);
         }
         assertThat(backend.computedTokens()).isLessThan(100);
     }
