@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.job.estimate;
 
 import io.github.sparkmixtral.engine.Completion.RequestError;
+import io.github.sparkmixtral.job.estimate.Measured.Lengths;
 import io.github.sparkmixtral.job.estimate.Measured.Point;
 import io.github.sparkmixtral.job.inference.AnsweredRows;
 import io.github.sparkmixtral.job.inference.Answers;
@@ -46,12 +47,9 @@ record Calibration(Generation generation, int seconds, boolean whole)
                 .collect();
     }
 
-    /** Lengths of answers, and nothing else of them. */
-    private static final class Lengths implements AnsweredRows.Questions<Asked, Boolean> {
-        private long answers;
-        private double tokens;
-        private double squares;
-        private long errors;
+    /** Takes the lengths of answers, and nothing else of them. */
+    private static final class Reading implements AnsweredRows.Questions<Asked, Boolean> {
+        private Lengths lengths = new Lengths(0, 0, 0);
 
         @Override
         public PromptRow ask(Asked asked) {
@@ -60,16 +58,12 @@ record Calibration(Generation generation, int seconds, boolean whole)
 
         @Override
         public Boolean answered(Asked row, PromptRow asked, Answers answer, int index, RequestError incomplete) {
-            double length = answer.completionTokens(index);
-            answers++;
-            tokens += length;
-            squares += length * length;
+            lengths = lengths.plus(answer.copied(index) ? 0 : answer.completionTokens(index));
             return true;
         }
 
         @Override
         public Boolean failed(Asked row, PromptRow asked, RequestError error) {
-            errors++;
             return false;
         }
     }
@@ -79,9 +73,9 @@ record Calibration(Generation generation, int seconds, boolean whole)
         List<Row> all = new ArrayList<>();
         parts.forEachRemaining(all::addAll);
         Iterator<Row> rows = all.iterator();
-        Lengths lengths = new Lengths();
+        Reading reading = new Reading();
         long before = System.nanoTime();
-        AnsweredRows<Asked, Boolean> answered = generation.answered(rows, lengths);
+        AnsweredRows<Asked, Boolean> answered = generation.answered(rows, reading);
         long start = System.nanoTime();
         List<Point> course = new ArrayList<>();
         course.add(new Point(0, answered.counters()));
@@ -119,10 +113,7 @@ record Calibration(Generation generation, int seconds, boolean whole)
                             (System.nanoTime() - start) / 1e9,
                             whole && !over.get(),
                             List.copyOf(course),
-                            lengths.answers,
-                            lengths.tokens,
-                            lengths.squares,
-                            lengths.errors,
+                            reading.lengths,
                             answered.maxModelLength()))
                     .iterator();
         }

@@ -11,10 +11,7 @@ import java.util.List;
  * @param seconds from then on to the task's end
  * @param finished whether all rows of the task were answered
  * @param course of the engine, which other tasks ask too; at least its beginning and its end
- * @param answers to the rows of this task
- * @param tokens sum of their lengths
- * @param squares sum of the squares of their lengths
- * @param errors rows of this task that the engine has refused
+ * @param lengths of the answers that this task has read, which may be fewer than there are
  * @param maxModelLength longest sequence that the engine takes
  */
 record Measured(
@@ -23,12 +20,30 @@ record Measured(
         double seconds,
         boolean finished,
         List<Point> course,
-        long answers,
-        double tokens,
-        double squares,
-        long errors,
+        Lengths lengths,
         int maxModelLength)
         implements Serializable {
+    private static final int FEW = 30;
+
+    /** Tokens of so many answers, and their squares, summed up. */
+    record Lengths(long answers, double tokens, double squares) implements Serializable {
+        Lengths plus(double length) {
+            return new Lengths(answers + 1, tokens + length, squares + length * length);
+        }
+
+        Lengths plus(Lengths other) {
+            return new Lengths(answers + other.answers, tokens + other.tokens, squares + other.squares);
+        }
+
+        /** The standard deviation; that of lengths that end at any token with the same chance where few are known. */
+        double deviation(double mean) {
+            if (answers < FEW) {
+                return mean;
+            }
+            double own = tokens / answers;
+            return Math.sqrt(Math.max(0, squares / answers - own * own));
+        }
+    }
 
     /** @param seconds since the engine was there, until the end of the last step that is counted */
     record Point(double seconds, Counters counters) implements Serializable {}

@@ -2,6 +2,7 @@ package io.github.sparkmixtral.job.estimate;
 
 import io.github.sparkmixtral.engine.StepTimes;
 import io.github.sparkmixtral.engine.StepTimes.Cost;
+import io.github.sparkmixtral.job.estimate.Measured.Lengths;
 import io.github.sparkmixtral.job.estimate.Measured.Point;
 import io.github.sparkmixtral.service.Counters;
 import java.util.ArrayList;
@@ -104,7 +105,7 @@ public record Prediction(
                 isMeasured,
                 engines.size(),
                 longestTime,
-                measured.stream().mapToLong(Measured::answers).sum(),
+                (long) all.rows,
                 length,
                 rate(engines, cluster, counters -> counters.promptTokens()),
                 rate(engines, cluster, counters -> counters.engine().generatedTokens()),
@@ -154,15 +155,20 @@ public record Prediction(
      *
      * @param rows that have an answer
      * @param promptTokens of these
+     * @param answerTokens of these, those aside that were computed for others
      * @param running rows that have begun, and have none
      */
-    private record Course(double rows, double promptTokens, double computed, double generated, double running) {
+    private record Course(
+            double rows, double promptTokens, double answerTokens, double computed, double generated, double running) {
         static Course between(Point from, Point to) {
             Counters before = from.counters();
             Counters after = to.counters();
             return new Course(
                     after.completedRows() - before.completedRows(),
                     after.promptTokens() - before.promptTokens(),
+                    after.completionTokens()
+                            - after.copiedTokens()
+                            - (before.completionTokens() - before.copiedTokens()),
                     after.engine().promptTokens() - before.engine().promptTokens(),
                     after.engine().generatedTokens() - before.engine().generatedTokens(),
                     after.engine().running());
@@ -171,10 +177,11 @@ public record Prediction(
         static Course of(List<Course> several) {
             return several.stream()
                     .reduce(
-                            new Course(0, 0, 0, 0, 0),
+                            new Course(0, 0, 0, 0, 0, 0),
                             (a, b) -> new Course(
                                     a.rows + b.rows,
                                     a.promptTokens + b.promptTokens,
+                                    a.answerTokens + b.answerTokens,
                                     a.computed + b.computed,
                                     a.generated + b.generated,
                                     a.running + b.running));
@@ -200,14 +207,13 @@ public record Prediction(
      */
     private static Length length(CheckedRows rows, List<Measured> measured, Course all) {
         double most = rows.askable() == 0 ? 0 : (double) rows.mostGenerated() / rows.askable();
-        double answers = measured.stream().mapToLong(Measured::answers).sum();
-        if (answers == 0 || all.rows == 0) {
+        if (all.rows == 0) {
             double least = all.begun() == 0 ? 0 : all.generated / all.begun();
             return new Length(most, new Range(Math.min(least, most), most));
         }
-        double complete = measured.stream().mapToDouble(Measured::tokens).sum() / answers;
-        double squares = measured.stream().mapToDouble(Measured::squares).sum() / answers;
-        double error = Math.sqrt(Math.max(0, squares - complete * complete) / answers) * STANDARD_ERRORS;
+        double complete = all.answerTokens / all.rows;
+        Lengths read = measured.stream().map(Measured::lengths).reduce(new Lengths(0, 0, 0), Lengths::plus);
+        double error = read.deviation(complete) / Math.sqrt(all.rows) * STANDARD_ERRORS;
         double ratio = all.generated / all.rows;
         double low = Math.min(complete, ratio);
         double high = Math.min(most, Math.max(complete, ratio));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.sparkmixtral.engine.EngineCounters;
 import io.github.sparkmixtral.engine.StepTimes;
+import io.github.sparkmixtral.job.estimate.Measured.Lengths;
 import io.github.sparkmixtral.job.estimate.Measured.Point;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.PromptRow;
@@ -44,7 +45,7 @@ class PredictionTest {
             course.add(new Point(second, counters(Math.max(0, second - 2) * 10 * speed)));
         }
         double rows = course.getLast().counters().completedRows();
-        return new Measured(executor, 3, seconds, false, course, (long) rows, 20 * rows, 400 * rows, 0, 4096);
+        return new Measured(executor, 3, seconds, false, course, new Lengths((long) rows, 20 * rows, 400 * rows), 4096);
     }
 
     private static Counters counters(double rows) {
@@ -62,7 +63,7 @@ class PredictionTest {
                 0.02 * 20 * generated);
         EngineCounters engine =
                 new EngineCounters((long) prompt, (long) generated, 0, 0, 0, 64, 0, 1000, times, 0);
-        return new Counters((long) rows, 0, (long) prompt, 0, (long) generated, 0, engine);
+        return new Counters((long) rows, 0, (long) prompt, 0, (long) generated, 0, 0, engine);
     }
 
     private static Prediction predict(CheckedRows rows, Cluster cluster, long chunks, Measured... measured) {
@@ -123,7 +124,7 @@ class PredictionTest {
     @Test
     void withoutACompleteAnswerTheyAreTakenToBeAsLongAsTheyMayBe() {
         List<Point> course = List.of(new Point(0, counters(0)), new Point(20, running(counters(100))));
-        Measured none = new Measured("0", 3, 20, false, course, 0, 0, 0, 0, 4096);
+        Measured none = new Measured("0", 3, 20, false, course, new Lengths(0, 0, 0), 4096);
         Prediction prediction = predict(rows(1000, 100, 64), new Cluster(1, 2), 8, none);
         assertThat(prediction.answers()).isZero();
         assertThat(prediction.answerLength().mean()).isEqualTo(64);
@@ -135,6 +136,7 @@ class PredictionTest {
     private static Counters running(Counters counters) {
         EngineCounters engine = counters.engine();
         return new Counters(
+                0,
                 0,
                 0,
                 0,
@@ -157,7 +159,7 @@ class PredictionTest {
     @Test
     void whatIsAllAnsweredIsNotEstimated() {
         Measured first = measured("0", 20, 1);
-        Measured done = new Measured("0", 3, 21.5, true, first.course(), 180, 3600, 72000, 0, 4096);
+        Measured done = new Measured("0", 3, 21.5, true, first.course(), first.lengths(), 4096);
         Prediction prediction = predict(rows(180, 100, 64), new Cluster(1, 2), 2, done);
         assertThat(prediction.isMeasured()).isTrue();
         assertThat(prediction.seconds()).isEqualTo(5 + 3 + 21.5);

@@ -14,6 +14,7 @@ import java.io.Serializable;
  * @param promptTokens prompt tokens of the answered rows, those found in the cache included
  * @param cachedTokens prompt tokens of the answered rows that were found in the cache
  * @param completionTokens tokens of the answers
+ * @param copiedTokens those of answers that were computed for equal rows
  * @param queuedRows rows that the engine has not taken yet
  */
 public record Counters(
@@ -22,6 +23,7 @@ public record Counters(
         long promptTokens,
         long cachedTokens,
         long completionTokens,
+        long copiedTokens,
         int queuedRows,
         EngineCounters engine)
         implements Serializable {
@@ -36,16 +38,32 @@ public record Counters(
                 promptTokens + usage.promptTokens(),
                 cachedTokens + usage.cachedTokens(),
                 completionTokens + usage.completionTokens(),
+                copiedTokens + (answer.copied() ? usage.completionTokens() : 0),
                 queuedRows,
                 engine);
     }
 
     Counters with(EngineCounters newer) {
         return new Counters(
-                completedRows, failedRows, promptTokens, cachedTokens, completionTokens, queuedRows, newer);
+                completedRows,
+                failedRows,
+                promptTokens,
+                cachedTokens,
+                completionTokens,
+                copiedTokens,
+                queuedRows,
+                newer);
     }
 
     Counters withQueuedRows(int queued) {
-        return new Counters(completedRows, failedRows, promptTokens, cachedTokens, completionTokens, queued, engine);
+        return new Counters(
+                completedRows,
+                failedRows,
+                promptTokens,
+                cachedTokens,
+                completionTokens,
+                copiedTokens,
+                queued,
+                engine);
     }
 }

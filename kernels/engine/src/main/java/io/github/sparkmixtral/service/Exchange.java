@@ -120,7 +120,7 @@ final class Exchange {
     /** @param engine what the engine counts before its first step */
     Exchange(int queueCapacity, EngineCounters engine) {
         this.queueCapacity = queueCapacity;
-        this.counters = new Counters(0, 0, 0, 0, 0, 0, engine);
+        this.counters = new Counters(0, 0, 0, 0, 0, 0, 0, engine);
     }
 
     // What tasks do. All of it throws IllegalStateException once something is closed or the engine has died.
