@@ -2,8 +2,7 @@ package io.github.sparkmixtral.job.input;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Iterator;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -18,8 +17,7 @@ import org.apache.spark.sql.types.StructType;
  * @param columns how many are the input's own
  * @param textColumn which of them is the text
  */
-public record DocumentRows(RequestReader reader, int columns, String textColumn)
-        implements MapPartitionsFunction<Row, Row> {
+public record DocumentRows(RequestReader reader, int columns, String textColumn) implements MapFunction<Row, Row> {
     public static final String ID = "id";
     public static final String TEXT = "text";
     public static final String METADATA = "metadata";
@@ -33,31 +31,19 @@ public record DocumentRows(RequestReader reader, int columns, String textColumn)
 
     /** @param input read with {@code textColumn} as the column of its prompts */
     public static Dataset<Row> of(Input input, String textColumn) {
-        return input.rows()
-                .mapPartitions(new DocumentRows(input.reader(), input.columns(), textColumn), Encoders.row(SCHEMA));
+        return input.rows().map(new DocumentRows(input.reader(), input.columns(), textColumn), Encoders.row(SCHEMA));
     }
 
     @Override
-    public Iterator<Row> call(Iterator<Row> rows) {
-        return new Iterator<>() {
-            @Override
-            public boolean hasNext() {
-                return rows.hasNext();
-            }
-
-            @Override
-            public Row next() {
-                Row row = rows.next();
-                PromptRow document = reader.read(row);
-                if (document.error() != null) {
-                    return made(document.id(), null, null, document.error().message());
-                }
-                JsonNode text = document.request().prompt().value();
-                return text == null || !text.isTextual() || text.textValue().isBlank()
-                        ? made(document.id(), null, null, fault(document, text))
-                        : made(document.id(), text.textValue(), metadata(row), null);
-            }
-        };
+    public Row call(Row row) {
+        PromptRow document = reader.read(row);
+        if (document.error() != null) {
+            return made(document.id(), null, null, document.error().message());
+        }
+        JsonNode text = document.request().prompt().value();
+        return text == null || !text.isTextual() || text.textValue().isBlank()
+                ? made(document.id(), null, null, fault(document, text))
+                : made(document.id(), text.textValue(), metadata(row), null);
     }
 
     /** With its schema: Spark may hand it to the next function as it is. */

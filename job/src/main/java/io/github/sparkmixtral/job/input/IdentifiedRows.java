@@ -2,8 +2,7 @@ package io.github.sparkmixtral.job.input;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.sparkmixtral.service.RowRequest;
-import java.util.Iterator;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -15,7 +14,7 @@ import org.apache.spark.sql.types.StructType;
  * Adds two columns to the rows of an input: {@link #ID}, their ids, given or made, and {@link #BEGINNING}, by which those lie
  * together whose prompts begin alike.
  */
-public record IdentifiedRows(RequestReader reader, StructType schema) implements MapPartitionsFunction<Row, Row> {
+public record IdentifiedRows(RequestReader reader, StructType schema) implements MapFunction<Row, Row> {
     public static final String ID = "__mixtral_row_id";
     public static final String BEGINNING = "__mixtral_beginning";
 
@@ -24,30 +23,19 @@ public record IdentifiedRows(RequestReader reader, StructType schema) implements
 
     public static Dataset<Row> of(Input input) {
         StructType schema = input.rows().schema().add(ID, DataTypes.StringType).add(BEGINNING, DataTypes.StringType);
-        return input.rows().mapPartitions(new IdentifiedRows(input.reader(), schema), Encoders.row(schema));
+        return input.rows().map(new IdentifiedRows(input.reader(), schema), Encoders.row(schema));
     }
 
     @Override
-    public Iterator<Row> call(Iterator<Row> rows) {
-        return new Iterator<>() {
-            @Override
-            public boolean hasNext() {
-                return rows.hasNext();
-            }
-
-            @Override
-            public Row next() {
-                Row row = rows.next();
-                Object[] values = new Object[row.size() + 2];
-                for (int i = 0; i < row.size(); i++) {
-                    values[i] = row.get(i);
-                }
-                PromptRow asked = reader.read(row);
-                values[row.size()] = asked.id();
-                values[row.size() + 1] = asked.request() == null ? null : beginning(asked.request());
-                return new GenericRowWithSchema(values, schema);
-            }
-        };
+    public Row call(Row row) {
+        Object[] values = new Object[row.size() + 2];
+        for (int i = 0; i < row.size(); i++) {
+            values[i] = row.get(i);
+        }
+        PromptRow asked = reader.read(row);
+        values[row.size()] = asked.id();
+        values[row.size() + 1] = asked.request() == null ? null : beginning(asked.request());
+        return new GenericRowWithSchema(values, schema);
     }
 
     private static String beginning(RowRequest request) {

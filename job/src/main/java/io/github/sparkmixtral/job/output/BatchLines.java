@@ -61,6 +61,7 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                     .put("type", "invalid_request_error")
                     .putNull("param")
                     .put("code", error.getString(0));
+            done(row, body);
             line.putObject("error")
                     .put("code", error.getString(0))
                     .put("message", error.getString(1))
@@ -109,13 +110,18 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                         calls < 0 || output.isNullAt(calls) ? null : rows(output.get(calls)));
             }
         }
-        if (has(row, OutputColumns.TURNS)) {
-            turns(rows(row.get(index(row, OutputColumns.TURNS))), body.putArray(OutputColumns.TURNS));
-        }
         if (has(row, OutputColumns.CHOICE_PROBABILITIES)) {
             ObjectNode probabilities = body.putObject(OutputColumns.CHOICE_PROBABILITIES);
             row.<String, Double>getJavaMap(index(row, OutputColumns.CHOICE_PROBABILITIES))
                     .forEach(probabilities::put);
+        }
+        done(row, body);
+    }
+
+    /** What was done for an answer; a row that has none in the end may have it, too. */
+    private void done(Row row, ObjectNode body) {
+        if (has(row, OutputColumns.TURNS)) {
+            turns(rows(row.get(index(row, OutputColumns.TURNS))), body.putArray(OutputColumns.TURNS));
         }
         if (has(row, OutputColumns.CONTEXTS)) {
             ArrayNode contexts = body.putArray(OutputColumns.CONTEXTS);
@@ -125,7 +131,9 @@ record BatchLines(Columns names, Task task) implements MapFunction<Row, Row> {
                             .put("score", passage.getDouble(1))
                             .put("text", passage.getString(2)));
         }
-        usage(row, body.putObject("usage"));
+        if (has(row, OutputColumns.USAGE)) {
+            usage(row, body.putObject("usage"));
+        }
     }
 
     private void embedding(Row row, ObjectNode body) {

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -124,27 +125,40 @@ class AgentTest {
     }
 
     @Test
-    void linesHaveTheTurnsBesideTheAnswer() throws Exception {
+    void linesHaveTheTurnsBesideTheAnswerOrTheError() throws Exception {
         Path output = directory.resolve("out");
         agent(output, "--output-format", "jsonl");
-        try (var files = Files.list(output)) {
-            List<String> lines = new ArrayList<>();
+        JsonNode body = line(output).at("/response/body");
+        assertThat(body.at("/object").asText()).isEqualTo("chat.completion");
+        assertThat(body.at("/choices/0/message/content").asText()).isEqualTo("The answer is 5856.");
+        assertThat(body.at("/choices/0/finish_reason").asText()).isEqualTo("final");
+        assertThat(body.at("/turns/0/output").asText()).isEqualTo("5856");
+        assertThat(body.at("/turns/1/tool").asText()).isEqualTo("Final Answer");
+
+        Path small = directory.resolve("small");
+        agent(small, "--output-format", "jsonl", "--max-model-len", "150");
+        JsonNode failed = line(small);
+        assertThat(failed.at("/error/code").asText()).isEqualTo("context_length_exceeded");
+        assertThat(failed.at("/response/body/choices").isMissingNode()).isTrue();
+        assertThat(failed.at("/response/body/turns")).hasSize(1);
+        assertThat(failed.at("/response/body/turns/0/output").asText()).isEqualTo("5856");
+        assertThat(failed.at("/response/body/usage/completion_tokens").asInt()).isPositive();
+    }
+
+    /** The line of the row a, which is in a file of answers or in one of errors. */
+    private static JsonNode line(Path output) throws Exception {
+        try (Stream<Path> files = Files.list(output)) {
             for (Path file :
                     files.filter(path -> path.toString().endsWith(".jsonl")).toList()) {
-                lines.addAll(Files.readAllLines(file));
+                for (String line : Files.readAllLines(file)) {
+                    JsonNode parsed = new ObjectMapper().readTree(line);
+                    if (parsed.path("custom_id").asText().equals("a")) {
+                        return parsed;
+                    }
+                }
             }
-            JsonNode body = new ObjectMapper()
-                    .readTree(lines.stream()
-                            .filter(line -> line.contains("\"a\""))
-                            .findFirst()
-                            .orElseThrow())
-                    .at("/response/body");
-            assertThat(body.at("/object").asText()).isEqualTo("chat.completion");
-            assertThat(body.at("/choices/0/message/content").asText()).isEqualTo("The answer is 5856.");
-            assertThat(body.at("/choices/0/finish_reason").asText()).isEqualTo("final");
-            assertThat(body.at("/turns/0/output").asText()).isEqualTo("5856");
-            assertThat(body.at("/turns/1/tool").asText()).isEqualTo("Final Answer");
         }
+        throw new AssertionError("no line of a in " + output);
     }
 
     @Test

@@ -233,6 +233,57 @@ class S3IT {
         assertNothingTells(output);
     }
 
+    /** Documents, index, questions and answers in the store: parts are written by both executors, and searched by both. */
+    @Test
+    void twoExecutorsIndexDocumentsOfTheStoreAndAnswerFromThem() throws Exception {
+        Path demo = SparkFixture.MODEL.getParent();
+        for (String file : List.of("documents.jsonl", "questions.jsonl")) {
+            objects.copyFromLocalFile(hadoop(demo.resolve(file).toString()), hadoop(S3Server.uri("retrieval/" + file)));
+        }
+        answerFromDocuments("index", List.of("index", "--partitions", "2"), "documents.jsonl", "index");
+        List<String> answer = new ArrayList<>(List.of("--context-index", S3Server.uri("retrieval/index")));
+        answer.addAll(List.of("--context-k", "3", "--context-mode", "hybrid", "--temperature", "0"));
+        answer.addAll(List.of("--max-tokens", "16", "--chunk-rows", "12"));
+        answerFromDocuments("answer", answer, "questions.jsonl", "out");
+
+        String output = S3Server.uri("retrieval/out");
+        JsonNode manifest = new ObjectMapper().readTree(text(output, "_manifest.json"));
+        assertThat(manifest.path("executors")).hasSize(cluster.workers());
+        Path here = directory.resolve("here");
+        Path index = Files.createDirectories(directory.resolve("index"));
+        objects.copyToLocalFile(hadoop(S3Server.uri("retrieval/index")), hadoop(index.toString()));
+        answer.set(1, index.resolve("index").toString());
+        answer.addAll(List.of("--model", SparkFixture.MODEL.toString(), "--output", here.toString()));
+        answer.addAll(List.of("--input", demo.resolve("questions.jsonl").toString()));
+        SparkFixture.Outcome outcome = SparkFixture.run(answer.toArray());
+        assertThat(outcome.exitCode().value()).as(outcome.lastLine()).isZero();
+        objects.copyToLocalFile(
+                hadoop(output), hadoop(directory.resolve("there").toString()));
+        assertThat(contexts(directory.resolve("there"))).hasSize(120).isEqualTo(contexts(here));
+    }
+
+    private static List<String> contexts(Path output) {
+        return SparkFixture.rows(output).stream()
+                .map(row -> row.getAs("custom_id") + ": " + row.getAs("generated_text") + row.getAs("contexts")
+                        + row.getAs("error"))
+                .toList();
+    }
+
+    /** Runs a command on both executors, neither of which begins alone. */
+    private void answerFromDocuments(String name, List<String> command, String input, String output) throws Exception {
+        List<String> arguments = new ArrayList<>(command);
+        arguments.addAll(List.of(
+                "--model", MODEL, "--model-cache", directory.resolve("cache").toString()));
+        arguments.addAll(List.of("--input", S3Server.uri("retrieval/" + input)));
+        arguments.addAll(List.of("--output", S3Server.uri("retrieval/" + output)));
+        List<String> properties = new ArrayList<>(S3Server.properties(s3.endpoint()));
+        properties.addAll(List.of(
+                "spark.scheduler.minRegisteredResourcesRatio=1",
+                "spark.scheduler.maxRegisteredResourcesWaitingTime=60s"));
+        Map<String, String> keys = Map.of("AWS_ACCESS_KEY_ID", "environment", "AWS_SECRET_ACCESS_KEY", SECRET);
+        assertDone(name, cluster.submit(log(name), keys, properties, arguments));
+    }
+
     /** Every fourth request of a method has the next fault that fits it, and what begins the output loses its answer. */
     private static final class Turns implements FaultyProxy.Faults {
         /** First those that fit few requests. */

@@ -6,7 +6,6 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.engine.SamplingParameters;
-import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.service.CompletionService;
 import io.github.sparkmixtral.service.ServiceOptions;
@@ -75,15 +74,9 @@ public final class AgentBench implements Callable<Integer> {
     }
 
     static CommandLine commandLine() {
-        CommandLine command = new CommandLine(new AgentBench()).setCaseInsensitiveEnumValuesAllowed(true);
-        command.setExecutionExceptionHandler((failure, line, _) -> {
-            if (failure instanceof ModelException || failure instanceof IllegalArgumentException) {
-                line.getErr().println("AgentBench: " + failure.getMessage());
-                return 1;
-            }
-            throw failure;
-        });
-        return command;
+        return new CommandLine(new AgentBench())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler(new FailureLine());
     }
 
     @Override

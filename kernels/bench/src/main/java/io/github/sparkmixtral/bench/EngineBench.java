@@ -8,7 +8,6 @@ import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
-import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
@@ -157,17 +156,9 @@ public final class EngineBench implements Callable<Integer> {
     }
 
     static CommandLine commandLine() {
-        CommandLine command = new CommandLine(new EngineBench()).setCaseInsensitiveEnumValuesAllowed(true);
-        command.setExecutionExceptionHandler((failure, line, _) -> {
-            if (failure instanceof ModelException
-                    || failure instanceof IllegalArgumentException
-                    || failure instanceof IllegalStateException) {
-                line.getErr().println("EngineBench: " + failure.getMessage());
-                return 1;
-            }
-            throw failure;
-        });
-        return command;
+        return new CommandLine(new EngineBench())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler(new FailureLine());
     }
 
     @Override

@@ -9,7 +9,6 @@ import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.PromptReading;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
-import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -74,15 +73,9 @@ public final class ReadingBench implements Callable<Integer> {
     }
 
     static CommandLine commandLine() {
-        CommandLine command = new CommandLine(new ReadingBench()).setCaseInsensitiveEnumValuesAllowed(true);
-        command.setExecutionExceptionHandler((failure, line, _) -> {
-            if (failure instanceof ModelException || failure instanceof IllegalArgumentException) {
-                line.getErr().println("ReadingBench: " + failure.getMessage());
-                return 1;
-            }
-            throw failure;
-        });
-        return command;
+        return new CommandLine(new ReadingBench())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler(new FailureLine());
     }
 
     @Override

@@ -22,6 +22,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
  */
 public final class CompletionService implements AutoCloseable {
     private final Engine engine;
+    private final RequestLimits limits;
     private final RequestBuilder requestBuilder;
     private final Exchange exchange;
     private final Courses courses;
@@ -30,8 +31,9 @@ public final class CompletionService implements AutoCloseable {
 
     private CompletionService(ModelDescription model, Backend backend, ServiceOptions options) {
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
-        requestBuilder = new RequestBuilder(
-                model, engine.limits(), wayOut(maxModelLength(), backend.maxPositions(), options.maxModelLength()));
+        limits = new RequestLimits(
+                engine.limits(), wayOut(maxModelLength(), backend.maxPositions(), options.maxModelLength()));
+        requestBuilder = new RequestBuilder(model, limits);
         exchange = new Exchange(options.queueCapacity(), engine.counters());
         courses = new Courses(exchange);
         thread = new Thread(new EngineLoop(backend, engine, exchange, courses), "spark-mixtral-engine");
@@ -82,7 +84,7 @@ public final class CompletionService implements AutoCloseable {
      */
     public Session open(RequestDefaults defaults, List<AgentTool> tools) {
         engine.limits().checkParameters(defaults.parameters());
-        requestBuilder.checkSize(1, defaults.parameters());
+        limits.checkSize(1, defaults.parameters());
         StructuredOutputReader.checkChoices("structured_outputs", defaults.parameters());
         ChatFormat chatFormat = requestBuilder.chatFormat(defaults);
         Agent agent = null;
@@ -159,7 +161,7 @@ public final class CompletionService implements AutoCloseable {
                 exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
                 return;
             }
-            exchange.submit(mailbox, row, built, requestBuilder.entries(built.request()));
+            exchange.submit(mailbox, row, built, limits.entries(built.request()));
         }
 
         private Built built(RowRequest asked) throws InvalidRowException {

@@ -45,8 +45,8 @@ public final class RequestSizes {
                 maxModelLength > 0 ? Math.min(maxModelLength, config.maxPositions()) : config.maxPositions();
         EngineLimits limits = new EngineLimits(config.vocabularySize(), config.hiddenSize(), this.maxModelLength);
         this.defaults = defaults;
-        this.requestBuilder = new RequestBuilder(
-                model, limits, CompletionService.wayOut(this.maxModelLength, config.maxPositions(), maxModelLength));
+        String wayOut = CompletionService.wayOut(this.maxModelLength, config.maxPositions(), maxModelLength);
+        this.requestBuilder = new RequestBuilder(model, new RequestLimits(limits, wayOut));
         this.chatFormat = requestBuilder.chatFormat(defaults);
         this.agent = defaults.agent() == null
                 ? null

@@ -5,7 +5,7 @@ import io.github.sparkmixtral.engine.Completion.RequestError;
 import java.util.Map;
 
 /**
- * What one row asks for: JSON values as they stand in the row, chosen but not yet checked. {@link RequestBuilder} checks them.
+ * What one row asks for: JSON values as they stand in the row, chosen but not yet checked. {@link RowContent} checks them.
  *
  * @param customId with the seed it decides every draw; null draws by the prompt's tokens, so that equal prompts are answered alike
  * @param task null for the job's
@@ -59,7 +59,7 @@ public record RowRequest(
      */
     public RequestError fault(RequestDefaults defaults) {
         try {
-            RequestBuilder.check(this, defaults);
+            RowContent.check(this, defaults);
             return null;
         } catch (InvalidRowException invalid) {
             return invalid.error();

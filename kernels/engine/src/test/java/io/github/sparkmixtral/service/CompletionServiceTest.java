@@ -828,6 +828,10 @@ class CompletionServiceTest {
                 assertThat(essence).isEqualTo(expected);
             }
             assertThat(later.get("copied")).isEqualTo(true);
+            assertThat(service.counters().completedRows()).isEqualTo(4);
+            assertThat(service.counters().copiedTokens() * 4)
+                    .isPositive()
+                    .isEqualTo(service.counters().completionTokens() * 3);
             assertThat(later.get("outputs")).isEqualTo(answers.getFirst().get("outputs"));
             assertThat(later.get("seed")).isEqualTo(99L);
             assertThat(((Map<?, ?>) later.get("usage")).get("cached_tokens"))
