@@ -83,15 +83,23 @@ final class EngineMetrics {
                         name, (Gauge<Long>) () -> metric.of(report.get().values()));
             }
         }
-        gauge(registry, prefix + "batch_fill", () -> report.get()
-                .ratio(EngineMetric.RUNNING_SEQUENCES, EngineMetric.MAX_SEQUENCES));
-        gauge(registry, prefix + "kv_cache_use", () -> report.get()
-                .ratio(EngineMetric.USED_CACHE_BLOCKS, EngineMetric.CACHE_BLOCKS));
-        gauge(registry, prefix + "prefix_cache_hit_rate", () -> report.get()
-                .ratio(EngineMetric.CACHED_TOKENS, EngineMetric.PROMPT_TOKENS));
+        gauge(
+                registry,
+                prefix + "batch_fill",
+                () -> report.get().ratio(EngineMetric.RUNNING_SEQUENCES, EngineMetric.MAX_SEQUENCES));
+        gauge(
+                registry,
+                prefix + "kv_cache_use",
+                () -> report.get().ratio(EngineMetric.USED_CACHE_BLOCKS, EngineMetric.CACHE_BLOCKS));
+        gauge(
+                registry,
+                prefix + "prefix_cache_hit_rate",
+                () -> report.get().ratio(EngineMetric.CACHED_TOKENS, EngineMetric.PROMPT_TOKENS));
         gauge(registry, prefix + "prompt_tokens_per_second", () -> report.get().promptTokensPerSecond());
-        gauge(registry, prefix + "generated_tokens_per_second", () -> report.get()
-                .generatedTokensPerSecond());
+        gauge(
+                registry,
+                prefix + "generated_tokens_per_second",
+                () -> report.get().generatedTokensPerSecond());
     }
 
     private static void gauge(MetricRegistry registry, String name, Gauge<Double> value) {

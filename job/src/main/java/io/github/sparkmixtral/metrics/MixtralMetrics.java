@@ -83,8 +83,7 @@ public final class MixtralMetrics implements SparkPlugin {
             String executor = (String) told[0];
             Report report = new Report((long[]) told[1], (Double) told[2], (Double) told[3]);
             if (byExecutor.put(executor, report) == null) {
-                EngineMetrics.register(
-                        context.metricRegistry(), "executor_" + executor + ".", () -> of(executor));
+                EngineMetrics.register(context.metricRegistry(), "executor_" + executor + ".", () -> of(executor));
             }
             return null;
         }
@@ -108,8 +107,7 @@ public final class MixtralMetrics implements SparkPlugin {
 
         /** With the rates of the last interval, so that nobody who looks often sees those of moments. */
         private synchronized Report now() {
-            return new Report(
-                    ExecutorEngine.metrics(), last.promptTokensPerSecond(), last.generatedTokensPerSecond());
+            return new Report(ExecutorEngine.metrics(), last.promptTokensPerSecond(), last.generatedTokensPerSecond());
         }
 
         private synchronized void measure() {

@@ -28,8 +28,8 @@ class MixtralMetricsTest {
 
     /** What the tests' Spark tells JMX, with its plugin of ours. */
     private static Number told(String name, String kind, String attribute) throws Exception {
-        ObjectName pattern = new ObjectName(
-                "metrics:name=*plugin." + MixtralMetrics.class.getName() + "." + name + ",type=" + kind);
+        ObjectName pattern =
+                new ObjectName("metrics:name=*plugin." + MixtralMetrics.class.getName() + "." + name + ",type=" + kind);
         Set<ObjectName> names = BEANS.queryNames(pattern, null);
         assertThat(names).as(pattern.toString()).hasSize(1);
         return (Number) BEANS.getAttribute(names.iterator().next(), attribute);
@@ -53,7 +53,8 @@ class MixtralMetricsTest {
         }
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
-            lines.add("{\"prompt\": \"" + (i == 7 ? "word ".repeat(5000) : "Sort these numbers: 17, 4, " + i / 2) + "\"}");
+            lines.add("{\"prompt\": \"" + (i == 7 ? "word ".repeat(5000) : "Sort these numbers: 17, 4, " + i / 2)
+                    + "\"}");
         }
         Path input = SparkFixture.write(directory.resolve("p.jsonl"), lines.toArray(String[]::new));
         Path output = directory.resolve("out");
@@ -115,10 +116,13 @@ class MixtralMetricsTest {
     void withoutAnEngineAllIsZero() {
         MetricRegistry registry = new MetricRegistry();
         EngineMetrics.register(registry, "engine.", () -> Report.NOTHING);
-        assertThat(registry.getCounters()).hasSize(8).allSatisfy((name, counter) -> assertThat(counter.getCount())
-                .isZero());
-        assertThat(registry.getGauges()).hasSize(10).allSatisfy((name, gauge) ->
-                assertThat(((Number) ((Gauge<?>) gauge).getValue()).doubleValue()).isZero());
+        assertThat(registry.getCounters())
+                .hasSize(8)
+                .allSatisfy((name, counter) -> assertThat(counter.getCount()).isZero());
+        assertThat(registry.getGauges())
+                .hasSize(10)
+                .allSatisfy((name, gauge) -> assertThat(((Number) ((Gauge<?>) gauge).getValue()).doubleValue())
+                        .isZero());
     }
 
     @Test
@@ -134,8 +138,10 @@ class MixtralMetricsTest {
         Report report = Report.since(new Report(before, 0, 0), values, 5);
         MetricRegistry registry = new MetricRegistry();
         EngineMetrics.register(registry, "", () -> report.plus(report.ended()));
-        assertThat(registry.getGauges().get("prompt_tokens_per_second").getValue()).isEqualTo(100.0);
-        assertThat(registry.getGauges().get("generated_tokens_per_second").getValue()).isEqualTo(20.0);
+        assertThat(registry.getGauges().get("prompt_tokens_per_second").getValue())
+                .isEqualTo(100.0);
+        assertThat(registry.getGauges().get("generated_tokens_per_second").getValue())
+                .isEqualTo(20.0);
         assertThat(registry.getGauges().get("batch_fill").getValue()).isEqualTo(0.75);
         assertThat(registry.getGauges().get("kv_cache_use").getValue()).isEqualTo(0.25);
         assertThat(registry.getCounters().get("generated_tokens").getCount()).isEqualTo(200);

@@ -6,7 +6,6 @@ import static org.apache.spark.sql.functions.xxhash64;
 
 import io.github.sparkmixtral.job.estimate.Cluster;
 import io.github.sparkmixtral.job.estimate.DryRun;
-import io.github.sparkmixtral.job.estimate.Prediction;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.inference.Generation;
@@ -21,7 +20,6 @@ import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.Answered;
 import io.github.sparkmixtral.job.output.Baseline;
-import io.github.sparkmixtral.job.output.Forecast;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
 import io.github.sparkmixtral.job.output.Verdict;
@@ -141,13 +139,17 @@ final class BatchJob {
     private Optional<Manifest.Cost> cost(Instant start, Instant end) {
         OptionalDouble price = options.estimate().pricePerHour();
         return price.isPresent()
-                ? Optional.of(new Manifest.Cost(
-                        price.getAsDouble(), Cluster.executorHours(spark.sparkContext(), start, end)))
+                ? Optional.of(
+                        new Manifest.Cost(price.getAsDouble(), Cluster.executorHours(spark.sparkContext(), start, end)))
                 : Optional.empty();
     }
 
     /** Tells what a run would do, and how long it would take. */
     private void dryRun(Input input, ModelDescription model, Instant start) throws IOException {
+        if (output.rowsToAnswer() == 0) {
+            LOG.info("No row is left to answer: a run would only complete the output {}", output.shown());
+            return;
+        }
         boolean all = output.rowsToAnswer() == input.survey().rows();
         DryRun dryRun = DryRun.of(
                 all ? input.rows() : output.rows(),
@@ -157,20 +159,7 @@ final class BatchJob {
                 output.tasks(),
                 Duration.between(start, Instant.now()).toMillis() / 1e3,
                 options.estimate().calibrationSeconds());
-        DryRunReport report = new DryRunReport(options, model, input.survey().rows(), output, dryRun);
-        report.lines().forEach(out::println);
-        if (dryRun.prediction().isPresent()) {
-            Prediction prediction = dryRun.prediction().get();
-            output.keep(new Forecast(
-                            Instant.now(),
-                            output.rowsToAnswer(),
-                            dryRun.cluster().executors(),
-                            prediction.seconds(),
-                            prediction.interval().low(),
-                            prediction.interval().high()))
-                    .ifPresent(file -> out.println(DryRunReport.line("kept", "in " + file)));
-        }
-        out.flush();
+        new DryRunReport(options, model, input.survey().rows(), output, dryRun).print(out);
     }
 
     /** A complete output has no new answers, but may be asked for another score, or beside another run. */

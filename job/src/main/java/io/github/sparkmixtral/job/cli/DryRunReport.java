@@ -9,9 +9,12 @@ import io.github.sparkmixtral.job.estimate.Prediction;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.job.options.OutputMode;
+import io.github.sparkmixtral.job.output.Forecast;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -31,7 +34,28 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
     /** Of one error's message. */
     private static final int MESSAGE = 160;
 
-    static String line(String label, String text) {
+    /** Prints all of it, and keeps the prediction. */
+    void print(PrintWriter out) throws IOException {
+        lines().forEach(out::println);
+        if (run.prediction().isPresent()) {
+            Prediction prediction = run.prediction().get();
+            Forecast forecast = new Forecast(
+                    Instant.now(),
+                    output.rowsToAnswer(),
+                    run.cluster().executors(),
+                    prediction.seconds(),
+                    prediction.interval().low(),
+                    prediction.interval().high());
+            try {
+                output.keep(forecast).ifPresent(file -> out.println(line("kept", "in " + file)));
+            } catch (IOException e) {
+                out.println(line("kept", "not, so that no run is compared with it: " + e));
+            }
+        }
+        out.flush();
+    }
+
+    private static String line(String label, String text) {
         return String.format(Locale.ROOT, "%-12s%s", label, text);
     }
 
@@ -41,24 +65,28 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
 
     List<String> lines() throws IOException {
         List<String> lines = new ArrayList<>();
-        lines.add(line("model", format(
-                "%s: %,.1f million parameters, %s",
-                options.generation().engine().modelName(), model.parameters() / 1e6, model.format())));
+        lines.add(line(
+                "model",
+                format(
+                        "%s: %,.1f million parameters, %s",
+                        options.generation().engine().modelName(), model.parameters() / 1e6, model.format())));
         lines.add(line("output", target()));
-        lines.add(line("rows", format(
-                "%,d, of them %,d to answer in %,d %s",
-                inputRows,
-                output.rowsToAnswer(),
-                output.tasks(),
-                output.tasks() == 1 ? "chunk" : "chunks")));
+        lines.add(line(
+                "rows",
+                format(
+                        "%,d, of them %,d to answer in %,d %s",
+                        inputRows, output.rowsToAnswer(), output.tasks(), output.tasks() == 1 ? "chunk" : "chunks")));
         failures(lines);
         tokens(lines);
         lines.add(line("memory", memory()));
-        run.prediction().ifPresentOrElse(prediction -> predicted(lines, prediction), () -> lines.add(line(
-                "time",
-                run.rows().askable() == 0
-                        ? "no row would be answered"
-                        : "not estimated, for --calibration-seconds is 0")));
+        run.prediction()
+                .ifPresentOrElse(
+                        prediction -> predicted(lines, prediction),
+                        () -> lines.add(line(
+                                "time",
+                                run.rows().askable() == 0
+                                        ? "no row would be answered"
+                                        : "not estimated, for --calibration-seconds is 0")));
         return lines;
     }
 
@@ -101,13 +129,15 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
         if (rows.askable() == 0) {
             return;
         }
-        lines.add(line("prompts", format(
-                "%,d tokens in %,d rows%s",
-                rows.promptTokens(),
-                rows.askable(),
-                options.generation().columns().hasContexts()
-                        ? ", without the passages that are found when they are answered"
-                        : "")));
+        lines.add(line(
+                "prompts",
+                format(
+                        "%,d tokens in %,d rows%s",
+                        rows.promptTokens(),
+                        rows.askable(),
+                        options.generation().columns().hasContexts()
+                                ? ", without the passages that are found when they are answered"
+                                : "")));
         lines.add(format(
                 "  half of the rows have %,d at most, 90 %% have %,d, 99 %% have %,d, the longest has %,d",
                 rows.promptTokens(0.5), rows.promptTokens(0.9), rows.promptTokens(0.99), rows.promptTokens(1)));
@@ -124,7 +154,8 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
         for (int power = classes.firstKey(); power <= classes.lastKey(); power++) {
             long rows = classes.getOrDefault(power, 0L);
             int length = (int) Math.ceilDiv(WIDTH * rows, most);
-            bars.add(format("up to %,7d  %,12d  %s", 1 << power, rows, "#".repeat(length)).stripTrailing());
+            bars.add(format("up to %,7d  %,12d  %s", 1 << power, rows, "#".repeat(length))
+                    .stripTrailing());
         }
         return bars;
     }
@@ -153,14 +184,16 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
     }
 
     private void predicted(List<String> lines, Prediction prediction) {
-        lines.add(line("measured", format(
-                "%,d rows in %.1f s on %,d of %,d executors, %,d tasks at once in all; the model was there after %.1f s",
-                prediction.answers(),
-                prediction.measuredSeconds(),
-                prediction.executors(),
-                run.cluster().executors(),
-                run.cluster().tasks(),
-                prediction.loadSeconds())));
+        lines.add(line(
+                "measured",
+                format(
+                        "%,d rows in %.1f s on %,d of %,d executors, %,d tasks at once in all; the model was there after %.1f s",
+                        prediction.answers(),
+                        prediction.measuredSeconds(),
+                        prediction.executors(),
+                        run.cluster().executors(),
+                        run.cluster().tasks(),
+                        prediction.loadSeconds())));
         lines.add(format(
                 "  all executors: %,.0f prompt tokens/s and %,.0f generated tokens/s at the same time",
                 prediction.promptRate(), prediction.generatedRate()));
@@ -170,32 +203,38 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
                     1 / prediction.cost().promptToken(), 1 / prediction.cost().generatedToken()));
         }
         if (options.generation().defaults().task().generates()) {
-            lines.add(line("answers", format(
-                    "%s tokens a row expected (%s to %s)%s",
-                    tokens(prediction.answerLength().mean()),
-                    tokens(prediction.answerLength().interval().low()),
-                    tokens(prediction.answerLength().interval().high()),
-                    prediction.answers() > 0
-                            ? ""
-                            : ": none was complete in that time, so that they are taken to be as long as they may be; give"
-                                    + " --calibration-seconds more")));
+            lines.add(line(
+                    "answers",
+                    format(
+                            "%s tokens a row expected (%s to %s)%s",
+                            tokens(prediction.answerLength().mean()),
+                            tokens(prediction.answerLength().interval().low()),
+                            tokens(prediction.answerLength().interval().high()),
+                            prediction.answers() > 0
+                                    ? ""
+                                    : ": none was complete in that time, so that they are taken to be as long as they may be; give"
+                                            + " --calibration-seconds more")));
         }
         cacheLimit(lines, prediction);
         Prediction.Range interval = prediction.interval();
-        lines.add(line("time", prediction.isMeasured()
-                ? format("%s, for all rows were answered", seconds(prediction.seconds()))
-                : format(
-                        "about %s (%s to %s)",
-                        seconds(prediction.seconds()), seconds(interval.low()), seconds(interval.high()))));
+        lines.add(line(
+                "time",
+                prediction.isMeasured()
+                        ? format("%s, for all rows were answered", seconds(prediction.seconds()))
+                        : format(
+                                "about %s (%s to %s)",
+                                seconds(prediction.seconds()), seconds(interval.low()), seconds(interval.high()))));
         options.estimate().pricePerHour().ifPresent(price -> {
             double each = price * run.cluster().executors() / 3600;
-            lines.add(line("cost", format(
-                    "about %s (%s to %s): %s an hour for the machine of each of %,d executors",
-                    money(each * prediction.seconds()),
-                    money(each * interval.low()),
-                    money(each * interval.high()),
-                    OptionValues.text(price),
-                    run.cluster().executors())));
+            lines.add(line(
+                    "cost",
+                    format(
+                            "about %s (%s to %s): %s an hour for the machine of each of %,d executors",
+                            money(each * prediction.seconds()),
+                            money(each * interval.low()),
+                            money(each * interval.high()),
+                            OptionValues.text(price),
+                            run.cluster().executors())));
         });
     }
 
@@ -208,9 +247,11 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
                 .mapToLong(Map.Entry::getValue)
                 .sum();
         if (over > 0) {
-            lines.add(line("too long", format(
-                    "%,d rows more, for the cache of an executor here holds %,d tokens: raise --kv-cache-memory",
-                    over, longest)));
+            lines.add(line(
+                    "too long",
+                    format(
+                            "%,d rows more, for the cache of an executor here holds %,d tokens: raise --kv-cache-memory",
+                            over, longest)));
         }
     }
 

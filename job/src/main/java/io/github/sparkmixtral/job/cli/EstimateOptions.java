@@ -14,8 +14,9 @@ final class EstimateOptions {
     @Option(
             names = "--dry-run",
             defaultValue = "false",
-            description = "Write nothing: check all rows, count their tokens, and estimate time and cost of the run on this"
-                    + " cluster. The estimate is remembered in ~/.cache, and _manifest.json compares it with the run.")
+            description =
+                    "Write nothing: check all rows, count their tokens, and estimate time and cost of the run on this"
+                            + " cluster. The estimate is remembered in ~/.cache, and _manifest.json compares it with the run.")
     boolean dryRun;
 
     @Option(
@@ -31,8 +32,9 @@ final class EstimateOptions {
             names = "--price-per-hour",
             showDefaultValue = Visibility.NEVER,
             paramLabel = "X",
-            description = "What the machine of one executor costs an hour, in any currency. The cost is this times the hours"
-                    + " of all executors; local mode is one executor. It is in _manifest.json, and in what --dry-run prints.")
+            description =
+                    "What the machine of one executor costs an hour, in any currency. The cost is this times the hours"
+                            + " of all executors; local mode is one executor. It is in _manifest.json, and in what --dry-run prints.")
     Double pricePerHour;
 
     Estimate resolve() {

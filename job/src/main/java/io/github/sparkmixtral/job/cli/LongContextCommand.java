@@ -65,8 +65,9 @@ abstract class LongContextCommand {
         all.addAll(job);
         Optional<JobOptions> options = OptionParser.parse(all.toArray(String[]::new), out);
         if (options.isPresent() && options.get().estimate().dryRun()) {
-            throw JobException.usage("--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
-                    + " the answers: leave it out");
+            throw JobException.usage(
+                    "--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
+                            + " the answers: leave it out");
         }
         return options;
     }

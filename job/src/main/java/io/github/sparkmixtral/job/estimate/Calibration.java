@@ -37,7 +37,8 @@ record Calibration(Generation generation, int seconds, boolean whole)
     private static final int MOST_TASKS = 64;
 
     /** Lets the cluster answer the sample. */
-    static List<Measured> of(CheckedRows rows, Generation generation, int seconds, Cluster cluster, SparkContext spark) {
+    static List<Measured> of(
+            CheckedRows rows, Generation generation, int seconds, Cluster cluster, SparkContext spark) {
         int tasks = Math.clamp(cluster.tasks(), 1, MOST_TASKS);
         Calibration calibration =
                 new Calibration(generation, seconds, rows.sample().isWhole());
@@ -80,8 +81,8 @@ record Calibration(Generation generation, int seconds, boolean whole)
         List<Point> course = new ArrayList<>();
         course.add(new Point(0, answered.counters()));
         AtomicBoolean over = new AtomicBoolean();
-        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task ->
-                Thread.ofPlatform().daemon().name("calibration").unstarted(task));
+        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
+                task -> Thread.ofPlatform().daemon().name("calibration").unstarted(task));
         try {
             clock.scheduleAtFixedRate(
                     () -> add(course, answered.counters(), start),

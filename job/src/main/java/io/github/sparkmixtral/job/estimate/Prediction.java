@@ -76,7 +76,11 @@ public record Prediction(
             boolean generates) {
         Collection<Measured> engines = byExecutor(measured);
         StepTimes times = engines.stream()
-                .map(one -> one.end().counters().engine().times().minus(one.start().counters().engine().times()))
+                .map(one -> one.end()
+                        .counters()
+                        .engine()
+                        .times()
+                        .minus(one.start().counters().engine().times()))
                 .reduce(StepTimes.NONE, StepTimes::plus);
         Cost cost = times.cost();
         Course all = Course.of(engines.stream()
@@ -89,9 +93,10 @@ public record Prediction(
         boolean isMeasured = measured.stream().allMatch(Measured::finished);
         Speed speed = Speed.of(engines, cost);
         double promptWork = cost.promptToken() * rows.promptTokens() * all.computedShare(generates);
-        double share = Math.max(1.0 / cluster.executors(), chunks == 0 ? 0 : shareOfBusiest(chunks, cluster.executors()));
-        Answering answering = tokens ->
-                speed.seconds(share * (promptWork + cost.generatedToken() * tokens * rows.askable()));
+        double share =
+                Math.max(1.0 / cluster.executors(), chunks == 0 ? 0 : shareOfBusiest(chunks, cluster.executors()));
+        Answering answering =
+                tokens -> speed.seconds(share * (promptWork + cost.generatedToken() * tokens * rows.askable()));
         double before = readSeconds + load;
         Range interval = isMeasured
                 ? new Range(before + longestTime, before + longestTime)
@@ -126,9 +131,7 @@ public record Prediction(
     private static Collection<Measured> byExecutor(List<Measured> measured) {
         Map<String, Measured> longest = new HashMap<>();
         measured.forEach(one -> longest.merge(
-                one.executor(),
-                one,
-                (a, b) -> a.end().seconds() >= b.end().seconds() ? a : b));
+                one.executor(), one, (a, b) -> a.end().seconds() >= b.end().seconds() ? a : b));
         return longest.values();
     }
 
@@ -218,8 +221,7 @@ public record Prediction(
         double low = Math.min(complete, ratio);
         double high = Math.min(most, Math.max(complete, ratio));
         return new Length(
-                Math.min(most, (low + high) / 2),
-                new Range(Math.max(0, low - error), Math.min(most, high + error)));
+                Math.min(most, (low + high) / 2), new Range(Math.max(0, low - error), Math.min(most, high + error)));
     }
 
     /**

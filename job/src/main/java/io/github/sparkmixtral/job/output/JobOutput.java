@@ -195,8 +195,8 @@ public final class JobOutput {
         if (fingerprint == null) {
             return Optional.empty();
         }
-        String job = directory.orElseThrow().qualified() + "\n" + options.generation().engine() + "\n"
-                + fingerprint.json();
+        String job = directory.orElseThrow().qualified() + "\n"
+                + options.generation().engine() + "\n" + fingerprint.json();
         return Optional.of(Forecast.file(ModelDigest.ofText(job)));
     }
 

@@ -166,10 +166,11 @@ public record Manifest(
                 .put("seconds_per_row_p50", run.secondsPerRow().applyAsDouble(0.5))
                 .put("seconds_per_row_p95", run.secondsPerRow().applyAsDouble(0.95));
         run.forecast().ifPresent(forecast -> root.set("prediction", forecast.json(seconds)));
-        run.cost().ifPresent(cost -> root.putObject("cost")
-                .put("price_per_hour", cost.pricePerHour())
-                .put("executor_hours", cost.executorHours())
-                .put("total", cost.total()));
+        run.cost()
+                .ifPresent(cost -> root.putObject("cost")
+                        .put("price_per_hour", cost.pricePerHour())
+                        .put("executor_hours", cost.executorHours())
+                        .put("total", cost.total()));
         root.putObject("model")
                 .put("path", Redaction.redact(options.generation().engine().model()))
                 .put("format", model.format())

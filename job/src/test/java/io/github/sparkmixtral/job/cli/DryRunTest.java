@@ -125,7 +125,9 @@ class DryRunTest {
         assertThat(dry.exitCode()).as(dry.lastLine()).isEqualTo(ExitCode.DONE);
         assertThat(files()).isEqualTo(before);
         assertThat(line(dry, "time")).matches("time        \\d+ s, for all rows were answered");
-        assertThat(line(dry, "measured")).startsWith("measured    56 rows in ").contains(" on 1 of 1 executors, 2 tasks");
+        assertThat(line(dry, "measured"))
+                .startsWith("measured    56 rows in ")
+                .contains(" on 1 of 1 executors, 2 tasks");
         assertThat(line(dry, "answers")).contains(" tokens a row expected (");
         assertThat(line(dry, "cost")).endsWith(": 3.5 an hour for the machine of each of 1 executors");
         Path kept = Path.of(line(dry, "kept").replaceFirst("kept +in ", ""));
@@ -184,7 +186,9 @@ class DryRunTest {
     }
 
     private static void forget(Outcome dry) {
-        assertThat(Path.of(line(dry, "kept").replaceFirst("kept +in ", "")).toFile().delete())
+        assertThat(Path.of(line(dry, "kept").replaceFirst("kept +in ", ""))
+                        .toFile()
+                        .delete())
                 .isTrue();
     }
 
@@ -236,8 +240,8 @@ class DryRunTest {
         assertThat(noIndex.lastLine()).contains("out.index does not exist: build it with spark-mixtral index");
         Outcome tooLong = generate(input, output, "--dry-run", "--max-model-len", "5000");
         assertThat(tooLong.exitCode()).isEqualTo(ExitCode.USAGE);
-        Outcome passkey = run(
-                "passkey", "--model", SparkFixture.MODEL, "--output", directory.resolve("passkey"), "--dry-run");
+        Outcome passkey =
+                run("passkey", "--model", SparkFixture.MODEL, "--output", directory.resolve("passkey"), "--dry-run");
         assertThat(passkey.exitCode()).isEqualTo(ExitCode.USAGE);
         assertThat(passkey.lastLine()).startsWith("spark-mixtral: --dry-run is for jobs");
         assertThat(files()).isEqualTo(before);

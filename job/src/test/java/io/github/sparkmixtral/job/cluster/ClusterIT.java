@@ -217,7 +217,8 @@ class ClusterIT {
                     .isPositive()
                     .isEqualTo(told.get("executor_0_" + name + "_Count") + told.get("executor_1_" + name + "_Count"));
         }
-        assertThat(told.get("all_rows_Count")).isEqualTo(manifest.at("/rows/answered").asDouble());
+        assertThat(told.get("all_rows_Count"))
+                .isEqualTo(manifest.at("/rows/answered").asDouble());
         assertThat(told.get("all_prompt_tokens_Count"))
                 .isEqualTo(manifest.at("/tokens/prompt").asDouble());
         assertThat(told.get("all_completion_tokens_Count"))

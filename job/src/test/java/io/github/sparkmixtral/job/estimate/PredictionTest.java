@@ -21,8 +21,7 @@ import org.junit.jupiter.api.Test;
 
 /** Engines whose speed is known: each does ten rows a second, of 100 prompt tokens and 20 generated ones each. */
 class PredictionTest {
-    private static final StructType SCHEMA =
-            StructType.fromDDL(Input.FILE + " string, " + Input.POSITION + " bigint");
+    private static final StructType SCHEMA = StructType.fromDDL(Input.FILE + " string, " + Input.POSITION + " bigint");
 
     private static CheckedRows rows(int count, int promptTokens, int mostGenerated) {
         CheckedRows rows = new CheckedRows(10, 1 << 30);
@@ -61,8 +60,7 @@ class PredictionTest {
                 0,
                 0.001 * 100 * prompt,
                 0.02 * 20 * generated);
-        EngineCounters engine =
-                new EngineCounters((long) prompt, (long) generated, 0, 0, 0, 64, 0, 1000, times, 0);
+        EngineCounters engine = new EngineCounters((long) prompt, (long) generated, 0, 0, 0, 64, 0, 1000, times, 0);
         return new Counters((long) rows, 0, (long) prompt, 0, (long) generated, 0, 0, engine);
     }
 
@@ -115,8 +113,7 @@ class PredictionTest {
     @Test
     void tasksOfOneExecutorSeeOneEngine() {
         Prediction one = predict(rows(1000, 100, 64), new Cluster(1, 2), 8, measured("0", 20, 1));
-        Prediction two =
-                predict(rows(1000, 100, 64), new Cluster(1, 2), 8, measured("0", 20, 1), measured("0", 15, 1));
+        Prediction two = predict(rows(1000, 100, 64), new Cluster(1, 2), 8, measured("0", 20, 1), measured("0", 15, 1));
         assertThat(two.executors()).isEqualTo(1);
         assertThat(two.seconds()).isEqualTo(one.seconds());
     }
@@ -144,16 +141,7 @@ class PredictionTest {
                 0,
                 0,
                 new EngineCounters(
-                        engine.promptTokens(),
-                        engine.generatedTokens(),
-                        0,
-                        64,
-                        0,
-                        64,
-                        64,
-                        1000,
-                        engine.times(),
-                        0));
+                        engine.promptTokens(), engine.generatedTokens(), 0, 64, 0, 64, 64, 1000, engine.times(), 0));
     }
 
     @Test

@@ -43,8 +43,7 @@ class SampleTest {
     @Test
     void whateverPartATaskComesToIsLikeTheWhole() {
         for (int tasks : new int[] {1, 2, 3, 8}) {
-            List<List<Row>> dealt =
-                    sample(1000, IntStream.range(0, 960)).dealt(tasks);
+            List<List<Row>> dealt = sample(1000, IntStream.range(0, 960)).dealt(tasks);
             assertThat(dealt).hasSize(tasks);
             assertThat(dealt.stream().flatMap(List::stream)).hasSize(960).doesNotHaveDuplicates();
             for (List<Row> rows : dealt) {

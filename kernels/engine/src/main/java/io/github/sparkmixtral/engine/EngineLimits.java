@@ -42,8 +42,8 @@ public record EngineLimits(int vocabularySize, int hiddenSize, int maxModelLengt
 
     private void checkToken(String what, int token) {
         if (token < 0 || token >= vocabularySize) {
-            throw new IllegalArgumentException(what + ": token " + token + " is not in the model's vocabulary of "
-                    + vocabularySize + " tokens");
+            throw new IllegalArgumentException(
+                    what + ": token " + token + " is not in the model's vocabulary of " + vocabularySize + " tokens");
         }
     }
 }

@@ -57,13 +57,6 @@ public record Counters(
 
     Counters withQueuedRows(int queued) {
         return new Counters(
-                completedRows,
-                failedRows,
-                promptTokens,
-                cachedTokens,
-                completionTokens,
-                copiedTokens,
-                queued,
-                engine);
+                completedRows, failedRows, promptTokens, cachedTokens, completionTokens, copiedTokens, queued, engine);
     }
 }

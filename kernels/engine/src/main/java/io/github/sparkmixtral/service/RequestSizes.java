@@ -38,8 +38,7 @@ public final class RequestSizes {
      * @param tools that an agent has beside its own
      * @throws IllegalArgumentException where the defaults do not fit the model, saying which
      */
-    public RequestSizes(
-            ModelDescription model, int maxModelLength, RequestDefaults defaults, List<AgentTool> tools) {
+    public RequestSizes(ModelDescription model, int maxModelLength, RequestDefaults defaults, List<AgentTool> tools) {
         ModelConfig config = model.config();
         this.maxModelLength =
                 maxModelLength > 0 ? Math.min(maxModelLength, config.maxPositions()) : config.maxPositions();

@@ -297,7 +297,9 @@ class EngineTest {
 
     @Test
     void contextIsWhatModelCacheAndCallerAllow() {
-        assertThat(Engines.of(new FakeBackend(new Size(4, 64, 1000, 512))).limits().maxModelLength())
+        assertThat(Engines.of(new FakeBackend(new Size(4, 64, 1000, 512)))
+                        .limits()
+                        .maxModelLength())
                 .isEqualTo(512);
         assertThat(Engines.of(new FakeBackend(new Size(4, 64, 3, 512))).limits().maxModelLength())
                 .isEqualTo(48);

@@ -207,7 +207,9 @@ class ChoiceProbabilitiesTest {
 
     /** Tokens that were generated, once all is done: counters are a step old at most. */
     private static long generated(CompletionService service) {
-        while (service.counters().engine().running() + service.counters().engine().waiting() > 0) {
+        while (service.counters().engine().running()
+                        + service.counters().engine().waiting()
+                > 0) {
             Thread.onSpinWait();
         }
         return service.counters().engine().generatedTokens();
