@@ -19,8 +19,8 @@ import java.util.function.ToLongFunction;
  *
  * <p>A step's time is taken to be a cost for each prompt token and another one for each generated token, both fitted. The work of the
  * run is the prompts' tokens, which are known, less the share that the sample has found in the cache, and the answers' tokens, of which
- * the sample tells the mean; each with its cost. The first half of the measured time, in which a JVM gets warm, is added as it was; the
- * rest of the work goes as fast as it went in the second half. The executor with the most chunks ends last.
+ * the sample tells the mean; each with its cost. The first half of the measured time, in which a JVM gets warm and the cache fills, is
+ * added as it was; the rest of the work goes as fast as it went in the second half, and finds as much in the cache. The executor with the most chunks ends last.
  *
  * @param seconds from the job's first check to its last answer
  * @param interval in which they are expected
@@ -92,7 +92,10 @@ public record Prediction(
                 measured.stream().mapToDouble(Measured::seconds).max().orElse(0);
         boolean isMeasured = measured.stream().allMatch(Measured::finished);
         Speed speed = Speed.of(engines, cost);
-        double promptWork = cost.promptToken() * rows.promptTokens() * all.computedShare(generates);
+        Course warm = Course.of(engines.stream()
+                .map(one -> Course.between(from(one), one.end()))
+                .toList());
+        double promptWork = cost.promptToken() * rows.promptTokens() * warm.computedShare(generates);
         double share =
                 Math.max(1.0 / cluster.executors(), chunks == 0 ? 0 : shareOfBusiest(chunks, cluster.executors()));
         Answering answering =
@@ -159,7 +162,7 @@ public record Prediction(
      * @param rows that have an answer
      * @param promptTokens of these
      * @param answerTokens of these, those aside that were computed for others
-     * @param running rows that have begun, and have none
+     * @param running by how much more rows are on their way to one
      */
     private record Course(
             double rows, double promptTokens, double answerTokens, double computed, double generated, double running) {
@@ -174,7 +177,7 @@ public record Prediction(
                             - (before.completionTokens() - before.copiedTokens()),
                     after.engine().promptTokens() - before.engine().promptTokens(),
                     after.engine().generatedTokens() - before.engine().generatedTokens(),
-                    after.engine().running());
+                    after.engine().running() - before.engine().running());
         }
 
         static Course of(List<Course> several) {
@@ -196,7 +199,7 @@ public record Prediction(
 
         /** The part of the prompts' tokens that the cache does not have; more than 1 where a row is computed several times. */
         double computedShare(boolean generates) {
-            if (rows == 0) {
+            if (rows == 0 || begun() <= 0) {
                 return 1;
             }
             double share = computed / (promptTokens / rows * begun());
