@@ -22,6 +22,7 @@ import io.github.sparkmixtral.job.output.Answered;
 import io.github.sparkmixtral.job.output.Baseline;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
+import io.github.sparkmixtral.job.output.Report;
 import io.github.sparkmixtral.job.output.Verdict;
 import io.github.sparkmixtral.job.retrieval.IndexDirectory;
 import io.github.sparkmixtral.job.retrieval.LocatedIndex;
@@ -75,12 +76,13 @@ final class BatchJob {
      */
     void run() throws Exception {
         Instant start = Instant.now();
+        StatusLine.tell("checking the job");
         InputReader inputReader = new InputReader(spark, options.source());
         output.requireUsable(inputReader.files());
         Optional<Baseline> baseline = Baseline.of(options, configuration);
         LocatedIndex index = index();
         ModelDescription model = describe(options, configuration);
-        requireLength(model);
+        options.generation().engine().requireLength(model.config());
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(
                 model, index == null ? null : index.descriptor().digest(), inputReader.format(), inputReader.files());
@@ -94,6 +96,7 @@ final class BatchJob {
         RunLimits limits =
                 RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
         requireTimeLeft(limits);
+        StatusLine.tell("reading the input");
         Input input = inputReader.read();
         input.notes().forEach(LOG::info);
         output.plan(input);
@@ -113,6 +116,7 @@ final class BatchJob {
                         : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : limit;
             }
         }
+        StatusLine.tell("counting the answers");
         Manifest manifest = Manifest.of(output);
         String reason = manifest.rows() < input.survey().rows() ? limit : Manifest.Run.COMPLETED;
         requireAllRows(manifest, input.survey().rows(), reason);
@@ -126,14 +130,16 @@ final class BatchJob {
                 totals.completionTokens(),
                 totals.byExecutor(),
                 done.seconds()::quantile,
+                List.of(done.slowest().value()),
+                done.experts().value(),
                 cost(start, end),
                 reason.equals(Manifest.Run.COMPLETED) ? output.forecast() : Optional.empty(),
                 reason);
         // Of a part of the rows, those that are to come would count as missing.
         Verdict verdict =
                 Verdict.of(spark, options.evaluation(), output, run.isStopped() ? Optional.empty() : baseline);
-        manifest.write(options, model, run, verdict, output);
-        finish(manifest, run, verdict);
+        Report report = new Report(manifest.write(options, model, run, verdict, output));
+        finish(manifest, run, verdict, report);
     }
 
     private Optional<Manifest.Cost> cost(Instant start, Instant end) {
@@ -150,15 +156,16 @@ final class BatchJob {
             LOG.info("No row is left to answer: a run would only complete the output {}", output.shown());
             return;
         }
+        StatusLine.tell("counting tokens and measuring");
         boolean all = output.rowsToAnswer() == input.survey().rows();
         DryRun dryRun = DryRun.of(
                 all ? input.rows() : output.rows(),
                 input,
-                model,
                 Generation.of(input.rows(), input, options.generation(), configuration, RunLimits.NONE, null),
                 output.tasks(),
                 Duration.between(start, Instant.now()).toMillis() / 1e3,
                 options.estimate().calibrationSeconds());
+        StatusLine.tellNothing();
         new DryRunReport(options, model, input.survey().rows(), output, dryRun).print(out);
     }
 
@@ -166,6 +173,7 @@ final class BatchJob {
     private void judgeAgain(Optional<Baseline> baseline) throws IOException {
         Verdict verdict = Verdict.of(spark, options.evaluation(), output, baseline);
         verdict.update(output);
+        StatusLine.tellNothing();
         verdict.show(spark);
         requireScore(verdict);
     }
@@ -226,31 +234,37 @@ final class BatchJob {
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
     }
 
-    private void requireLength(ModelDescription model) {
-        if (options.generation().engine().maxModelLen() > model.config().maxPositions()) {
-            throw JobException.usage(
-                    "--max-model-len must be at most " + model.config().maxPositions() + ", the model's own limit, not "
-                            + options.generation().engine().maxModelLen());
-        }
-    }
-
     /** Writes the answers. */
     private ProgressReporter.Totals generate(Input input, RunLimits limits, Generation.Done done) {
         SparkContext context = spark.sparkContext();
         Dataset<Row> answers =
                 Generation.answers(output.rows(), input, options.generation(), configuration, limits, done);
-        try (ProgressReporter progress = new ProgressReporter(output.rowsToAnswer(), LOG::info)) {
+        try (ProgressReporter progress =
+                new ProgressReporter(output.rowsToAnswer(), LOG::info, StatusLine.ofProcess())) {
             context.addSparkListener(progress);
             try {
                 interruptible(() -> {
                     output.write(answers);
                     return null;
                 });
+            } catch (RuntimeException e) {
+                throw StopSignals.reason(() -> left(input)).orElseThrow(() -> e);
             } finally {
                 context.removeSparkListener(progress);
             }
             return progress.totals();
         }
+    }
+
+    /** What a run that was broken off leaves. */
+    private String left(Input input) {
+        String answered;
+        try {
+            answered = output.left(input.survey().rows());
+        } catch (IOException e) {
+            answered = "rows that are answered are in " + output.shown();
+        }
+        return answered + "; the same command goes on";
     }
 
     /** Lets the kill of a task interrupt its thread, which may be waiting for the engine. */
@@ -265,7 +279,8 @@ final class BatchJob {
         }
     }
 
-    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict) throws IOException {
+    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict, Report report) throws IOException {
+        StatusLine.tellNothing();
         boolean tolerated = manifest.isTolerated(options);
         if (tolerated && !run.isStopped()) {
             // What is told afterwards may fail: the answers are complete all the same.
@@ -275,19 +290,7 @@ final class BatchJob {
             show();
         }
         verdict.show(spark);
-        LOG.info(String.format(
-                Locale.ROOT,
-                "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s);"
-                        + " %.0f%% of the prompts' tokens were in the cache",
-                manifest.rows(),
-                manifest.rows() - manifest.failedRows(),
-                manifest.cutRows(),
-                manifest.failedRows(),
-                manifest.errors().isEmpty() ? "" : " " + manifest.errors(),
-                run.completionTokens(),
-                run.seconds(),
-                run.completionTokens() / run.seconds(),
-                100 * manifest.cacheHitRate()));
+        LOG.info("The run:\n{}", report.text());
         if (run.isStopped()) {
             throw stopped(manifest, run);
         }
@@ -295,18 +298,8 @@ final class BatchJob {
             throw tooManyErrors(manifest);
         }
         if (run.forecast().isPresent()) {
-            LOG.info(
-                    "The dry run has predicted {}, it took {}",
-                    DryRunReport.seconds(run.forecast().get().seconds()),
-                    DryRunReport.seconds(run.seconds()));
             output.forgetForecast();
         }
-        run.cost()
-                .ifPresent(cost -> LOG.info(
-                        "The cost is {}: {} an hour for each executor's machine, {} hours in all",
-                        DryRunReport.money(cost.total()),
-                        OptionValues.text(cost.pricePerHour()),
-                        DryRunReport.money(cost.executorHours())));
         LOG.info("The answers are in {}", output.shown());
         requireScore(verdict);
     }
@@ -340,7 +333,7 @@ final class BatchJob {
                         allowed);
         return new JobException(
                 ExitCode.NOT_GOOD_ENOUGH,
-                message + "; all rows are in " + output.shown() + "; one error: " + manifest.firstError());
+                message + "; all rows are in " + output.shown() + "; one error: " + manifest.commonError());
     }
 
     private void show() {

@@ -30,7 +30,7 @@ import picocli.CommandLine.Spec;
 
 /** The options as they are written; {@link #resolve} checks them and makes {@link JobOptions} of them. */
 @Command(name = "spark-mixtral", sortOptions = false, sortSynopsis = false, versionProvider = Version.class)
-final class CommandLineOptions implements Subcommand<JobOptions> {
+final class CommandLineOptions implements WrittenOptions<JobOptions> {
 
     @Spec
     private CommandSpec spec;

@@ -18,7 +18,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -161,22 +160,21 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
     }
 
     private String memory() {
-        MemoryNeed memory = run.memory();
-        if (memory.refusal().isPresent()) {
-            return "too little for an executor: " + memory.refusal().get();
+        MemoryNeed memory = run.rows().memory();
+        if (!memory.refusal().isEmpty()) {
+            return "too little for an executor: " + memory.refusal();
         }
-        long needed = memory.weights() + memory.cache();
-        String limit = memory.limit()
-                .map(bytes -> ", spark.executor.memoryOverhead is " + size(bytes))
-                .orElse("");
+        if (!memory.shared()) {
+            return "not planned by the backend " + memory.backend();
+        }
         return format(
-                "an executor needs %s on the CPU: %s for weights, %s at most for keys and values; %s are free%s%s",
-                size(needed),
-                size(memory.weights()),
-                size(memory.cache()),
+                "an executor takes %s on the backend %s, where %s are free: weights %s, keys and values of %,d tokens %s",
+                size(memory.bytes()),
+                memory.backend(),
                 size(memory.free()),
-                limit,
-                needed > memory.free() ? ": too little" : "");
+                size(memory.weights()),
+                memory.cacheTokens(),
+                size(memory.cache()));
     }
 
     private static String size(long bytes) {
@@ -215,7 +213,6 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
                                     : ": none was complete in that time, so that they are taken to be as long as they may be; give"
                                             + " --calibration-seconds more")));
         }
-        cacheLimit(lines, prediction);
         Prediction.Range interval = prediction.interval();
         lines.add(line(
                 "time",
@@ -236,23 +233,6 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
                             OptionValues.text(price),
                             run.cluster().executors())));
         });
-    }
-
-    /** Rows that the model would take, and the cache of an executor does not hold. */
-    private void cacheLimit(List<String> lines, Prediction prediction) {
-        int longest = prediction.longest().orElse(Integer.MAX_VALUE);
-        int room = options.generation().defaults().task().generates() ? 1 : 0;
-        long over = run.rows().byPromptTokens().entrySet().stream()
-                .filter(entry -> entry.getKey() + room > longest)
-                .mapToLong(Map.Entry::getValue)
-                .sum();
-        if (over > 0) {
-            lines.add(line(
-                    "too long",
-                    format(
-                            "%,d rows more, for the cache of an executor here holds %,d tokens: raise --kv-cache-memory",
-                            over, longest)));
-        }
     }
 
     private static String tokens(double mean) {

@@ -24,7 +24,7 @@ import java.util.Optional;
 record Submission(String message, Map<String, String> variables, List<String> arguments) {
     private static final String OWN_CLASS = "io.github.sparkmixtral.job.BatchInferenceJob";
 
-    /** @param words {@code [SPARK-SUBMIT-OPTIONS --] [demo] JOB-OPTIONS} */
+    /** @param words {@code [SPARK-SUBMIT-OPTIONS --] [SUBCOMMAND] OPTIONS} */
     static Submission of(
             List<String> words, Installation installation, Map<String, String> environment, PrintStream err)
             throws IOException {

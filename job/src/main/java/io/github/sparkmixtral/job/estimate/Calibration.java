@@ -114,8 +114,7 @@ record Calibration(Generation generation, int seconds, boolean whole)
                             (System.nanoTime() - start) / 1e9,
                             whole && !over.get(),
                             List.copyOf(course),
-                            reading.lengths,
-                            answered.maxModelLength()))
+                            reading.lengths))
                     .iterator();
         }
     }

@@ -22,7 +22,7 @@ public final class CheckedRows implements Serializable {
     private final Sample sample;
     private long rows;
     private long mostGenerated;
-    private long freeMemory;
+    private MemoryNeed memory;
 
     /**
      * A row that fails.
@@ -70,11 +70,11 @@ public final class CheckedRows implements Serializable {
      * Of no row.
      *
      * @param mostSampled rows that the sample may have
-     * @param freeMemory bytes that the counting process may still take
+     * @param memory that an engine takes where rows are counted
      */
-    CheckedRows(int mostSampled, long freeMemory) {
+    CheckedRows(int mostSampled, MemoryNeed memory) {
         this.sample = new Sample(mostSampled);
-        this.freeMemory = freeMemory;
+        this.memory = memory;
     }
 
     void add(Row row, PromptRow prompt, Size size) {
@@ -114,7 +114,7 @@ public final class CheckedRows implements Serializable {
         sample.add(other.sample);
         rows += other.rows;
         mostGenerated += other.mostGenerated;
-        freeMemory = Math.min(freeMemory, other.freeMemory);
+        memory = memory.worse(other.memory);
         return this;
     }
 
@@ -148,9 +148,9 @@ public final class CheckedRows implements Serializable {
         return mostGenerated;
     }
 
-    /** The least that a process which has counted had left of memory, in bytes. */
-    public long freeMemory() {
-        return freeMemory;
+    /** What an engine takes where there is least for it. */
+    public MemoryNeed memory() {
+        return memory;
     }
 
     Sample sample() {

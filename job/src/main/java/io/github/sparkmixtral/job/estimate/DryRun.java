@@ -2,8 +2,6 @@ package io.github.sparkmixtral.job.estimate;
 
 import io.github.sparkmixtral.job.inference.Generation;
 import io.github.sparkmixtral.job.input.Input;
-import io.github.sparkmixtral.job.options.EngineIdentity;
-import io.github.sparkmixtral.model.ModelDescription;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkContext;
@@ -16,7 +14,7 @@ import org.apache.spark.sql.Row;
  * @param rows those that are to be answered
  * @param prediction empty where nothing was measured, or there is nothing to answer
  */
-public record DryRun(CheckedRows rows, MemoryNeed memory, Cluster cluster, Optional<Prediction> prediction) {
+public record DryRun(CheckedRows rows, Cluster cluster, Optional<Prediction> prediction) {
     /** Rows of a sample for each task: what a small model answers in a minute, more or less. */
     private static final int ROWS_PER_TASK = 4096;
 
@@ -33,7 +31,6 @@ public record DryRun(CheckedRows rows, MemoryNeed memory, Cluster cluster, Optio
     public static DryRun of(
             Dataset<Row> rows,
             Input input,
-            ModelDescription model,
             Generation generation,
             long chunks,
             double readSeconds,
@@ -43,10 +40,8 @@ public record DryRun(CheckedRows rows, MemoryNeed memory, Cluster cluster, Optio
         CheckedRows checked = new RowCheck(generation, sampled).of(input, rows);
         // After the first stage, for executors may come late.
         Cluster cluster = Cluster.of(spark);
-        EngineIdentity engine = generation.options().engine();
-        MemoryNeed memory = MemoryNeed.of(model, engine, checked.freeMemory(), spark.getConf());
         if (calibrationSeconds == 0 || checked.askable() == 0) {
-            return new DryRun(checked, memory, cluster, Optional.empty());
+            return new DryRun(checked, cluster, Optional.empty());
         }
         List<Measured> measured = Calibration.of(checked, generation, calibrationSeconds, cluster, spark);
         Prediction prediction = Prediction.of(
@@ -56,6 +51,6 @@ public record DryRun(CheckedRows rows, MemoryNeed memory, Cluster cluster, Optio
                 chunks,
                 readSeconds,
                 generation.options().defaults().task().generates());
-        return new DryRun(checked, memory, cluster, Optional.of(prediction));
+        return new DryRun(checked, cluster, Optional.of(prediction));
     }
 }

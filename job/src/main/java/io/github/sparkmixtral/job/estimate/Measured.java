@@ -12,7 +12,6 @@ import java.util.List;
  * @param finished whether all rows of the task were answered
  * @param course of the engine, which other tasks ask too; at least its beginning and its end
  * @param lengths of the answers that this task has read, which may be fewer than there are
- * @param maxModelLength longest sequence that the engine takes
  */
 record Measured(
         String executor,
@@ -20,8 +19,7 @@ record Measured(
         double seconds,
         boolean finished,
         List<Point> course,
-        Lengths lengths,
-        int maxModelLength)
+        Lengths lengths)
         implements Serializable {
     private static final int FEW = 30;
 

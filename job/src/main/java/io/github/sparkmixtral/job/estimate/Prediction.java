@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import java.util.function.ToLongFunction;
 
 /**
@@ -33,7 +32,6 @@ import java.util.function.ToLongFunction;
  * @param promptRate prompt tokens a second of all executors, those from the cache included, while they generate, too
  * @param generatedRate generated tokens a second of all executors, at the same time
  * @param cost of a token for one executor, by itself
- * @param longest sequence that the least of the measured engines takes; empty without rows
  */
 public record Prediction(
         double seconds,
@@ -46,8 +44,7 @@ public record Prediction(
         Length answerLength,
         double promptRate,
         double generatedRate,
-        Cost cost,
-        OptionalInt longest) {
+        Cost cost) {
 
     /** What no measurement is better than: other loads of the machines, tables of other rows at their ends. */
     private static final double LEAST_ERROR = 0.05;
@@ -117,8 +114,7 @@ public record Prediction(
                 length,
                 rate(engines, cluster, counters -> counters.promptTokens()),
                 rate(engines, cluster, counters -> counters.engine().generatedTokens()),
-                cost,
-                measured.stream().mapToInt(Measured::maxModelLength).min());
+                cost);
     }
 
     private interface Answering {

@@ -1,13 +1,13 @@
 package io.github.sparkmixtral.job.estimate;
 
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.inference.ExecutorMemory;
 import io.github.sparkmixtral.job.inference.Generation;
 import io.github.sparkmixtral.job.input.Input;
 import io.github.sparkmixtral.job.input.PromptRow;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.OptionValues;
-import io.github.sparkmixtral.memory.AvailableMemory;
-import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.model.ModelOutline;
 import io.github.sparkmixtral.service.RequestSizes;
 import io.github.sparkmixtral.service.RequestSizes.Size;
 import java.util.Iterator;
@@ -30,7 +30,7 @@ public record RowCheck(Generation generation, int mostSampled) implements FlatMa
     private static final Logger LOG = LoggerFactory.getLogger(RowCheck.class);
 
     /** The one that this JVM has read last. */
-    private static final Map<EngineIdentity, ModelDescription> HEADS = new ConcurrentHashMap<>();
+    private static final Map<EngineIdentity, ModelOutline> HEADS = new ConcurrentHashMap<>();
 
     /** Checks rows that have the columns of the input's. */
     public CheckedRows of(Input input, Dataset<Row> rows) {
@@ -39,8 +39,11 @@ public record RowCheck(Generation generation, int mostSampled) implements FlatMa
 
     @Override
     public Iterator<CheckedRows> call(Iterator<Row> rows) {
-        RequestSizes sizes = sizes();
-        CheckedRows checked = new CheckedRows(mostSampled, new AvailableMemory().bytes());
+        EngineIdentity engine = generation.options().engine();
+        ModelOutline model = model(engine);
+        MemoryNeed memory = MemoryNeed.here(model, engine, ExecutorMemory.limit());
+        RequestSizes sizes = sizes(model, engine, memory);
+        CheckedRows checked = new CheckedRows(mostSampled, memory);
         while (rows.hasNext()) {
             Row row = rows.next();
             PromptRow prompt = generation.reader().read(row);
@@ -52,16 +55,22 @@ public record RowCheck(Generation generation, int mostSampled) implements FlatMa
         return List.of(checked).iterator();
     }
 
-    private RequestSizes sizes() {
-        EngineIdentity engine = generation.options().engine();
+    private ModelOutline model(EngineIdentity engine) {
         HEADS.keySet().removeIf(other -> !other.equals(engine));
-        ModelDescription model = HEADS.computeIfAbsent(
+        return HEADS.computeIfAbsent(
                 engine,
                 _ -> engine.models(generation.configuration().value(), LOG::info)
-                        .describe(engine.model(), engine.quantization()));
+                        .outline(engine.model()));
+    }
+
+    private RequestSizes sizes(ModelOutline model, EngineIdentity engine, MemoryNeed memory) {
         try {
             return new RequestSizes(
-                    model, engine.maxModelLen(), generation.options().defaults(), generation.tools());
+                    model.description(engine.quantization()),
+                    engine.maxModelLen(),
+                    memory.shared() ? memory.cacheTokens() : Long.MAX_VALUE,
+                    generation.options().defaults(),
+                    generation.tools());
         } catch (IllegalArgumentException e) {
             throw JobException.usage(OptionValues.inOptionSpelling(e.getMessage()));
         }

@@ -15,7 +15,6 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
-import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.hadoop.conf.Configuration;
@@ -140,9 +139,8 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
             return;
         }
         task.addTaskCompletionListener((TaskCompletionListener) _ -> resources.close());
-        Optional<String> gpu =
-                Optional.ofNullable(task.resourcesJMap().get("gpu")).map(resource -> resource.addresses()[0]);
-        ExecutorEngine.Lease engine = resources.keep(ExecutorEngine.lease(identity, gpu, configuration));
+        ExecutorEngine.Lease engine =
+                resources.keep(ExecutorEngine.lease(identity, ExecutorGpus.of(task), configuration));
         resources.engine = engine;
         BufferAllocator allocator = resources.keep(allocator());
         resources.session = resources.keep(open(engine, options, tools));
@@ -159,7 +157,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         }
     }
 
-    private static BufferAllocator allocator() {
+    static BufferAllocator allocator() {
         try {
             return new RootAllocator();
         } catch (LinkageError | UnsupportedOperationException e) {
@@ -181,14 +179,14 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         return resources.engine.counters();
     }
 
-    /** Longest sequence that the engine takes, prompt and answer together, in tokens. */
-    public int maxModelLength() {
-        return resources.engine.maxModelLength();
-    }
-
     /** Drops the rows that wait for their answers; {@link #next} and {@link #hasNext} then throw an IllegalStateException. Any thread may. */
     public void cancel() {
         resources.session.close();
+    }
+
+    /** See {@link ExecutorEngine.Lease#newExpertTokens}. A task that came too late for any row has opened no engine. */
+    long[][] newExpertTokens() {
+        return resources.engine == null ? new long[0][] : resources.engine.newExpertTokens();
     }
 
     /** How many rows of the input were taken. */

@@ -21,7 +21,6 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -50,6 +49,9 @@ public final class ExecutorEngine {
     private final CompletableFuture<Loaded> loading = new CompletableFuture<>();
     private int leases;
     private boolean failureCounted;
+
+    /** What {@link Lease#newExpertTokens} has told. */
+    private long[][] expertTokens = {};
 
     private record Loaded(Model model, CompletionService service) {
         void close() {
@@ -98,6 +100,15 @@ public final class ExecutorEngine {
             return loaded.service().maxModelLength();
         }
 
+        /** {@code [layers, experts]} how many tokens each expert has had since anybody asked last; empty if that is not counted. */
+        long[][] newExpertTokens() {
+            synchronized (ENGINES) {
+                long[][] before = expertTokens;
+                expertTokens = loaded.service().expertTokens();
+                return ExpertTokens.since(before, expertTokens);
+            }
+        }
+
         /** Says that the engine has answered rows, so that earlier failures count no more. */
         public void answered() {
             EngineFailures.forget(identity);
@@ -117,15 +128,15 @@ public final class ExecutorEngine {
      * for they take the memory that this one needs. In an executor, a load that fails is tried again after a pause; one that fails
      * too often ends the executor, so that Spark goes elsewhere.
      *
-     * @param gpu address of the GPU that Spark has given to the task; empty where it has given none. The one of the first task
-     *     counts: an executor has one engine, and an engine one GPU.
+     * @param gpus addresses of the GPUs that Spark has given to the executor; empty where it has given none. Those that the first
+     *     task hands over count: an executor has one engine, which uses them all.
      * @throws ModelException where the model cannot be loaded here
      */
-    public static Lease lease(EngineIdentity identity, Optional<String> gpu, Configuration configuration)
+    public static Lease lease(EngineIdentity identity, List<String> gpus, Configuration configuration)
             throws InterruptedException {
         while (true) {
             EngineFailures.awaitExit();
-            ExecutorEngine engine = current(identity, gpu, configuration);
+            ExecutorEngine engine = current(identity, gpus, configuration);
             boolean leased = false;
             try {
                 Lease lease = engine.new Lease(engine.loading.get());
@@ -150,7 +161,7 @@ public final class ExecutorEngine {
     }
 
     /** The engine of that identity, which may still be loading, with a lease counted. */
-    private static ExecutorEngine current(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
+    private static ExecutorEngine current(EngineIdentity identity, List<String> gpus, Configuration configuration) {
         synchronized (ENGINES) {
             ExecutorEngine engine = ENGINES.get(identity);
             if (engine == null || engine.hasDied()) {
@@ -160,7 +171,7 @@ public final class ExecutorEngine {
                 closeIdle();
                 engine = new ExecutorEngine(identity);
                 ENGINES.put(identity, engine);
-                engine.startLoading(gpu, configuration, EngineFailures.pause(identity));
+                engine.startLoading(gpus, configuration, EngineFailures.pause(identity));
             }
             engine.leases++;
             return engine;
@@ -249,12 +260,12 @@ public final class ExecutorEngine {
     }
 
     /** Loads in a thread of its own, so that the kill of the task that came first does not break it off for the others. */
-    private void startLoading(Optional<String> gpu, Configuration configuration, Duration pause) {
+    private void startLoading(List<String> gpus, Configuration configuration, Duration pause) {
         Thread loader = new Thread(
                 () -> {
                     try {
                         Thread.sleep(pause);
-                        loading.complete(load(identity, gpu, configuration));
+                        loading.complete(load(identity, gpus, configuration));
                     } catch (Throwable t) {
                         loading.completeExceptionally(t);
                     }
@@ -265,13 +276,13 @@ public final class ExecutorEngine {
         loader.start();
     }
 
-    private static Loaded load(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
+    private static Loaded load(EngineIdentity identity, List<String> gpus, Configuration configuration) {
         Model model = null;
         Backend backend = null;
         try {
             MemoryLimit limit = ExecutorMemory.limit();
-            BackendOptions options =
-                    identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), limit);
+            List<Integer> devices = gpus.stream().map(ExecutorEngine::device).toList();
+            BackendOptions options = identity.backendOptions(devices, limit);
             BackendProvider provider = Backends.find(identity.backend());
             Path path = identity.models(configuration, LOG::info).localPath(identity.model());
             model = ModelLoader.load(path, identity.quantization(), LOG::info);

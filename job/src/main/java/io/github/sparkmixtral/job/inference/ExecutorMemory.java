@@ -20,7 +20,7 @@ public final class ExecutorMemory {
     private ExecutorMemory() {}
 
     /** The limit of the process that asks. */
-    static MemoryLimit limit() {
+    public static MemoryLimit limit() {
         SparkEnv spark = SparkEnv.get();
         return spark == null || spark.executorId().equals("driver") ? MemoryLimit.NONE : limit(spark.conf());
     }
@@ -53,6 +53,11 @@ public final class ExecutorMemory {
                 OVERHEAD,
                 overhead / GIBIBYTE,
                 OVERHEAD,
-                Math.ceilDiv(needed + BESIDE, (long) GIBIBYTE));
+                overheadGibibytes(needed));
+    }
+
+    /** What {@code spark.executor.memoryOverhead} should be for that many bytes off the heap, in GiB. */
+    public static long overheadGibibytes(long needed) {
+        return Math.ceilDiv(needed + BESIDE, (long) GIBIBYTE);
     }
 }

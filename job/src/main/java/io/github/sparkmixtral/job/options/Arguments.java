@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
@@ -106,12 +107,17 @@ public final class Arguments {
 
     /** {@code "; did you mean x?"} where a known name is near. */
     public static String suggestion(String name, Collection<String> known) {
+        return nearest(name, known)
+                .map(candidate -> "; did you mean " + candidate + "?")
+                .orElse(" (--help shows every option)");
+    }
+
+    /** The known name that is most like a given one; empty if none is near. */
+    public static Optional<String> nearest(String name, Collection<String> known) {
         String lowered = name.toLowerCase(Locale.ROOT).replace('_', '-');
         return known.stream()
                 .min(java.util.Comparator.comparingInt(candidate -> editDistance(lowered, candidate)))
-                .filter(candidate -> editDistance(lowered, candidate) <= Math.max(2, candidate.length() / 3))
-                .map(candidate -> "; did you mean " + candidate + "?")
-                .orElse(" (--help shows every option)");
+                .filter(candidate -> editDistance(lowered, candidate) <= Math.max(2, candidate.length() / 3));
     }
 
     /** Names, the one first that is most like a given one. */

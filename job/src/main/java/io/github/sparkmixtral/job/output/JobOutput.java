@@ -16,6 +16,7 @@ import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
@@ -268,6 +269,23 @@ public final class JobOutput {
         if (target.table().isEmpty()) {
             directory.orElseThrow().markComplete();
         }
+    }
+
+    /**
+     * What a run that was broken off leaves, for messages.
+     *
+     * @param inputRows of the whole input
+     */
+    public String left(long inputRows) throws IOException {
+        if (target.table().isPresent()) {
+            return "of this run nothing is in " + shown() + ", whose commit comes last";
+        }
+        return String.format(
+                Locale.ROOT,
+                "%,d of %,d rows are answered and in %s",
+                directory.orElseThrow().answeredRows(),
+                inputRows,
+                shown());
     }
 
     /** Where the answers are, for messages. */

@@ -94,7 +94,11 @@ class DryRunTest {
                 .contains("    prompts.jsonl line 24: prompt is null")
                 .contains("    prompts.jsonl line 12: the prompt has 5");
         assertThat(line(dry, "time")).isEqualTo("time        not estimated, for --calibration-seconds is 0");
-        assertThat(line(dry, "memory")).contains("an executor needs ").contains("11 MiB for weights");
+        assertThat(line(dry, "memory"))
+                .startsWith("memory      an executor takes ")
+                .contains(" on the backend cpu, where ")
+                .contains(": weights ")
+                .contains(", keys and values of 262,144 tokens 512 MiB");
 
         assertThat(generate(input, output).exitCode()).isEqualTo(ExitCode.DONE);
         JsonNode manifest = manifest();
@@ -245,6 +249,24 @@ class DryRunTest {
         assertThat(passkey.exitCode()).isEqualTo(ExitCode.USAGE);
         assertThat(passkey.lastLine()).startsWith("spark-mixtral: --dry-run is for jobs");
         assertThat(files()).isEqualTo(before);
+    }
+
+    /** The cache holds 64 tokens; the template takes some of them. */
+    @Test
+    void whatTheCacheDoesNotHoldFails() throws IOException {
+        Object[] small = {"--kv-cache-memory", "128k", "--max-num-seqs", "2"};
+        List<Object> asked = new ArrayList<>(List.of(small));
+        asked.addAll(List.of("--dry-run", "--calibration-seconds", "0"));
+        List<String> lines = new ArrayList<>();
+        for (int words : new int[] {3, 80}) {
+            lines.add("{\"custom_id\": \"" + words + "\", \"prompt\": \"" + "plum ".repeat(words) + "\"}");
+        }
+        Path few = write(directory.resolve("few.jsonl"), lines.toArray(String[]::new));
+        Outcome dry = generate(few, output, asked.toArray());
+        assertThat(line(dry, "  context_length_exceeded")).matches("  context_length_exceeded +1  80");
+        assertThat(dry.out()).contains("must fit into 64: shorten it, or raise --kv-cache-memory");
+        assertThat(generate(few, output, small).exitCode()).isEqualTo(ExitCode.DONE);
+        assertThat(manifest().at("/rows/errors/context_length_exceeded").asInt()).isEqualTo(1);
     }
 
     @Test

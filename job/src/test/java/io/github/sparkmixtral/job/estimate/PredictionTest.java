@@ -24,7 +24,7 @@ class PredictionTest {
     private static final StructType SCHEMA = StructType.fromDDL(Input.FILE + " string, " + Input.POSITION + " bigint");
 
     private static CheckedRows rows(int count, int promptTokens, int mostGenerated) {
-        CheckedRows rows = new CheckedRows(10, 1 << 30);
+        CheckedRows rows = new CheckedRows(10, new MemoryNeed("cpu", true, 0, 0, 0, 0, 0, ""));
         Row row = new GenericRowWithSchema(new Object[] {null, null}, SCHEMA);
         for (int i = 0; i < count; i++) {
             PromptRow prompt = new PromptRow("row-" + i, true, "", null, null, Map.of());
@@ -44,7 +44,7 @@ class PredictionTest {
             course.add(new Point(second, counters(Math.max(0, second - 2) * 10 * speed)));
         }
         double rows = course.getLast().counters().completedRows();
-        return new Measured(executor, 3, seconds, false, course, new Lengths((long) rows, 20 * rows, 400 * rows), 4096);
+        return new Measured(executor, 3, seconds, false, course, new Lengths((long) rows, 20 * rows, 400 * rows));
     }
 
     private static Counters counters(double rows) {
@@ -121,7 +121,7 @@ class PredictionTest {
     @Test
     void withoutACompleteAnswerTheyAreTakenToBeAsLongAsTheyMayBe() {
         List<Point> course = List.of(new Point(0, counters(0)), new Point(20, running(counters(100))));
-        Measured none = new Measured("0", 3, 20, false, course, new Lengths(0, 0, 0), 4096);
+        Measured none = new Measured("0", 3, 20, false, course, new Lengths(0, 0, 0));
         Prediction prediction = predict(rows(1000, 100, 64), new Cluster(1, 2), 8, none);
         assertThat(prediction.answers()).isZero();
         assertThat(prediction.answerLength().mean()).isEqualTo(64);
@@ -147,7 +147,7 @@ class PredictionTest {
     @Test
     void whatIsAllAnsweredIsNotEstimated() {
         Measured first = measured("0", 20, 1);
-        Measured done = new Measured("0", 3, 21.5, true, first.course(), first.lengths(), 4096);
+        Measured done = new Measured("0", 3, 21.5, true, first.course(), first.lengths());
         Prediction prediction = predict(rows(180, 100, 64), new Cluster(1, 2), 2, done);
         assertThat(prediction.isMeasured()).isTrue();
         assertThat(prediction.seconds()).isEqualTo(5 + 3 + 21.5);

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Logits;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.grammar.Constraints;
 import io.github.sparkmixtral.grammar.TokenTrie;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
@@ -149,9 +150,9 @@ final class ConstrainedSteps {
         }
 
         @Override
-        public Logits top(Batch batch, int count, int... whole) {
+        public Logits top(Batch batch, WantedLogits wanted) {
             long start = processorTime();
-            Logits logits = backend.top(batch, count, whole);
+            Logits logits = backend.top(batch, wanted);
             processor += processorTime() - start;
             return logits;
         }

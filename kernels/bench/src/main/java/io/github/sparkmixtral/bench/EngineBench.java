@@ -124,6 +124,20 @@ public final class EngineBench implements Callable<Integer> {
     private List<Integer> sharedPrefixes;
 
     @Option(
+            names = "--temperature",
+            defaultValue = "0",
+            description =
+                    "Temperature at which the job's tokens are drawn; 0 takes the likeliest (default: ${DEFAULT-VALUE}).")
+    private double temperature;
+
+    @Option(
+            names = "--top-p",
+            split = ",",
+            defaultValue = "1",
+            description = "top_p of the job's draws; several run it again (default: ${DEFAULT-VALUE}).")
+    private List<Double> topPs;
+
+    @Option(
             names = "--limits",
             description =
                     "Also measure, before, between and after the rest, how fast this machine reads memory and multiplies; adds each figure's share of it.")
@@ -171,7 +185,10 @@ public final class EngineBench implements Callable<Integer> {
         BackendProvider provider = Backends.find(backend);
         List<Job> jobs = job == null
                 ? List.of()
-                : sharedPrefixes.stream().map(shared -> Job.parse(job, shared)).toList();
+                : sharedPrefixes.stream()
+                        .map(shared -> Job.parse(job, shared))
+                        .flatMap(parsed -> topPs.stream().map(topP -> parsed.drawn(temperature, topP)))
+                        .toList();
         if (start) {
             startOnly(provider);
             return 0;
@@ -297,7 +314,7 @@ public final class EngineBench implements Callable<Integer> {
 
     private BackendOptions options(int sequences, int tokens, long cacheBytes, int threads) {
         return new BackendOptions(
-                sequences, tokens, cacheBytes, threads, BackendOptions.ANY_DEVICE, activations, MemoryLimit.NONE);
+                sequences, tokens, cacheBytes, threads, 0, BackendOptions.ANY_DEVICES, activations, MemoryLimit.NONE);
     }
 
     private static int blocks(int tokens) {

@@ -15,14 +15,16 @@ import java.util.regex.Pattern;
 
 /**
  * Prompts that an engine takes through to their last token as a job's executor does: continuous batching, prefixes that prompts
- * share computed once, the likeliest token at each position, no end before the last.
+ * share computed once, no end before the last token.
  *
  * @param prompts how many, all there from the beginning
  * @param promptTokens of each
  * @param newTokens generated for each
  * @param sharedPrefix leading tokens that are the same in all prompts
+ * @param temperature 0 takes the likeliest token at each position
+ * @param topP 1 draws from all tokens
  */
-record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
+record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix, double temperature, double topP) {
 
     private static final Pattern SIZE = Pattern.compile("([1-9]\\d{0,5})x([1-9]\\d{0,5})x([1-9]\\d{0,5})");
 
@@ -31,6 +33,7 @@ record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
             throw new IllegalArgumentException(
                     "--shared-prefix must be in [0, " + promptTokens + "], the prompts' length, not " + sharedPrefix);
         }
+        parameters(newTokens, temperature, topP); // says what is wrong with them
     }
 
     /** Of a size such as {@code 32x128x64}: prompts, tokens of each and new tokens for each. */
@@ -43,7 +46,14 @@ record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
                 Integer.parseInt(matcher.group(1)),
                 Integer.parseInt(matcher.group(2)),
                 Integer.parseInt(matcher.group(3)),
-                sharedPrefix);
+                sharedPrefix,
+                0,
+                1);
+    }
+
+    /** The same with tokens drawn. */
+    Job drawn(double atTemperature, double fromTopP) {
+        return new Job(prompts, promptTokens, newTokens, sharedPrefix, atTemperature, fromTopP);
     }
 
     /** Longest sequence, in tokens. */
@@ -57,7 +67,7 @@ record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
      * @return seconds from the first request to the last completion
      */
     double run(Backend backend, Model model) {
-        SamplingParameters greedy = greedy(newTokens);
+        SamplingParameters parameters = parameters(newTokens, temperature, topP);
         Engine engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), 0);
         long start = System.nanoTime();
         for (int prompt = 0; prompt < prompts; prompt++) {
@@ -67,7 +77,7 @@ record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
                     sharedPrefix,
                     model.config().bosTokenId(),
                     model.config().vocabularySize());
-            engine.add(new Request("prompt " + prompt, tokens, greedy, LeadingSpace.STRIP));
+            engine.add(new Request("prompt " + prompt, tokens, parameters, LeadingSpace.STRIP));
         }
         int completed = 0;
         while (engine.hasWork()) {
@@ -82,15 +92,19 @@ record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
         return seconds;
     }
 
+    private String drawing() {
+        return temperature == 0 ? "" : ", temperature " + temperature + (topP == 1 ? "" : ", top_p " + topP);
+    }
+
     private void check(Completion completion) {
         if (completion.error() != null || completion.usage().completionTokens() != newTokens) {
             throw new IllegalStateException(completion.id() + " did not get " + newTokens + " tokens: " + completion);
         }
     }
 
-    private static SamplingParameters greedy(int tokens) {
+    private static SamplingParameters parameters(int tokens, double temperature, double topP) {
         return new SamplingParameters(
-                tokens, 0, 0.0, 1.0, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, true, Map.of());
+                tokens, 0, temperature, topP, 0, 0.0, 1.0, 0.0, 0.0, 0L, List.of(), List.of(), 1, -1, true, Map.of());
     }
 
     /** What the rounds of a job came to. */
@@ -117,11 +131,12 @@ record Job(int prompts, int promptTokens, int newTokens, int sharedPrefix) {
         public String line() {
             return String.format(
                     Locale.ROOT,
-                    "| %d x (%d in + %d out)%s%s | %s | %s |",
+                    "| %d x (%d in + %d out)%s%s%s | %s | %s |",
                     job.prompts,
                     job.promptTokens,
                     job.newTokens,
                     job.sharedPrefix == 0 ? "" : ", first " + job.sharedPrefix + " shared",
+                    job.drawing(),
                     threads == 0 ? "" : ", threads " + threads,
                     newTokensPerSecond.line(1),
                     allTokensPerSecond.line(1));

@@ -4,8 +4,8 @@ import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.Logits;
-import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Weights;
@@ -32,7 +32,7 @@ final class Workload {
     double prefill(int length) {
         int[][] tokens = {prompt(0, length)};
         long start = System.nanoTime();
-        best(backend.top(batch(tokens, 0, blocks(length), 0), 1), 0);
+        best(likeliest(batch(tokens, 0, blocks(length), 0)), 0);
         return (System.nanoTime() - start) / 1e9;
     }
 
@@ -50,7 +50,7 @@ final class Workload {
             for (int step = 0; step < steps; step++) {
                 int[][] one =
                         IntStream.of(next).mapToObj(token -> new int[] {token}).toArray(int[][]::new);
-                Logits logits = backend.top(batch(one, context + step, blocks, 0), 1);
+                Logits logits = likeliest(batch(one, context + step, blocks, 0));
                 for (int sequence = 0; sequence < sequences; sequence++) {
                     next[sequence] = best(logits, sequence);
                 }
@@ -76,7 +76,7 @@ final class Workload {
                 int[][] part = Stream.of(prompts)
                         .map(prompt -> Arrays.copyOfRange(prompt, at, end))
                         .toArray(int[][]::new);
-                Logits logits = backend.top(batch(part, position, blocks, from), 1);
+                Logits logits = likeliest(batch(part, position, blocks, from));
                 for (int i = 0; i < part.length; i++) {
                     next[from + i] = best(logits, i);
                 }
@@ -129,11 +129,15 @@ final class Workload {
         return bytes;
     }
 
+    private Logits likeliest(Batch batch) {
+        return backend.top(batch, WantedLogits.best(1, batch.logitRows().length));
+    }
+
     private int best(Logits logits, int row) {
-        return switch (logits) {
-            case MixedLogits mixed -> best(mixed.of(row), mixed.rowOf(row));
+        return switch (logits.best()) {
             case TopLogits top -> top.tokens()[row * top.count()];
-            case AllLogits all -> highest(all.values(), row * config.vocabularySize()) - row * config.vocabularySize();
+            case null ->
+                highest(((AllLogits) logits).values(), row * config.vocabularySize()) - row * config.vocabularySize();
         };
     }
 

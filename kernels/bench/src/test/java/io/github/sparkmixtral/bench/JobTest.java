@@ -44,7 +44,7 @@ class JobTest {
             assertThat(job.run(backend, model)).isPositive();
             assertThat(backend.tokens).isEqualTo(promptTokensComputed + 3 * 4);
             // The next run knows nothing of this one.
-            job.run(backend, model);
+            job.drawn(0.8, 0.9).run(backend, model);
             assertThat(backend.tokens).isEqualTo(2 * (promptTokensComputed + 3 * 4));
         }
     }
@@ -62,6 +62,20 @@ class JobTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Job.parse("2x8x1", 9))
                 .withMessage("--shared-prefix must be in [0, 8], the prompts' length, not 9");
+    }
+
+    @Test
+    void refusesDrawsThatCannotBe() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Job.parse("2x8x1", 0).drawn(0.8, 1.5))
+                .withMessage("top_p must be in (0, 1], not 1.5");
+    }
+
+    @Test
+    void tellsHowTokensAreDrawn() {
+        Job job = Job.parse("4x6x2", 0).drawn(0.8, 0.95);
+        assertThat(Job.Result.of(job, 1, List.of(1.0)).line())
+                .startsWith("| 4 x (6 in + 2 out), temperature 0.8, top_p 0.95, threads 1 |");
     }
 
     @Test

@@ -1,11 +1,16 @@
 package io.github.sparkmixtral.cpu;
 
+import io.github.sparkmixtral.engine.AllLogits;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
+import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.MemoryShares;
+import io.github.sparkmixtral.engine.MixedLogits;
+import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import java.lang.foreign.Arena;
@@ -27,7 +32,7 @@ final class CpuBackend implements Backend {
     private static final Logger LOG = LoggerFactory.getLogger(CpuBackend.class);
 
     private final String name;
-    private final String kernels;
+    private final Kernels kernels;
     private final ModelConfig config;
     private final BackendOptions options;
     private final KeyValueCache cache;
@@ -47,25 +52,21 @@ final class CpuBackend implements Backend {
             throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
         }
         this.name = name;
-        this.kernels = kernels.name();
+        this.kernels = kernels;
         this.config = model.config();
         this.options = options;
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-        int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
-        long packed = PackedWeights.bytes(model.weights(), kernels.packing());
-        long inputs = kernels.packing() == Packing.INTEGERS ? MixtralLayers.integerBytes(config, chunk) : 0;
-        long cacheBytes = options.kvCacheBytes();
-        long allowed = options.memoryLimit().leftBeside(model.weights().bytesOffHeap() + packed + inputs + cacheBytes)
-                + cacheBytes;
-        long left = Math.min(allowed, leftBeside(packed + inputs, new AvailableMemory().bytes(), kernels.packing()));
-        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
+        CpuMemory planner = new CpuMemory(options, kernels.packing());
+        int chunk = planner.chunk();
+        MemoryShares shares = planner.share(config, model.weights(), planner.here().orElseThrow());
+        this.cache = new KeyValueCache(config, Math.toIntExact(shares.blocks()));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
         String what =
                 "the weights do not fit into memory off the heap; give the process less heap (-Xmx) or the machine more memory";
         try {
-            PackedWeights weights =
-                    PackedWeights.pack(model.weights(), kernels.packing(), HugePages.allocate(packed, memory), pool);
+            PackedWeights weights = PackedWeights.pack(
+                    model.weights(), kernels.packing(), HugePages.allocate(shares.weights(), memory), pool);
             what = "the activations of " + chunk + " tokens do not fit into the heap of "
                     + (Runtime.getRuntime().maxMemory() >> 20)
                     + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens";
@@ -79,25 +80,10 @@ final class CpuBackend implements Backend {
         }
         LOG.info(
                 "CPU backend: {} kernels, {} threads, {} cache blocks of {} tokens",
-                this.kernels,
+                kernels.name(),
                 threads,
                 cache.blocks(),
                 KeyValueCache.BLOCK);
-    }
-
-    /**
-     * What is left of free memory beside packed weights.
-     *
-     * @throws ModelException where they do not fit
-     */
-    static long leftBeside(long packed, long free, Packing packing) {
-        if (packed > free) {
-            throw new ModelException("the weights need " + (packed >> 20)
-                    + " MiB of memory beside the model's file, but only " + (free >> 20)
-                    + " MiB are free; take a machine or a container with more, or "
-                    + (packing == Packing.BFLOAT16 ? "--backend cpu with a quantized model" : "a model of fewer bits"));
-        }
-        return free - packed;
     }
 
     /** Tells of the routing of each layer, for at most {@value #CHUNK_TOKENS} tokens at a time. */
@@ -112,7 +98,7 @@ final class CpuBackend implements Backend {
 
     /** What its kernels are called. */
     String kernels() {
-        return kernels;
+        return kernels.name();
     }
 
     @Override
@@ -186,11 +172,35 @@ final class CpuBackend implements Backend {
         return logits;
     }
 
+    /** {@inheritDoc} All logits of every row lie here; the workers find the best. */
+    @Override
+    public Logits top(Batch batch, WantedLogits wanted) {
+        int vocabulary = config.vocabularySize();
+        AllLogits all = new AllLogits(vocabulary, forward(batch));
+        int[] rows = IntStream.range(0, batch.logitRows().length).toArray();
+        TopLogits best = TopLogits.of(rows.length, wanted.count(), Kernels.TOTAL_ERROR);
+        pool.run(rows.length, (_, row) -> {
+            best.select(all, row);
+            double temperature = wanted.temperatures()[row];
+            if (temperature > 0) {
+                int from = row * vocabulary;
+                float highest = best.values()[row * best.count()];
+                best.totals()[row] = (float) kernels.total(logits, from, from + vocabulary, highest, temperature);
+            }
+        });
+        return new MixedLogits(best, rows, all);
+    }
+
     private static int[] union(int[] some, int[] others) {
         return IntStream.concat(Arrays.stream(some), Arrays.stream(others))
                 .sorted()
                 .distinct()
                 .toArray();
+    }
+
+    @Override
+    public long[][] expertTokens() {
+        return layers.expertTokens();
     }
 
     @Override

@@ -115,6 +115,15 @@ public interface Kernels {
      */
     void swiGlu(Matrix gate, Matrix up, int row, int fromColumn, int toColumn);
 
+    /** Relative error of {@link #total}, at most. */
+    double TOTAL_ERROR = 0x1p-18;
+
+    /**
+     * Sum of {@code exp((logit - highest) / temperature)} over {@code logits[from, to)}, of which {@code highest} is the largest.
+     * The last bits may depend on the machine.
+     */
+    double total(float[] logits, int from, int to, float highest, double temperature);
+
     /** {@code out[outRow] += weight * in[inRow]}, fused, over whole rows. */
     default void accumulate(Matrix out, int outRow, float weight, Matrix in, int inRow) {
         float[] sum = out.data();

@@ -5,22 +5,12 @@ import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.ModelConfig;
 
 /** How many blocks the key/value cache gets. */
-public final class KeyValueCacheSize {
+final class KeyValueCacheSize {
 
     /** The part of the machine's free memory that a cache takes at most where no size is given: one in this many. */
     static final int SHARE_OF_FREE_MEMORY = 2;
 
     private KeyValueCacheSize() {}
-
-    /**
-     * Bytes that the cache takes when it is full.
-     *
-     * @param free what is left beside the weights
-     * @throws ModelException where not one block fits, or the size asked for is more than what is free
-     */
-    public static long bytes(ModelConfig config, BackendOptions options, long free) {
-        return blocks(config, options, free) * KeyValueCache.blockBytes(config);
-    }
 
     /**
      * Blocks for the options on a machine with that much memory free.

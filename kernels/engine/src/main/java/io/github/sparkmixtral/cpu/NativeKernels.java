@@ -89,6 +89,11 @@ final class NativeKernels implements Kernels {
         RowKernels.accumulate(row(out, outRow, 0), row(in, inRow, 0), weight, vectors(out.columns()));
     }
 
+    @Override
+    public double total(float[] logits, int from, int to, float highest, double temperature) {
+        return vectors.total(logits, from, to, highest, temperature);
+    }
+
     private static MemorySegment row(Matrix matrix, int row, int column) {
         return MemorySegment.ofArray(matrix.data()).asSlice((long) (matrix.offset(row) + column) * Float.BYTES);
     }

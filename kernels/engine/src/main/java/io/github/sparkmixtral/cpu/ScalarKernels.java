@@ -111,4 +111,13 @@ final class ScalarKernels implements Kernels {
             gate.data()[g] = (float) (x / (1 + Math.exp(-x)) * up.data()[up.offset(row) + column]);
         }
     }
+
+    @Override
+    public double total(float[] logits, int from, int to, float highest, double temperature) {
+        double sum = 0;
+        for (int i = from; i < to; i++) {
+            sum += Math.exp((logits[i] - (double) highest) / temperature);
+        }
+        return sum;
+    }
 }

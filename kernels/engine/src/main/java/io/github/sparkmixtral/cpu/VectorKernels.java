@@ -23,6 +23,9 @@ final class VectorKernels implements Kernels {
 
     private static final int WIDTH = PackedMatrix.WIDTH;
 
+    /** Exponentials of which {@link #total} makes one sum in floats: 16 in each lane. */
+    private static final int TOTALED = 16 * LANES;
+
     private static final Attention.Products ATTENTION = new VectorAttention();
 
     private final Packing packing;
@@ -160,5 +163,32 @@ final class VectorKernels implements Kernels {
             product.div(FloatVector.fromArray(FLOATS, gate.data(), g + c).add(1))
                     .intoArray(gate.data(), g + c);
         }
+    }
+
+    /** Adds exponentials up in floats, some in each lane, and such sums in double. */
+    @Override
+    public double total(float[] logits, int from, int to, float highest, double temperature) {
+        float scale = (float) (1 / temperature);
+        float[] exponentials = new float[TOTALED];
+        float[] lanes = new float[LANES];
+        double sum = 0;
+        for (int first = from; first < to; first += TOTALED) {
+            int count = Math.min(TOTALED, to - first);
+            int whole = FLOATS.loopBound(count);
+            for (int i = 0; i < whole; i += STEP) {
+                FloatVector.fromArray(FLOATS, logits, first + i)
+                        .sub(highest)
+                        .mul(scale)
+                        .intoArray(exponentials, i);
+            }
+            for (int i = whole; i < count; i++) {
+                exponentials[i] = (logits[first + i] - highest) * scale;
+            }
+            int end = Matrix.padded(count);
+            Arrays.fill(exponentials, count, end, Float.NEGATIVE_INFINITY);
+            VectorMath.exp(exponentials, 0, end, 0);
+            sum += VectorMath.sum(exponentials, 0, end, lanes);
+        }
+        return sum;
     }
 }

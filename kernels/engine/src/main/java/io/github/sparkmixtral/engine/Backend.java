@@ -37,15 +37,13 @@ public interface Backend extends AutoCloseable {
     float[] forward(Batch batch);
 
     /**
-     * Runs one step of which only the best logits of most wanted rows are needed. A backend whose logits lie elsewhere than in this
-     * process's memory overrides this, so that no more than {@link MixedLogits} has to be copied.
+     * Runs one step of which only the best logits of most wanted rows are needed. A backend that finds those faster than its caller, or
+     * whose logits lie elsewhere than in this process's memory, overrides this.
      *
-     * @param count how many of each row, in [1, {@link TopLogits#MAX}] and at most {@link #vocabularySize()}
-     * @param whole ascending indices into {@code batch.logitRows()} of the rows of which every logit is needed
-     * @return the best logits of that count of every row but those, and all of those, or all of every row; valid until the next
-     *     call. The same step gives the same logits here as in {@link #forward}.
+     * @return the best logits of every row, and all logits at least of those rows that are wanted whole, or all of every row; valid until
+     *     the next call. The same step gives the same logits here as in {@link #forward}.
      */
-    default Logits top(Batch batch, int count, int... whole) {
+    default Logits top(Batch batch, WantedLogits wanted) {
         return new AllLogits(vocabularySize(), forward(batch));
     }
 
@@ -59,6 +57,15 @@ public interface Backend extends AutoCloseable {
      *     array may be longer.
      */
     float[] hidden();
+
+    /**
+     * How many tokens each expert has had so far. Any thread may ask.
+     *
+     * @return {@code [layers, experts]}; empty for a backend that does not count
+     */
+    default long[][] expertTokens() {
+        return new long[0][];
+    }
 
     @Override
     void close();

@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
 import io.github.sparkmixtral.engine.Sampler.Needed;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Continuous batching: requests come in at any time, every {@link #step} advances all that run, and each is handed out as soon
@@ -74,6 +75,16 @@ public final class Engine {
         scheduler.cancel(id);
     }
 
+    /**
+     * What the text of a request's first output has grown by, and keeps whatever follows.
+     *
+     * @param from how much of the text is known already, in characters
+     * @return empty for unknown ids, such as those of complete requests
+     */
+    public Optional<String> growth(String id, int from) {
+        return Optional.ofNullable(scheduler.first(id)).map(sequence -> sequence.settled(from));
+    }
+
     /** Whether a {@link #step} would do anything. */
     public boolean hasWork() {
         return scheduler.hasWork();
@@ -138,9 +149,9 @@ public final class Engine {
     private Logits logits(Plan plan) {
         Needed needed = sampler.needed(plan);
         int rows = plan.batch().logitRows().length;
-        return rows > 0 && needed.whole().length == rows
+        return rows > 0 && needed.whole().cardinality() == rows
                 ? new AllLogits(backend.vocabularySize(), backend.forward(plan.batch()))
-                : backend.top(plan.batch(), needed.best(), needed.whole());
+                : backend.top(plan.batch(), sampler.wanted(plan, needed));
     }
 
     Scheduler scheduler() {

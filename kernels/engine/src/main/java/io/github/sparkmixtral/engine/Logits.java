@@ -13,6 +13,11 @@ public sealed interface Logits permits AllLogits, TopLogits, MixedLogits {
         return row;
     }
 
+    /** The best logits of every row; null if all are here instead. */
+    default TopLogits best() {
+        return null;
+    }
+
     /** Whether every logit of the row, those that are not here included, is a finite number. */
     boolean finite(int row);
 

@@ -28,7 +28,7 @@ public record MixedLogits(TopLogits best, int[] whole, AllLogits all) implements
 
     @Override
     public boolean finite(int row) {
-        return of(row).finite(rowOf(row));
+        return best.finite(row);
     }
 
     @Override

@@ -1,10 +1,12 @@
 package io.github.sparkmixtral.engine;
 
-import io.github.sparkmixtral.engine.Completion.RequestError;
 import io.github.sparkmixtral.engine.Completion.TokenLogprobs;
 import io.github.sparkmixtral.engine.Plan.Reading;
-import io.github.sparkmixtral.grammar.GrammarException;
-import java.util.List;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 
 /**
@@ -22,81 +24,116 @@ import java.util.stream.IntStream;
  *       leave out the unlikely, each over the distribution that the one before it left; one of the rest is {@linkplain Draws drawn}.
  * </ol>
  *
- * <p>Of tokens of equal probability at the border of {@code top_k} or {@code top_p}, those of lower id stay. Log-probabilities are
- * those of the raw logits. Keeps work space of a few vocabularies; one thread.
+ * <p>Of tokens of equal probability, those of lower id come first. Log-probabilities are those of the raw logits.
+ *
+ * <p>Most tokens are drawn from the best {@value TopLogits#MAX} logits of their rows: {@link Candidates} says when these give the token that
+ * all would give. The other rows, and log-probabilities, are shared out over the common pool's threads. To its caller this is one
+ * thread.
  */
 final class Sampler {
-    private static final RequestError NOTHING_ALLOWED = new RequestError(
-            "constraint_unsatisfiable",
-            "no token of the model's vocabulary goes on as the constraint wants: the model cannot write what it asks for",
-            false);
-
     private final int vocabulary;
-    private final float[] adjusted;
-    private final Candidates candidates;
-    private final List<LogitAdjustment> adjustments;
+
+    /** Of the calling thread. */
+    private final RowSampler own;
+
+    /** Those that work for no thread just now. */
+    private final Queue<RowSampler> idle = new ConcurrentLinkedQueue<>();
 
     Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
-        adjusted = new float[vocabulary];
-        candidates = new Candidates(vocabulary);
-        adjustments = List.of(new LogitBias(), new Penalties(vocabulary), new EarlyEnds(), new ConstraintMask());
+        own = new RowSampler(vocabulary);
     }
 
     /**
-     * Which logits are enough for {@link #sample}.
+     * What is known of the logits that {@link #sample} needs before there are any.
      *
      * @param best how many of each row, the best ones; in [1, {@link TopLogits#MAX}]
-     * @param whole ascending; the rows for which these are not enough, but all are needed
+     * @param temperatures {@code [rows]}, or longer, see {@link WantedLogits}
+     * @param whole the rows of which all are needed
      */
-    record Needed(int best, int[] whole) {}
+    record Needed(int best, double[] temperatures, BitSet whole) {}
 
     /** Which logits of the plan's rows are needed. */
     Needed needed(Plan plan) {
         int best = 1;
+        double[] temperatures = new double[plan.sampled().size() + plan.scored().size()];
+        BitSet whole = new BitSet();
         // A token of a prompt may be any one of the vocabulary.
-        IntStream.Builder whole = IntStream.builder();
-        plan.scored().forEach(reading -> whole.add(reading.row()));
+        plan.scored().forEach(reading -> whole.set(reading.row()));
         for (int i = 0; i < plan.sampled().size(); i++) {
-            int needed = needed(plan.sampled().get(i));
-            if (needed <= TopLogits.MAX) {
-                best = Math.max(best, needed);
+            Sequence sequence = plan.sampled().get(i);
+            SamplingParameters parameters = sequence.parameters();
+            int needed = own.needed(sequence);
+            if (needed == Candidates.ALL) {
+                whole.set(plan.sampledRows()[i]);
             } else {
-                whole.add(plan.sampledRows()[i]);
+                best = Math.max(best, Math.max(needed, alternatives(parameters)));
+                temperatures[plan.sampledRows()[i]] =
+                        Candidates.needsTotal(parameters, vocabulary) ? parameters.temperature() : 0;
             }
         }
-        return new Needed(best, whole.build().sorted().toArray());
+        return new Needed(best, temperatures, whole);
     }
 
-    private int needed(Sequence sequence) {
-        SamplingParameters parameters = sequence.parameters();
-        if (adjusts(sequence)) {
-            return Candidates.ALL;
+    /** Asks a backend for them, and for all of those rows whose best logits turn out not to be enough. */
+    WantedLogits wanted(Plan plan, Needed needed) {
+        Sequence[] drawn = new Sequence[needed.temperatures().length];
+        for (int i = 0; i < plan.sampled().size(); i++) {
+            drawn[plan.sampledRows()[i]] = plan.sampled().get(i);
         }
-        return Math.max(Candidates.needed(parameters, vocabulary), alternatives(parameters));
+        return new WantedLogits(
+                needed.best(),
+                needed.temperatures(),
+                (best, row) -> needed.whole().get(row) || own.draw(drawn[row], best, row) == Candidates.UNDECIDED);
     }
 
     /**
      * Draws one token for every sequence that gets one, and reads how likely prompts' tokens are.
      *
-     * @param logits one row for each of {@code plan.batch().logitRows()}, of which the {@link #needed} logits are there; not changed
+     * @param logits one row for each of {@code plan.batch().logitRows()}, of which what is {@link #wanted} is there; not changed
      */
     Samples sample(Plan plan, Logits logits) {
         int count = plan.sampled().size();
         int[] tokens = new int[count];
-        TokenLogprobs[] logprobs = new TokenLogprobs[count];
         for (int i = 0; i < count; i++) {
-            Sequence sequence = plan.sampled().get(i);
-            int row = plan.sampledRows()[i];
-            tokens[i] = choose(sequence, logits, row);
-            if (sequence.parameters().logprobs() >= 0 && tokens[i] != Samples.NO_TOKEN) {
-                logprobs[i] = logprobs(logits, row, tokens[i], alternatives(sequence.parameters()));
-            }
+            tokens[i] = logits.best() == null
+                    ? Candidates.UNDECIDED
+                    : own.draw(plan.sampled().get(i), logits.best(), plan.sampledRows()[i]);
         }
+        int[] undecided = where(count, i -> tokens[i] == Candidates.UNDECIDED);
+        Arrays.stream(undecided).parallel().forEach(i -> tokens[i] = drawFromAll(plan, i, logits));
+        TokenLogprobs[] logprobs = new TokenLogprobs[count];
+        int[] reported = where(
+                count,
+                i -> tokens[i] != Samples.NO_TOKEN
+                        && plan.sampled().get(i).parameters().logprobs() >= 0);
+        Arrays.stream(reported).parallel().forEach(i -> {
+            int alternatives = alternatives(plan.sampled().get(i).parameters());
+            logprobs[i] = logprobs(logits, plan.sampledRows()[i], tokens[i], alternatives);
+        });
         TokenLogprobs[] scored = plan.scored().parallelStream()
                 .map(reading -> score(reading, logits))
                 .toArray(TokenLogprobs[]::new);
         return new Samples(tokens, logprobs, scored);
+    }
+
+    /** Those numbers below {@code count}: few or none, which is why they are looked for before work is shared out. */
+    private static int[] where(int count, IntPredicate wanted) {
+        return IntStream.range(0, count).filter(wanted).toArray();
+    }
+
+    private int drawFromAll(Plan plan, int index, Logits logits) {
+        int row = plan.sampledRows()[index];
+        if (!logits.finite(row)) {
+            return Samples.NO_TOKEN;
+        }
+        RowSampler idling = idle.poll();
+        RowSampler sampler = idling == null ? new RowSampler(vocabulary) : idling;
+        try {
+            return sampler.draw(plan.sampled().get(index), (AllLogits) logits.of(row), logits.rowOf(row));
+        } finally {
+            idle.add(sampler);
+        }
     }
 
     /** How likely the prompt's next token is; null if the logits are no distribution. */
@@ -107,50 +144,6 @@ final class Sampler {
         Request request = reading.sequence().group.request();
         int alternatives = Math.min(request.reading().alternatives(), vocabulary);
         return logprobs(logits, reading.row(), request.promptTokens()[reading.position() + 1], alternatives);
-    }
-
-    private int choose(Sequence sequence, Logits logits, int row) {
-        if (!logits.finite(row)) {
-            return Samples.NO_TOKEN;
-        }
-        double uniform = Draws.uniform(sequence.group.drawKey(), sequence.sampleIndex, sequence.outputLength());
-        try {
-            int chosen = candidates(sequence, logits, row).draw(uniform);
-            if (chosen == Samples.NO_TOKEN && sequence.constrained() != null) {
-                sequence.fail(NOTHING_ALLOWED);
-            }
-            return chosen;
-        } catch (GrammarException beyond) {
-            sequence.fail(new RequestError(
-                    "invalid_parameters", "the constraint cannot be held: " + beyond.getMessage(), false));
-            return Samples.NO_TOKEN;
-        }
-    }
-
-    /** What the sequence's next token is drawn from; valid until the next call. */
-    Candidates candidates(Sequence sequence, Logits logits, int row) {
-        if (adjusts(sequence)) {
-            candidates.select(adjust(sequence, logits, row), 0, sequence.parameters());
-        } else {
-            candidates.select(logits, row, sequence.parameters());
-        }
-        return candidates;
-    }
-
-    private boolean adjusts(Sequence sequence) {
-        return adjustments.stream().anyMatch(adjustment -> adjustment.wanted(sequence));
-    }
-
-    /** One row: the given one, changed by the sequence's parameters. */
-    private AllLogits adjust(Sequence sequence, Logits logits, int row) {
-        AllLogits all = (AllLogits) logits.of(row);
-        System.arraycopy(all.values(), all.offset(logits.rowOf(row)), adjusted, 0, vocabulary);
-        for (LogitAdjustment adjustment : adjustments) {
-            if (adjustment.wanted(sequence)) {
-                adjustment.apply(sequence, adjusted);
-            }
-        }
-        return new AllLogits(vocabulary, adjusted);
     }
 
     /** How many likeliest tokens are reported beside the chosen one. */

@@ -73,6 +73,12 @@ final class Scheduler {
         }
     }
 
+    /** The first sequence of a request; null for unknown ids. */
+    Sequence first(String id) {
+        SequenceGroup group = groups.get(id);
+        return group == null ? null : group.sequences().getFirst();
+    }
+
     boolean hasWork() {
         return !groups.isEmpty();
     }

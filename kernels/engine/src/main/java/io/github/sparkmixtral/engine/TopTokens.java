@@ -9,7 +9,7 @@ import java.util.Arrays;
 final class TopTokens {
     private TopTokens() {}
 
-    /** Packs a finite value and an id. */
+    /** Packs a value that is not NaN and an id. */
     static long pack(float value, int id) {
         int bits = Float.floatToRawIntBits(value + 0.0f); // a negative zero equals a positive one
         int ascending = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
@@ -51,7 +51,7 @@ final class TopTokens {
      *
      * @param values {@code values[offset + id]}, for ids below {@code vocabulary}
      */
-    private static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
+    static void select(float[] values, int offset, int vocabulary, int count, long[] out) {
         for (int id = 0; id < count; id++) {
             out[id] = pack(values[offset + id], id);
         }

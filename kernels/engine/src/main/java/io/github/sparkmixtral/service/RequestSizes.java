@@ -34,17 +34,19 @@ public final class RequestSizes {
     /**
      * For the rows of a job.
      *
-     * @param maxModelLength longest sequence in tokens; 0 for the model's own limit. What a cache holds is not looked at.
+     * @param asked longest sequence in tokens that is asked for; 0 for the model's own limit
+     * @param cacheTokens that the cache will hold
      * @param tools that an agent has beside its own
      * @throws IllegalArgumentException where the defaults do not fit the model, saying which
      */
-    public RequestSizes(ModelDescription model, int maxModelLength, RequestDefaults defaults, List<AgentTool> tools) {
+    public RequestSizes(
+            ModelDescription model, int asked, long cacheTokens, RequestDefaults defaults, List<AgentTool> tools) {
         ModelConfig config = model.config();
-        this.maxModelLength =
-                maxModelLength > 0 ? Math.min(maxModelLength, config.maxPositions()) : config.maxPositions();
-        EngineLimits limits = new EngineLimits(config.vocabularySize(), config.hiddenSize(), this.maxModelLength);
+        long longest = Math.min(config.maxPositions(), cacheTokens);
+        this.maxModelLength = (int) (asked > 0 ? Math.min(asked, longest) : longest);
+        EngineLimits limits = new EngineLimits(config.vocabularySize(), config.hiddenSize(), maxModelLength);
         this.defaults = defaults;
-        String wayOut = CompletionService.wayOut(this.maxModelLength, config.maxPositions(), maxModelLength);
+        String wayOut = CompletionService.wayOut(maxModelLength, config.maxPositions(), asked);
         this.requestBuilder = new RequestBuilder(model, new RequestLimits(limits, wayOut));
         this.chatFormat = requestBuilder.chatFormat(defaults);
         this.agent = defaults.agent() == null

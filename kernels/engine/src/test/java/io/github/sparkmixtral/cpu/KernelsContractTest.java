@@ -342,6 +342,22 @@ abstract class KernelsContractTest {
         assertPaddingIsZero(sum);
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4, 13, 16, 131, 207, 256, 257, 32000})
+    void totalIsItsFormula(int vocabulary) {
+        float[] logits = floats(vocabulary + 3);
+        float highest = 6;
+        logits[3 + vocabulary / 2] = highest;
+        for (double temperature : new double[] {0.05, 0.7, 1, 30}) {
+            double expected = 0;
+            for (int i = 3; i < logits.length; i++) {
+                expected += Math.exp((logits[i] - highest) / temperature);
+            }
+            assertThat(kernels.total(logits, 3, logits.length, highest, temperature))
+                    .isCloseTo(expected, within(expected * Kernels.TOTAL_ERROR));
+        }
+    }
+
     private void gemm(Matrix out, Matrix in, int[] inRows, int fromRow, int toRow, Tensor weights) {
         gemm(kernels, out, in, inRows, fromRow, toRow, weights);
     }

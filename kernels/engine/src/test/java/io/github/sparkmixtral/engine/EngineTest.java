@@ -64,8 +64,8 @@ class EngineTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, 0, -1, 1", "0, 0, 20, 20", "1, 64, -1, 64", "1, 65, -1, 0", "1, 0, -1, 0"})
-    void asksForAllLogitsOnlyWhereTheBestDoNotServe(double temperature, int topK, int logprobs, int asked) {
+    @CsvSource({"0, 0, -1, 1", "0, 0, 20, 20", "1, 64, -1, 64", "1, 65, -1, 0", "1, 0, -1, 64"})
+    void asksForAllLogitsOnlyWhereTheBestNeverServe(double temperature, int topK, int logprobs, int asked) {
         TopBackend backend = new TopBackend(new FakeBackend(Size.AMPLE));
         SamplingParameters parameters = Parameters.of(p -> {
             p.maxTokens = 3;

@@ -15,9 +15,11 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -50,7 +52,7 @@ class SamplerTest {
     void drawsFromTheDistributionThatTransformersLeaves(JsonNode golden) {
         Sequence sequence = sequence("a", ints(golden.get("prompt")), parameters(golden.get("parameters")));
         IntStream.of(ints(golden.get("output"))).forEach(token -> sequence.accept(token, null));
-        Candidates candidates = sampler.candidates(sequence, all(floats(golden.get("logits"))), 0);
+        Candidates candidates = new RowSampler(VOCABULARY).candidates(sequence, all(floats(golden.get("logits"))), 0);
         // A sweep over the unit interval measures the share of each token.
         int sweep = 100_000;
         int[] counts = new int[VOCABULARY];
@@ -217,10 +219,13 @@ class SamplerTest {
 
     @Test
     void hugeTemperatureIsUniform() {
-        Candidates candidates = sampler.candidates(sequence("a", p -> p.temperature = 1e300), all(logits(5)), 0);
-        for (int id = 0; id < VOCABULARY; id++) {
-            assertThat(candidates.draw((id + 0.5) / VOCABULARY)).isEqualTo(id);
+        Candidates candidates =
+                new RowSampler(VOCABULARY).candidates(sequence("a", p -> p.temperature = 1e300), all(logits(5)), 0);
+        Set<Integer> drawn = new HashSet<>();
+        for (int i = 0; i < VOCABULARY; i++) {
+            drawn.add(candidates.draw((i + 0.5) / VOCABULARY));
         }
+        assertThat(drawn).hasSize(VOCABULARY);
     }
 
     @ParameterizedTest
@@ -234,7 +239,11 @@ class SamplerTest {
                 p.topK = 3;
                 p.logprobs = 3;
             });
-            for (Logits given : List.of(all(logits), TopBackend.top(logits, 1, VOCABULARY, 3))) {
+            TopLogits selected = TopLogits.of(1, 3, 0);
+            selected.select(all(logits), 0);
+            TopLogits best = TopBackend.top(logits, 1, VOCABULARY, 3, temperature);
+            for (Logits given :
+                    List.of(all(logits), best, selected, new MixedLogits(selected, new int[] {0}, all(logits)))) {
                 Samples samples = sampler.sample(plan(List.of(sequence)), given);
                 assertThat(samples.tokens()).containsExactly(Samples.NO_TOKEN);
                 assertThat(samples.logprobs()).containsExactly((TokenLogprobs) null);
@@ -281,16 +290,21 @@ class SamplerTest {
                     p.logprobs = 4;
                 }))
                 .isEqualTo(9);
-        assertThat(needed(p -> p.topK = TopLogits.MAX + 1)).isEqualTo(ALL);
+        for (Consumer<Parameters> most : List.<Consumer<Parameters>>of(
+                p -> p.topK = 0, p -> p.topK = 1000, p -> p.topP = 0.1, p -> p.minP = 0.9)) {
+            assertThat(new RowSampler(1000).needed(sequence("a", most))).isEqualTo(TopLogits.MAX);
+            assertThat(needed(most)).isEqualTo(VOCABULARY);
+        }
+        assertThat(new RowSampler(1000).needed(sequence("a", p -> p.topK = 65))).isEqualTo(ALL);
         assertThat(sampler.needed(plan(List.of())).best()).isEqualTo(1);
         List<Sequence> mixed = List.of(
-                sequence("a", p -> p.topP = 0.5),
+                sequence("a", p -> p.repetitionPenalty = 0.9),
                 sequence("b", p -> p.topK = 7),
                 sequence("c", greedy),
                 sequence("d", p -> p.minTokens = 1));
         Sampler.Needed needed = sampler.needed(plan(mixed));
         assertThat(needed.best()).isEqualTo(7);
-        assertThat(needed.whole()).containsExactly(0, 3);
+        assertThat(needed.whole().stream()).containsExactly(0, 3);
         for (Consumer<Parameters> all : everyTokenCounts()) {
             assertThat(needed(all)).isEqualTo(ALL);
         }
@@ -299,10 +313,6 @@ class SamplerTest {
     private static List<Consumer<Parameters>> everyTokenCounts() {
         Consumer<Parameters> greedy = p -> p.temperature = 0;
         return List.of(
-                p -> p.topK = 0,
-                p -> p.topK = VOCABULARY,
-                p -> p.topP = 0.1,
-                p -> p.minP = 0.9,
                 greedy.andThen(p -> p.logitBias = Map.of(3, 1.0)),
                 greedy.andThen(p -> p.repetitionPenalty = 1.1),
                 greedy.andThen(p -> p.presencePenalty = 0.1),
@@ -331,36 +341,153 @@ class SamplerTest {
     /** Of one row. */
     private int needed(Sequence sequence) {
         Sampler.Needed needed = sampler.needed(plan(List.of(sequence)));
-        return needed.whole().length == 1 ? ALL : needed.best();
+        return needed.whole().get(0) ? ALL : needed.best();
+    }
+
+    @Test
+    void totalsAreOfTheTemperaturesOfRowsThatNeedThem() {
+        List<Sequence> rows = List.of(
+                sequence("a", p -> p.temperature = 0),
+                sequence("b", p -> p.temperature = 0.7),
+                sequence("c", p -> p.topK = 3),
+                sequence("d", p -> p.topP = 0.5),
+                sequence("e", p -> p.logitBias = Map.of(1, 1.0)));
+        assertThat(sampler.needed(plan(rows)).temperatures()).startsWith(0, 0.7, 0, 1, 0);
     }
 
     @Test
     void bestLogitsGiveTheTokensThatAllGive() {
+        int vocabulary = 500;
+        Sampler many = new Sampler(vocabulary);
         Random random = new Random(23);
-        for (int round = 0; round < 2000; round++) {
-            float[] logits = logits(round);
-            if (round % 2 == 0) {
-                for (int id = 0; id < VOCABULARY; id++) {
+        int decided = 0;
+        for (int round = 0; round < 3000; round++) {
+            float[] logits = logits(round, vocabulary, 0.5 + random.nextDouble() * 5);
+            if (round % 3 == 0) {
+                for (int id = 0; id < vocabulary; id++) {
                     logits[id] = Math.round(logits[id]) * (random.nextBoolean() ? 1 : -0.0f); // many ties
                 }
             }
             Sequence sequence = sequence("row-" + round, p -> {
-                p.temperature = new double[] {0, 0.05, 0.7, 1, 3}[random.nextInt(5)];
-                p.topK = 1 + random.nextInt(20);
+                p.temperature = new double[] {0, 1e-42, 0.05, 0.7, 1, 3}[random.nextInt(6)];
+                p.topK = random.nextBoolean() ? 0 : 1 + random.nextInt(90);
                 p.topP = random.nextBoolean() ? 1 : 1 - random.nextDouble();
-                p.minP = random.nextBoolean() ? 0 : random.nextDouble();
+                p.minP = random.nextBoolean() ? 0 : random.nextDouble() / 10;
                 p.logprobs = random.nextInt(22) - 1;
             });
             Plan plan = plan(List.of(sequence));
-            Samples all = sampler.sample(plan, all(logits));
-            Samples best = sampler.sample(
-                    plan,
-                    TopBackend.top(logits, 1, VOCABULARY, sampler.needed(plan).best()));
-            assertThat(best.tokens()).isEqualTo(all.tokens());
+            Samples all = many.sample(plan, new AllLogits(vocabulary, logits));
+            Sampler.Needed needed = many.needed(plan);
+            TopLogits best = TopBackend.top(
+                    logits, 1, vocabulary, needed.best(), sequence.parameters().temperature());
+            if (random.nextBoolean()) {
+                best.totals()[0] *= (float) (1 + 1.9 * best.totalError()); // too large instead of too small
+            }
+            boolean whole = many.wanted(plan, needed).whole().needed(best, 0);
+            decided += whole ? 0 : 1;
+            Samples some = many.sample(
+                    plan, new MixedLogits(best, whole ? new int[] {0} : new int[0], new AllLogits(vocabulary, logits)));
+            assertThat(some.tokens()).as("round %d", round).isEqualTo(all.tokens());
             if (sequence.parameters().logprobs() < 0) {
-                assertThat(best.logprobs()).containsExactly((TokenLogprobs) null);
+                assertThat(some.logprobs()).containsExactly((TokenLogprobs) null);
             } else {
-                assertClose(best.logprobs()[0], all.logprobs()[0]);
+                assertClose(some.logprobs()[0], all.logprobs()[0]);
+            }
+        }
+        // Half of the rounds have a top_k, most of which are enough; of the others, the flat ones end outside of the
+        // best.
+        assertThat(decided).isBetween(2000, 2800);
+    }
+
+    /** What a draw is, written without weights that are integers, without bounds and without selecting. */
+    @Test
+    void aDrawIsWhereTheSumOfDescendingProbabilitiesExceedsTheNumber() {
+        int vocabulary = 700;
+        RowSampler many = new RowSampler(vocabulary);
+        Random random = new Random(5);
+        for (int round = 0; round < 300; round++) {
+            float[] logits = logits(round, vocabulary, 1 + random.nextDouble() * 4);
+            SamplingParameters parameters = Parameters.of(p -> {
+                p.temperature = 0.3 + random.nextDouble();
+                p.topK = random.nextInt(3) > 0 ? 0 : 1 + random.nextInt(vocabulary);
+                p.topP = random.nextInt(3) > 0 ? 1 : 1 - random.nextDouble();
+                p.minP = random.nextInt(3) > 0 ? 0 : random.nextDouble() / 100;
+            });
+            Sequence sequence = sequence("a", new int[] {1}, parameters);
+            Candidates candidates = many.candidates(sequence, new AllLogits(vocabulary, logits), 0);
+            int[] order = IntStream.range(0, vocabulary)
+                    .boxed()
+                    .sorted((a, b) -> Float.compare(logits[b], logits[a]))
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+            double[] sums = sums(logits, order, parameters);
+            for (int draw = 0; draw < 20; draw++) {
+                double uniform = random.nextDouble();
+                int index = 0;
+                while (sums[index] <= uniform * sums[sums.length - 1]) {
+                    index++;
+                }
+                assertThat(candidates.draw(uniform)).isEqualTo(order[index]);
+            }
+        }
+    }
+
+    /** Of the tokens that the parameters leave, their probabilities added up. */
+    private static double[] sums(float[] logits, int[] order, SamplingParameters parameters) {
+        double[] sums = new double[order.length];
+        double sum = 0;
+        for (int i = 0; i < order.length; i++) {
+            sum += Math.exp((logits[order[i]] - logits[order[0]]) / parameters.temperature());
+            sums[i] = sum;
+        }
+        int kept = parameters.topK() > 0 ? parameters.topK() : order.length;
+        double mass = parameters.topP() * sums[kept - 1];
+        int nucleus = 1;
+        while (nucleus < kept && sums[nucleus - 1] < mass) {
+            nucleus++;
+        }
+        int likely = 1;
+        while (likely < nucleus
+                && Math.exp((logits[order[likely]] - logits[order[0]]) / parameters.temperature())
+                        >= parameters.minP()) {
+            likely++;
+        }
+        return Arrays.copyOf(sums, likely);
+    }
+
+    @Test
+    void aTotalThatIsNoNumberDecidesNothing() {
+        for (float total : new float[] {Float.NaN, Float.POSITIVE_INFINITY, 0}) {
+            float[] logits = logits(4, 500, 9);
+            Sequence sequence = sequence("a", p -> p.topP = 0.9);
+            TopLogits best = TopBackend.top(logits, 1, 500, 64, 1);
+            assertThat(new RowSampler(500).draw(sequence, best, 0)).isNotNegative();
+            best.totals()[0] = total;
+            assertThat(new RowSampler(500).draw(sequence, best, 0)).isEqualTo(Candidates.UNDECIDED);
+        }
+    }
+
+    @Test
+    void rowsThatNeedAllLogitsAreSampledTogetherAsAlone() {
+        int rows = 80;
+        float[] logits = logits(8, rows * VOCABULARY, 2);
+        List<Sequence> sequences = IntStream.range(0, rows)
+                .mapToObj(row -> sequence("row " + row, new int[] {row % 7, 3}, Parameters.of(p -> {
+                    p.repetitionPenalty = row % 3 == 0 ? 1.3 : 1;
+                    p.logitBias = row % 5 == 0 ? Map.of(row % VOCABULARY, 3.0) : Map.of();
+                    p.minTokens = row % 4;
+                    p.logprobs = row % 2 == 0 ? 3 : -1;
+                })))
+                .toList();
+        Samples together = sampler.sample(plan(sequences), all(logits));
+        for (int row = 0; row < rows; row++) {
+            float[] one = Arrays.copyOfRange(logits, row * VOCABULARY, (row + 1) * VOCABULARY);
+            Samples alone = new Sampler(VOCABULARY).sample(plan(List.of(sequences.get(row))), all(one));
+            assertThat(together.tokens()[row]).isEqualTo(alone.tokens()[0]);
+            if (row % 2 == 0) {
+                assertThat(together.logprobs()[row].topTokenIds()).isEqualTo(alone.logprobs()[0].topTokenIds());
+            } else {
+                assertThat(together.logprobs()[row]).isNull();
             }
         }
     }
@@ -376,7 +503,7 @@ class SamplerTest {
     @Test
     void bestLogitsAreNotMoreThanThereAre() {
         Sequence sequence = sequence("a", p -> p.topK = 5);
-        TopLogits four = TopBackend.top(logits(1), 1, VOCABULARY, 4);
+        TopLogits four = TopBackend.top(logits(1), 1, VOCABULARY, 4, 1);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> sampler.sample(plan(List.of(sequence)), four))
                 .withMessage("the best 5 of a row are wanted, but there are only 4 of its logits");
@@ -415,9 +542,22 @@ class SamplerTest {
     }
 
     @Test
+    void theBestOfARowAreThoseThatSortingSelects() {
+        float[] logits = logits(9, 3 * VOCABULARY, 2);
+        TopLogits selected = TopLogits.of(3, 7, 0);
+        selected.select(all(logits), 2);
+        TopLogits expected = TopBackend.top(logits, 3, VOCABULARY, 7, 1, 1, 1);
+        assertThat(Arrays.copyOfRange(selected.tokens(), 14, 21))
+                .isEqualTo(Arrays.copyOfRange(expected.tokens(), 14, 21));
+        assertThat(Arrays.copyOfRange(selected.values(), 14, 21))
+                .isEqualTo(Arrays.copyOfRange(expected.values(), 14, 21));
+        assertThat(selected.finite(2)).isTrue();
+    }
+
+    @Test
     void nucleusOfALargeVocabularyIsThatOfAFullSort() {
         int vocabulary = 5000;
-        Sampler large = new Sampler(vocabulary);
+        RowSampler large = new RowSampler(vocabulary);
         Random random = new Random(3);
         for (double topP : new double[] {0.001, 0.3, 0.9, 0.99999}) {
             float[] logits = new float[vocabulary];
@@ -454,10 +594,14 @@ class SamplerTest {
     }
 
     private static float[] logits(long seed) {
+        return logits(seed, VOCABULARY, 1.5);
+    }
+
+    private static float[] logits(long seed, int count, double deviation) {
         Random random = new Random(seed);
-        float[] logits = new float[VOCABULARY];
-        for (int id = 0; id < VOCABULARY; id++) {
-            logits[id] = (float) (random.nextGaussian() * 1.5);
+        float[] logits = new float[count];
+        for (int id = 0; id < count; id++) {
+            logits[id] = (float) (random.nextGaussian() * deviation);
         }
         return logits;
     }

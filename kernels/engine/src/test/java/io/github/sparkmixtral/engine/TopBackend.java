@@ -31,15 +31,20 @@ public final class TopBackend implements Backend {
     }
 
     @Override
-    public Logits top(Batch batch, int count, int... whole) {
+    public Logits top(Batch batch, WantedLogits wanted) {
+        int count = wanted.count();
         if (count < 1 || count > TopLogits.MAX || count > vocabularySize()) {
             throw new AssertionError("the best " + count + " of " + vocabularySize() + " logits");
         }
         counts.add(count);
-        wholeRows.add(whole.length);
         float[] logits = backend.forward(batch);
         int vocabulary = vocabularySize();
-        TopLogits best = top(logits, batch.logitRows().length, vocabulary, count);
+        int rows = batch.logitRows().length;
+        TopLogits best = top(logits, rows, vocabulary, count, wanted.temperatures());
+        int[] whole = IntStream.range(0, rows)
+                .filter(row -> wanted.whole().needed(best, row))
+                .toArray();
+        wholeRows.add(whole.length);
         if (whole.length == 0) {
             return best;
         }
@@ -50,11 +55,9 @@ public final class TopBackend implements Backend {
         return new MixedLogits(best, whole, new AllLogits(vocabulary, all));
     }
 
-    /** Written without anything of the engine. */
-    static TopLogits top(float[] logits, int rows, int vocabulary, int count) {
-        int[] tokens = new int[rows * count];
-        float[] values = new float[rows * count];
-        float[] logSumExp = new float[rows];
+    /** Written without anything of the engine. Totals are as wrong as they may be: too small in even rows, too large in odd ones. */
+    static TopLogits top(float[] logits, int rows, int vocabulary, int count, double... temperatures) {
+        TopLogits top = TopLogits.of(rows, count, 0x1p-15);
         for (int row = 0; row < rows; row++) {
             int offset = row * vocabulary;
             int[] order = IntStream.range(0, vocabulary)
@@ -63,17 +66,20 @@ public final class TopBackend implements Backend {
                     .mapToInt(Integer::intValue)
                     .toArray();
             double sum = 0;
+            double total = 0;
             for (int id : order) {
                 boolean finite = Float.isFinite(logits[offset + id]);
                 sum += finite ? Math.exp(logits[offset + id]) : Double.NaN;
+                total += Math.exp((logits[offset + id] - (double) logits[offset + order[0]]) / temperatures[row]);
             }
-            logSumExp[row] = (float) Math.log(sum);
+            top.logSumExp()[row] = (float) Math.log(sum);
+            top.totals()[row] = (float) (total * (1 + (row % 2 == 0 ? -0.99 : 0.99) * top.totalError()));
             for (int i = 0; i < count; i++) {
-                tokens[row * count + i] = order[i];
-                values[row * count + i] = logits[offset + order[i]];
+                top.tokens()[row * count + i] = order[i];
+                top.values()[row * count + i] = logits[offset + order[i]];
             }
         }
-        return new TopLogits(count, tokens, values, logSumExp);
+        return top;
     }
 
     @Override

@@ -10,13 +10,16 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.Logits;
 import io.github.sparkmixtral.engine.TopLogits;
+import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.Tensor;
 import io.github.sparkmixtral.tensor.TensorType;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -236,13 +239,22 @@ public abstract class BackendContractTest {
         int rows = batch.logitRows().length;
         // The same step twice has the same bits on any backend: it writes into the cache what lies there already.
         AllLogits all = new AllLogits(width(), Arrays.copyOf(backend.forward(batch), rows * width()));
-        Logits best = backend.top(batch, count);
+        double[] temperatures = IntStream.range(0, rows)
+                .mapToDouble(row -> new double[] {0, 0.3, 1, 1.7}[row % 4])
+                .toArray();
+        Logits best = backend.top(batch, new WantedLogits(count, temperatures, (_, _) -> false));
         for (int row = 0; row < rows; row++) {
             int[] expected = best(all, row, count);
-            if (best instanceof TopLogits top) {
+            TopLogits top = best.best();
+            if (top != null) {
                 assertThat(top.count()).isEqualTo(count);
                 assertThat(Arrays.copyOfRange(top.tokens(), row * count, (row + 1) * count))
                         .isEqualTo(expected);
+                assertThat(top.totalError()).isBetween(1e-6, 1e-4);
+                if (temperatures[row] > 0) {
+                    double total = total(all, row, all.logit(row, expected[0]), temperatures[row]);
+                    assertThat((double) top.totals()[row]).isCloseTo(total, within(total * top.totalError()));
+                }
             }
             for (int token : expected) {
                 assertThat(best.logit(row, token)).isEqualTo(all.logit(row, token));
@@ -250,6 +262,12 @@ public abstract class BackendContractTest {
             assertThat(best.finite(row)).isTrue();
             assertThat(best.logSumExp(row)).isCloseTo(all.logSumExp(row), within(1e-5));
         }
+    }
+
+    private static double total(AllLogits logits, int row, double highest, double temperature) {
+        return IntStream.range(0, logits.vocabulary())
+                .mapToDouble(token -> Math.exp((logits.logit(row, token) - highest) / temperature))
+                .sum();
     }
 
     @ParameterizedTest
@@ -265,7 +283,16 @@ public abstract class BackendContractTest {
                 ? IntStream.range(0, rows).toArray()
                 : Stream.of(wanted.split(",")).mapToInt(Integer::parseInt).toArray();
         AllLogits all = new AllLogits(width(), Arrays.copyOf(backend.forward(batch), rows * width()));
-        Logits mixed = backend.top(batch, 5, whole);
+        List<Integer> asked = new ArrayList<>();
+        Logits mixed = backend.top(batch, new WantedLogits(5, new double[rows], (best, row) -> {
+            assertThat(best.tokens()[5 * row]).isEqualTo(best(all, row, 1)[0]);
+            asked.add(row);
+            return Arrays.binarySearch(whole, row) >= 0;
+        }));
+        // A backend to which all logits are there need not ask.
+        if (!asked.isEmpty()) {
+            assertThat(asked).isEqualTo(IntStream.range(0, rows).boxed().toList());
+        }
         for (int row = 0; row < rows; row++) {
             boolean isWhole = Arrays.binarySearch(whole, row) >= 0;
             int[] there = isWhole ? IntStream.range(0, width()).toArray() : best(all, row, 5);
@@ -294,7 +321,7 @@ public abstract class BackendContractTest {
     void bestLogitsMayBeWantedOfNoRow() {
         int[] prompt = tokens(20, 16);
         float[] expected = last(whole(prompt, blocks(0, 2)));
-        backend.top(new Batches().add(prompt, 0, 19, blocks(2, 2), 0).build(), 1);
+        backend.top(new Batches().add(prompt, 0, 19, blocks(2, 2), 0).build(), WantedLogits.best(1, 0));
         assertSame(run(new Batches().add(prompt, 19, 20, blocks(2, 2), 1)), expected);
     }
 

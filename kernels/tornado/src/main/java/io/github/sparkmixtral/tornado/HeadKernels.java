@@ -27,10 +27,16 @@ final class HeadKernels {
         return ExpertKernels.perToken(rows);
     }
 
+    /** Relative error of {@link #topLogits}' totals, at most: a thread's sum of a part of the vocabulary, some more additions, the exponentials. */
+    static double totalError(int vocabulary) {
+        return 0x1p-24 * (vocabulary / GROUP + 128);
+    }
+
     /**
      * Finds the largest logits of each of the {@link StepLayout#WANTED} rows of {@code logits} [rows, stride], as many as
-     * {@link StepLayout#TOP_COUNT} says, in descending order and the lower token first where two are equal, and the logarithm of
-     * the sum of the exponentials of all {@code vocabulary} logits of the row.
+     * {@link StepLayout#TOP_COUNT} says, in descending order and the lower token first where two are equal, and two sums over all
+     * {@code vocabulary} logits of the row: the logarithm of that of their exponentials, and that of their weights at the row's
+     * temperature, {@code exp((logit - largest) * inverse)}.
      *
      * <p>A row is dealt out to 128 lists, one to each thread, which knows the largest element of its own. A round takes the
      * largest of those, then looks, with all threads, for the next one in the list that it came from.
@@ -38,16 +44,20 @@ final class HeadKernels {
      * <p>The sum of a row with a logit that is no finite number is not finite. NaN counts as smaller than any number here,
      * so that the tokens are different ones of the vocabulary whatever the logits are.
      *
+     * @param inverses [rows] one over the temperature
      * @param topTokens [rows, {@value #MAX_TOP}]; -1 past the end of a vocabulary that is smaller than the count
      * @param topValues [rows, {@value #MAX_TOP}] their logits
      * @param logSumExp [rows]
+     * @param totals [rows]
      */
     static void topLogits(
             KernelContext ctx,
             IntArray step,
+            FloatArray inverses,
             IntArray topTokens,
             FloatArray topValues,
             FloatArray logSumExp,
+            FloatArray totals,
             FloatArray logits,
             int stride,
             int vocabulary) {
@@ -143,27 +153,35 @@ final class HeadKernels {
                 headToken = token;
             }
         }
-        float sum = 0f;
-        for (int token = thread; token < vocabulary; token += GROUP) {
-            float logit = logits.get(base + token);
-            sum += TornadoMath.exp(logit == finite(logit) ? logit - largest : OVERFLOW);
-        }
-        keys[thread] = sum;
-        ctx.localBarrier();
-        if (thread < PARTS) {
-            float part = 0f;
-            for (int i = thread; i < GROUP; i += PARTS) {
-                part += keys[i];
+        // First the sum at the row's temperature, then that of the logits as they are.
+        for (int turn = 0; turn < 2; turn++) {
+            float scale = turn == 0 ? inverses.get(row) : 1f;
+            float sum = 0f;
+            for (int token = thread; token < vocabulary; token += GROUP) {
+                float logit = logits.get(base + token);
+                sum += TornadoMath.exp(logit == finite(logit) ? (logit - largest) * scale : OVERFLOW);
             }
-            folded[thread] = part;
-        }
-        ctx.localBarrier();
-        if (thread == 0) {
-            float total = 0f;
-            for (int i = 0; i < PARTS; i++) {
-                total += folded[i];
+            keys[thread] = sum;
+            ctx.localBarrier();
+            if (thread < PARTS) {
+                float part = 0f;
+                for (int i = thread; i < GROUP; i += PARTS) {
+                    part += keys[i];
+                }
+                folded[thread] = part;
             }
-            logSumExp.set(row, largest + TornadoMath.log(total));
+            ctx.localBarrier();
+            if (thread == 0) {
+                float total = 0f;
+                for (int i = 0; i < PARTS; i++) {
+                    total += folded[i];
+                }
+                if (turn == 0) {
+                    totals.set(row, total);
+                } else {
+                    logSumExp.set(row, largest + TornadoMath.log(total));
+                }
+            }
         }
     }
 

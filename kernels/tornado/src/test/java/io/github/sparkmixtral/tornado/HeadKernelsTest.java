@@ -32,9 +32,11 @@ final class HeadKernelsTest {
         final int stride;
         final int count;
         final FloatArray logits;
+        final FloatArray inverses;
         final IntArray tokens;
         final FloatArray values;
         final FloatArray logSumExp;
+        final FloatArray totals;
 
         Rows(int rows, int vocabulary, int count) {
             this.rows = rows;
@@ -47,12 +49,18 @@ final class HeadKernelsTest {
                 // Few different values, so that most come up more than once. The pad is larger than all.
                 logits.set(i, i % stride < vocabulary ? Math.round(random.nextGaussian() * 40) / 10f : 100);
             }
+            inverses = new FloatArray(rows + 1);
+            for (int row = 0; row <= rows; row++) {
+                inverses.set(row, new float[] {1.25f, 0.5f, 20}[row % 3]);
+            }
             tokens = new IntArray((rows + 1) * HeadKernels.MAX_TOP);
             tokens.init(UNTOUCHED);
             values = new FloatArray((rows + 1) * HeadKernels.MAX_TOP);
             values.init(UNTOUCHED);
             logSumExp = new FloatArray(rows + 1);
             logSumExp.init(UNTOUCHED);
+            totals = new FloatArray(rows + 1);
+            totals.init(UNTOUCHED);
         }
 
         Rows run() throws TornadoExecutionPlanException {
@@ -61,19 +69,21 @@ final class HeadKernelsTest {
             step.set(StepLayout.WANTED, rows);
             step.set(StepLayout.TOP_COUNT, count);
             TaskGraph graph = new TaskGraph("graph")
-                    .transferToDevice(EVERY_EXECUTION, step, tokens, values, logSumExp, logits)
+                    .transferToDevice(EVERY_EXECUTION, step, inverses, tokens, values, logSumExp, totals, logits)
                     .task(
                             "kernel",
                             HeadKernels::topLogits,
                             new KernelContext(),
                             step,
+                            inverses,
                             tokens,
                             values,
                             logSumExp,
+                            totals,
                             logits,
                             stride,
                             vocabulary)
-                    .transferToHost(EVERY_EXECUTION, tokens, values, logSumExp);
+                    .transferToHost(EVERY_EXECUTION, tokens, values, logSumExp, totals);
             try (TornadoExecutionPlan plan = new TornadoExecutionPlan(graph.snapshot())) {
                 plan.withGridScheduler(new GridScheduler("graph.kernel", HeadKernels.perRow(rows + 1)));
                 plan.execute();
@@ -104,6 +114,17 @@ final class HeadKernelsTest {
             }
         }
 
+        /** The sum of all weights, by the formula. */
+        double total(int row) {
+            double largest = IntStream.range(0, vocabulary)
+                    .mapToDouble(token -> logits.get(row * stride + token))
+                    .max()
+                    .orElseThrow();
+            return IntStream.range(0, vocabulary)
+                    .mapToDouble(token -> Math.exp((logits.get(row * stride + token) - largest) * inverses.get(row)))
+                    .sum();
+        }
+
         private double key(int row, int token) {
             float logit = logits.get(row * stride + token);
             return Float.isNaN(logit) ? Float.MAX_VALUE : -Math.clamp(logit, -Float.MAX_VALUE, Float.MAX_VALUE);
@@ -132,8 +153,12 @@ final class HeadKernelsTest {
                     .mapToDouble(token -> Math.exp(top.logits.get(at + token)))
                     .sum();
             assertThat((double) top.logSumExp.get(row)).isCloseTo(Math.log(sum), within(1e-5));
+            double total = top.total(row);
+            assertThat((double) top.totals.get(row))
+                    .isCloseTo(total, within(total * HeadKernels.totalError(vocabulary)));
         }
         assertThat(top.tokens(rows)).containsOnly(UNTOUCHED);
+        assertThat(top.totals.get(rows)).isEqualTo(UNTOUCHED);
         assertThat(top.logSumExp.get(rows)).isEqualTo(UNTOUCHED);
     }
 

@@ -5,8 +5,10 @@ import static uk.ac.manchester.tornado.api.enums.DataTransferMode.EVERY_EXECUTIO
 import static uk.ac.manchester.tornado.api.enums.DataTransferMode.FIRST_EXECUTION;
 import static uk.ac.manchester.tornado.api.enums.DataTransferMode.UNDER_DEMAND;
 
+import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import uk.ac.manchester.tornado.api.DataRange;
 import uk.ac.manchester.tornado.api.GridScheduler;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.TaskGraph;
@@ -14,6 +16,7 @@ import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.WorkerGrid;
 import uk.ac.manchester.tornado.api.WorkerGrid1D;
+import uk.ac.manchester.tornado.api.common.TaskPackage;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -69,6 +72,32 @@ class TornadoExecutionPlanTest {
     }
 
     @Test
+    void theHostSeesAPartOfAnArrayThatItsGraphConsumes() throws TornadoExecutionPlanException {
+        TaskGraph first = new TaskGraph("first")
+                .transferToDevice(FIRST_EXECUTION, x, y)
+                .task("addTo", TornadoExecutionPlanTest::addTo, context, x, y)
+                .persistOnDevice(x);
+        TaskGraph second = new TaskGraph("second")
+                .consumeFromDevice("first", x)
+                .task("add", TornadoExecutionPlanTest::add, context, z, x, x)
+                .transferToHost(UNDER_DEMAND, z, x);
+        GridScheduler grids = new GridScheduler("first.addTo", grid());
+        grids.addWorkerGrid("second.add", grid());
+        x.init(1);
+        y.init(2);
+        try (TornadoExecutionPlan plan = new TornadoExecutionPlan(first.snapshot(), second.snapshot())) {
+            plan.withGridScheduler(grids);
+            plan.withGraph(0).execute();
+            TornadoExecutionResult result = plan.withGraph(1).execute();
+            result.transferToHost(new DataRange(x).withOffset(7).withSize(3));
+            result.transferToHost(new DataRange(z).withSize(5));
+        }
+        assertThat(x.toHeapArray()).containsOnly(1, 3);
+        assertThat(Arrays.copyOfRange(x.toHeapArray(), 6, 11)).containsExactly(1, 3, 3, 3, 1);
+        assertThat(Arrays.copyOf(z.toHeapArray(), 6)).containsExactly(6, 6, 6, 6, 6, 0);
+    }
+
+    @Test
     void aGraphTakesWhatTheOneBeforeItLeftOnTheDevice() throws TornadoExecutionPlanException {
         try (TornadoExecutionPlan plan = twoGraphs()) {
             x.init(1);
@@ -101,6 +130,37 @@ class TornadoExecutionPlanTest {
         }
         assertThat(counts.get(127)).isEqualTo(2);
         assertThat(counts.get(128)).isEqualTo(1);
+    }
+
+    /** Graphs of one name share the code of calls of one name, and each call has its own arrays. */
+    @Test
+    void callsOfOneNameHaveArraysOfTheirOwn() throws TornadoExecutionPlanException {
+        TaskGraph first = new TaskGraph("g")
+                .transferToDevice(FIRST_EXECUTION, x, y)
+                .addTask(addTo("add", x, y))
+                .addTask(addTo("again", x, y))
+                .persistOnDevice(x);
+        TaskGraph second = new TaskGraph("g")
+                .consumeFromDevice("g", x)
+                .transferToDevice(FIRST_EXECUTION, z)
+                .addTask(addTo("add", z, x))
+                .addTask(addTo("again", z, x))
+                .transferToHost(EVERY_EXECUTION, z);
+        x.init(1);
+        y.init(10);
+        z.init(100);
+        GridScheduler grids = new GridScheduler("g.add", grid());
+        grids.addWorkerGrid("g.again", grid());
+        try (TornadoExecutionPlan plan = new TornadoExecutionPlan(first.snapshot(), second.snapshot())) {
+            plan.withGridScheduler(grids);
+            plan.withGraph(0).execute();
+            plan.withGraph(1).execute();
+        }
+        assertThat(z.toHeapArray()).containsOnly(100 + 2 * (1 + 2 * 10));
+    }
+
+    private TaskPackage addTo(String name, FloatArray sum, FloatArray a) {
+        return TaskPackage.createPackage(name, TornadoExecutionPlanTest::addTo, context, sum, a);
     }
 
     private TornadoExecutionPlan twoGraphs() {

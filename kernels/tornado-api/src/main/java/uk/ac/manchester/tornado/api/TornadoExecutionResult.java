@@ -19,9 +19,9 @@ public class TornadoExecutionResult {
         return this;
     }
 
-    /** Copies part of such an array; here, all of it. */
+    /** Copies part of such an array. */
     public TornadoExecutionResult transferToHost(DataRange dataRange) {
-        profilerResult.transferToHost(dataRange.getArray());
+        profilerResult.transferToHost(dataRange);
         return this;
     }
 }
