@@ -27,11 +27,25 @@ public final class Main {
         PrintStream err = StatusLine.install(System.getenv(), System.err);
         // The log goes there.
         System.setErr(RedactedOutput.to(err));
-        System.exit(execute(arguments, System.out, err).value());
+        Optional<JobException> failure = run(arguments, System.out, err);
+        if (YarnDriver.isHere()) {
+            YarnDriver.end(failure);
+        } else {
+            System.exit(exitCode(failure).value());
+        }
     }
 
     /** Runs the subcommand. What goes wrong is the last line on {@code err}, in words. */
     public static ExitCode execute(String[] arguments, PrintStream out, PrintStream err) {
+        return exitCode(run(arguments, out, err));
+    }
+
+    private static ExitCode exitCode(Optional<JobException> failure) {
+        return failure.map(JobException::exitCode).orElse(ExitCode.DONE);
+    }
+
+    /** What went wrong, if something did. */
+    private static Optional<JobException> run(String[] arguments, PrintStream out, PrintStream err) {
         boolean verbose = Arrays.asList(arguments).contains("--verbose");
         try {
             PrintWriter writer = new PrintWriter(out, true, StandardCharsets.UTF_8);
@@ -40,7 +54,7 @@ public final class Main {
                 verbose = call.get().verbose();
                 call.get().run(writer);
             }
-            return ExitCode.DONE;
+            return Optional.empty();
         } catch (Throwable t) {
             JobException cause = StopSignals.reason(t).orElseGet(() -> RootCause.of(t));
             StatusLine.tellNothing();
@@ -49,7 +63,7 @@ public final class Main {
                 t.printStackTrace(redacted);
             }
             redacted.println("spark-mixtral: " + cause.getMessage());
-            return cause.exitCode();
+            return Optional.of(cause);
         }
     }
 }

@@ -4,12 +4,14 @@ import io.github.sparkmixtral.engine.BackendProvider;
 import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.inference.ExecutorEngine;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.IndexOptions;
 import io.github.sparkmixtral.job.options.JobOptions;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
@@ -27,8 +29,13 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
         void run(SparkSession spark, PrintWriter out) throws Exception;
     }
 
-    static SparkCall of(JobOptions options) {
-        return of(options, (spark, out) -> new BatchJob(spark, options, out).run());
+    /** @param jobs that run one after the other */
+    static SparkCall of(List<JobOptions> jobs) {
+        return of(jobs.getFirst(), (spark, out) -> {
+            for (JobOptions job : jobs) {
+                new BatchJob(spark, job, out).run();
+            }
+        });
     }
 
     static SparkCall of(JobOptions options, Work work) {
@@ -52,7 +59,7 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
                 requireNoTaskResources(session.spark().sparkContext().getConf());
                 engine.map(EngineIdentity::backend).ifPresent(SparkCall::requireUsable);
             }
-            work.run(session.spark(), out);
+            session.run(work, out);
         } finally {
             StatusLine.tellNothing();
             ExecutorEngine.closeIdle();
@@ -92,6 +99,18 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
                     .setIfMissing(prefix + "stage.maxFailedTasksPerExecutor", "1000000")
                     .setIfMissing(prefix + "stage.maxFailedExecutorsPerNode", "1000000")
                     .setIfMissing("spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "20s");
+        }
+
+        /** What fails ends the session with its exit code, by which YARN knows the application as failed. */
+        void run(Work work, PrintWriter out) throws Exception {
+            try {
+                work.run(spark, out);
+            } catch (Throwable t) {
+                if (own) {
+                    spark.sparkContext().stop(RootCause.of(t).exitCode().value());
+                }
+                throw t;
+            }
         }
 
         @Override

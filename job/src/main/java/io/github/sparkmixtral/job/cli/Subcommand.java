@@ -2,7 +2,9 @@ package io.github.sparkmixtral.job.cli;
 
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.options.Arguments;
+import io.github.sparkmixtral.job.options.JobOptions;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -14,10 +16,13 @@ import java.util.stream.Collectors;
  * @param summary one line for {@code --help}
  */
 record Subcommand(String name, String summary, Parser parser) {
+    /** Stands before the options of another job. The launcher's demo writes it. */
+    static final String THEN = "--then";
+
     private static final Subcommand RUN = new Subcommand(
             "run",
             "Answer a table of prompts. It is the default: run may be left out.",
-            (arguments, out) -> OptionParser.parse(arguments, out).map(SparkCall::of));
+            Subcommand::jobs);
 
     /** All of them, as {@code --help} lists them. */
     private static final List<Subcommand> ALL = List.of(
@@ -93,6 +98,23 @@ record Subcommand(String name, String summary, Parser parser) {
                 .findFirst()
                 .orElseThrow(() -> unknown(first));
         return named.parser.parse(Arrays.copyOfRange(arguments, 1, arguments.length), out);
+    }
+
+    /** One job, or several behind each other in one session of Spark. */
+    private static Optional<Call> jobs(String[] arguments, PrintWriter out) {
+        List<JobOptions> jobs = new ArrayList<>();
+        int from = 0;
+        for (int i = 0; i <= arguments.length; i++) {
+            if (i == arguments.length || arguments[i].equals(THEN)) {
+                Optional<JobOptions> job = OptionParser.parse(Arrays.copyOfRange(arguments, from, i), out);
+                if (job.isEmpty()) {
+                    return Optional.empty();
+                }
+                jobs.add(job.get());
+                from = i + 1;
+            }
+        }
+        return Optional.of(SparkCall.of(jobs));
     }
 
     private static JobException unknown(String name) {

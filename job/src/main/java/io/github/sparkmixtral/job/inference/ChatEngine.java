@@ -8,7 +8,6 @@ import io.github.sparkmixtral.service.CompletionService;
 import io.github.sparkmixtral.service.CompletionService.AnswerText;
 import io.github.sparkmixtral.service.RowRequest;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.hadoop.conf.Configuration;
@@ -65,7 +64,7 @@ public final class ChatEngine implements AutoCloseable {
      * @throws JobException with exit code 2 where the options do not fit the model
      */
     public static ChatEngine open(GenerationOptions options, Configuration configuration) throws InterruptedException {
-        ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration);
+        ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), List.of(), configuration);
         try {
             AnsweredRows.open(engine, options, List.of()).close();
             return new ChatEngine(options, engine);

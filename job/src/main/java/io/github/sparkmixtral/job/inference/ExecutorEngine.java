@@ -53,6 +53,9 @@ public final class ExecutorEngine {
     /** What {@link Lease#newExpertTokens} has told. */
     private long[][] expertTokens = {};
 
+    /** Neither another load nor another executor of the job would fit. */
+    private volatile boolean beyondLimit;
+
     private record Loaded(Model model, CompletionService service) {
         void close() {
             service.close();
@@ -149,7 +152,7 @@ public final class ExecutorEngine {
                         new ModelException("the engine did not start: " + RootCause.sentence(other), other);
                 };
                 engine.countFailure(failure);
-                if (!EngineFailures.mayReload(identity)) {
+                if (engine.beyondLimit || !EngineFailures.mayReload(identity)) {
                     throw failure;
                 }
             } finally {
@@ -180,7 +183,7 @@ public final class ExecutorEngine {
 
     private void countFailure(RuntimeException failure) {
         synchronized (ENGINES) {
-            if (!failureCounted) {
+            if (!failureCounted && !beyondLimit) {
                 failureCounted = true;
                 boolean alone = ENGINES.values().stream().allMatch(engine -> engine == this || engine.leases == 0);
                 EngineFailures.count(identity, failure, alone);
@@ -265,7 +268,7 @@ public final class ExecutorEngine {
                 () -> {
                     try {
                         Thread.sleep(pause);
-                        loading.complete(load(identity, gpus, configuration));
+                        loading.complete(load(identity, gpus, configuration, limit()));
                     } catch (Throwable t) {
                         loading.completeExceptionally(t);
                     }
@@ -276,11 +279,20 @@ public final class ExecutorEngine {
         loader.start();
     }
 
-    private static Loaded load(EngineIdentity identity, List<String> gpus, Configuration configuration) {
+    /** The executor's limit, which remembers that the model needs more. */
+    private MemoryLimit limit() {
+        MemoryLimit limit = ExecutorMemory.limit();
+        return new MemoryLimit(limit.bytes(), needed -> {
+            beyondLimit = true;
+            return limit.refusal().apply(needed);
+        });
+    }
+
+    private static Loaded load(
+            EngineIdentity identity, List<String> gpus, Configuration configuration, MemoryLimit limit) {
         Model model = null;
         Backend backend = null;
         try {
-            MemoryLimit limit = ExecutorMemory.limit();
             List<Integer> devices = gpus.stream().map(ExecutorEngine::device).toList();
             BackendOptions options = identity.backendOptions(devices, limit);
             BackendProvider provider = Backends.find(identity.backend());

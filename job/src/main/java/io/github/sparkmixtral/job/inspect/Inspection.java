@@ -65,7 +65,7 @@ public record Inspection(
         Map<Quantization, Weights> weights = weights(outline, engine.quantization());
         List<MemoryNeed> needs = new ArrayList<>();
         Map<String, String> unusable = new TreeMap<>();
-        BackendOptions backendOptions = engine.backendOptions(BackendOptions.ANY_DEVICE, MemoryLimit.NONE);
+        BackendOptions backendOptions = engine.backendOptions(BackendOptions.ANY_DEVICES, MemoryLimit.NONE);
         for (BackendProvider provider : providers(engine.backend())) {
             provider.unavailable().ifPresent(reason -> unusable.put(provider.name(), reason));
             try {

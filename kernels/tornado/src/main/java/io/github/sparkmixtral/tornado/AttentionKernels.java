@@ -56,7 +56,7 @@ final class AttentionKernels {
 
     /** Query heads that one work-group computes with the keys and values it reads. */
     private static int sharing(int headDim, int group) {
-        return TornadoMath.min(group, maxRows(headDim));
+        return group < maxRows(headDim) ? group : maxRows(headDim);
     }
 
     /** Work-groups among which the query heads of one key/value head are shared out. */
