@@ -54,6 +54,9 @@ final class CommandLineOptions implements WrittenOptions<JobOptions> {
     private RunOptions run;
 
     @Mixin
+    private EstimateOptions estimate;
+
+    @Mixin
     private GeneralOptions general;
 
     static final class InputOptions {
@@ -266,6 +269,7 @@ final class CommandLineOptions implements WrittenOptions<JobOptions> {
                         output.chunkRows),
                 run.order,
                 run.limits(),
+                estimate.resolve(),
                 output.partitions,
                 output.failOnError,
                 output.maxErrorRatio,

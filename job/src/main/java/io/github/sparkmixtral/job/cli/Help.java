@@ -35,6 +35,8 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
                     "context", "Passages of documents in prompts",
                     "documents", "Documents that are indexed first",
                     "output", "Output",
+                    "run", "Order and limits",
+                    "estimate", "Time and cost",
                     "evaluation", "Evaluation",
                     "sampling", "Sampling (a row's own columns of these names, as max_tokens, win over them)",
                     "engine", "Engine",

@@ -54,8 +54,12 @@ abstract class LongContextCommand {
         check();
         List<String> all = new ArrayList<>(jobArguments(new ContextFiles(output, null)));
         all.addAll(job);
-        return OptionParser.parse(all.toArray(String[]::new), out)
-                .map(options -> SparkCall.of(options, (spark, table) -> run(spark, options, table)));
+        Optional<JobOptions> parsed = OptionParser.parse(all.toArray(String[]::new), out);
+        if (parsed.isPresent() && parsed.get().estimate().dryRun()) {
+            throw JobException.usage("--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
+                    + " the answers: leave it out");
+        }
+        return parsed.map(options -> SparkCall.of(options, (spark, table) -> run(spark, options, table)));
     }
 
     /** Whether the job's options say something themselves. */
@@ -74,7 +78,7 @@ abstract class LongContextCommand {
     private void run(SparkSession spark, JobOptions options, PrintWriter out) throws Exception {
         ContextFiles files = new ContextFiles(output, spark.sessionState().newHadoopConf());
         prepare(options, files);
-        new BatchJob(spark, options).run();
+        new BatchJob(spark, options, out).run();
         out.print(figure(spark, files));
         out.flush();
     }

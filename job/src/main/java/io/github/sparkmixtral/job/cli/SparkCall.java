@@ -31,9 +31,9 @@ record SparkCall(Optional<EngineIdentity> engine, boolean verbose, Work work) im
 
     /** @param jobs that run one after the other */
     static SparkCall of(List<JobOptions> jobs) {
-        return of(jobs.getFirst(), (spark, _) -> {
+        return of(jobs.getFirst(), (spark, out) -> {
             for (JobOptions job : jobs) {
-                new BatchJob(spark, job).run();
+                new BatchJob(spark, job, out).run();
             }
         });
     }

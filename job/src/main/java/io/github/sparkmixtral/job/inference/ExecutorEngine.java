@@ -12,6 +12,7 @@ import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.Counters;
 import io.github.sparkmixtral.service.RequestDefaults;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +37,9 @@ import org.slf4j.LoggerFactory;
 public final class ExecutorEngine {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorEngine.class);
     private static final Map<EngineIdentity, ExecutorEngine> ENGINES = new HashMap<>();
+
+    /** What engines that are closed have done. */
+    private static final long[] CLOSED = new long[EngineMetric.values().length];
 
     static {
         Runtime.getRuntime().addShutdownHook(new Thread(ExecutorEngine::closeAll, "close-engine"));
@@ -55,6 +60,9 @@ public final class ExecutorEngine {
         void close() {
             service.close();
             model.close();
+            synchronized (ENGINES) {
+                EngineMetric.add(service.counters(), true, CLOSED);
+            }
         }
     }
 
@@ -83,6 +91,11 @@ public final class ExecutorEngine {
 
         public Model model() {
             return loaded.model();
+        }
+
+        /** What the engine has done and does. */
+        public Counters counters() {
+            return loaded.service().counters();
         }
 
         /** Longest sequence, prompt and answer together, in tokens. */
@@ -192,6 +205,26 @@ public final class ExecutorEngine {
                 closeWhenLoaded();
             }
         }
+    }
+
+    /**
+     * What the engines of this JVM do together, and what they and those that are closed have done, by the places of
+     * {@link EngineMetric}.
+     */
+    public static long[] metrics() {
+        synchronized (ENGINES) {
+            long[] sums = CLOSED.clone();
+            for (ExecutorEngine engine : ENGINES.values()) {
+                if (engine.isLoaded()) {
+                    EngineMetric.add(engine.loading.resultNow().service().counters(), false, sums);
+                }
+            }
+            return sums;
+        }
+    }
+
+    private boolean isLoaded() {
+        return loading.state() == Future.State.SUCCESS;
     }
 
     /** Closes the engines that no task uses. */

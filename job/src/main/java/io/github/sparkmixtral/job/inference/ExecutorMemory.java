@@ -20,13 +20,13 @@ public final class ExecutorMemory {
     private ExecutorMemory() {}
 
     /** The limit of the process that asks. */
-    static MemoryLimit limit() {
+    public static MemoryLimit limit() {
         SparkEnv spark = SparkEnv.get();
         return spark == null || spark.executorId().equals("driver") ? MemoryLimit.NONE : limit(spark.conf());
     }
 
     /** The limit of an executor of that configuration. */
-    static MemoryLimit limit(SparkConf conf) {
+    public static MemoryLimit limit(SparkConf conf) {
         if (!conf.get("spark.master", "").startsWith("yarn")) {
             return MemoryLimit.NONE;
         }

@@ -9,6 +9,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.MissingParameterException;
@@ -21,6 +22,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns written options into values, and the faults that picocli finds into one sentence each. */
 public final class Arguments {
+    private static final Set<Class<?>> WHOLE_NUMBERS = Set.of(int.class, Integer.class, long.class, Long.class);
 
     private Arguments() {}
 
@@ -84,9 +86,9 @@ public final class Arguments {
                     + Arrays.stream(element.getEnumConstants())
                             .map(OptionValues::text)
                             .collect(joining(", "));
-        } else if (type == List.class || element == int.class || element == long.class) {
+        } else if (type == List.class || WHOLE_NUMBERS.contains(type)) {
             kind = "must be a whole number";
-        } else if (element == double.class) {
+        } else if (type == double.class || type == Double.class) {
             kind = "must be a number";
         } else if (element == boolean.class) {
             kind = "must be true or false";

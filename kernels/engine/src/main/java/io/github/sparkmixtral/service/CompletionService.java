@@ -35,21 +35,27 @@ public final class CompletionService implements AutoCloseable {
     private CompletionService(ModelDescription model, Backend backend, ServiceOptions options) {
         this.backend = backend;
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
-        limits = new RequestLimits(engine, wayOut(backend, engine, options));
-        requestBuilder = new RequestBuilder(model, engine, limits);
-        exchange = new Exchange(options.queueCapacity());
+        limits = new RequestLimits(
+                engine.limits(), wayOut(maxModelLength(), backend.maxPositions(), options.maxModelLength()));
+        requestBuilder = new RequestBuilder(model, limits);
+        exchange = new Exchange(options.queueCapacity(), engine.counters());
         courses = new Courses(exchange);
         thread = new Thread(new EngineLoop(backend, engine, exchange, courses), "spark-mixtral-engine");
         thread.setDaemon(true);
     }
 
-    private static String wayOut(Backend backend, Engine engine, ServiceOptions options) {
-        if (engine.maxModelLength() == backend.maxPositions()) {
+    /**
+     * What to do about a prompt that is too long.
+     *
+     * @param longest sequence that is taken
+     * @param maxPositions the model's limit
+     * @param asked the caller's; 0 for none
+     */
+    static String wayOut(int longest, int maxPositions, int asked) {
+        if (longest == maxPositions) {
             return "shorten it, the model takes no more";
         }
-        return engine.maxModelLength() == options.maxModelLength()
-                ? "shorten it, or raise --max-model-len"
-                : "shorten it, or raise --kv-cache-memory";
+        return longest == asked ? "shorten it, or raise --max-model-len" : "shorten it, or raise --kv-cache-memory";
     }
 
     /**
@@ -81,7 +87,7 @@ public final class CompletionService implements AutoCloseable {
      * @throws IllegalArgumentException where the defaults do not fit the model, or name a tool that is not there
      */
     public Session open(RequestDefaults defaults, List<AgentTool> tools) {
-        engine.checkParameters(defaults.parameters());
+        engine.limits().checkParameters(defaults.parameters());
         limits.checkSize(1, defaults.parameters());
         StructuredOutputReader.checkChoices("structured_outputs", defaults.parameters());
         ChatFormat chatFormat = requestBuilder.chatFormat(defaults);
@@ -95,7 +101,7 @@ public final class CompletionService implements AutoCloseable {
 
     /** Longest sequence, prompt and answer together, in tokens. */
     public int maxModelLength() {
-        return engine.maxModelLength();
+        return engine.limits().maxModelLength();
     }
 
     /** Whether the engine thread has died, so that every call throws. */
@@ -237,7 +243,7 @@ public final class CompletionService implements AutoCloseable {
          */
         public Schema schema() {
             return defaults.task() == Task.EMBED
-                    ? RecordSchema.withEmbeddings(engine.hiddenSize())
+                    ? RecordSchema.withEmbeddings(engine.limits().hiddenSize())
                     : RecordSchema.COMPLETIONS;
         }
 

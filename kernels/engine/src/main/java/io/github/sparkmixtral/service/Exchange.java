@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Engine;
+import io.github.sparkmixtral.engine.EngineCounters;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.service.RequestBuilder.Built;
 import java.util.ArrayDeque;
@@ -32,7 +33,7 @@ final class Exchange {
     private boolean mailboxesClosed;
     private boolean closed;
     private Throwable failure;
-    private Counters counters = new Counters(0, 0, 0, 0, 0, 0, 0, 0);
+    private Counters counters;
 
     /**
      * A request, and the place that its answer has in the mailbox of who asked.
@@ -135,8 +136,10 @@ final class Exchange {
         }
     }
 
-    Exchange(int queueCapacity) {
+    /** @param engine what the engine counts before its first step */
+    Exchange(int queueCapacity, EngineCounters engine) {
         this.queueCapacity = queueCapacity;
+        this.counters = new Counters(0, 0, 0, 0, 0, 0, 0, engine);
     }
 
     // What tasks do. All of it throws IllegalStateException once something is closed or the engine has died.
@@ -464,7 +467,7 @@ final class Exchange {
     void publish(Engine engine) {
         lock.lock();
         try {
-            counters = counters.with(engine.generatedTokens(), engine.running(), engine.waiting());
+            counters = counters.with(engine.counters());
         } finally {
             lock.unlock();
         }
