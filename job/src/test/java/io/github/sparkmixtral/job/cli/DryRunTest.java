@@ -266,7 +266,8 @@ class DryRunTest {
         assertThat(line(dry, "  context_length_exceeded")).matches("  context_length_exceeded +1  80");
         assertThat(dry.out()).contains("must fit into 64: shorten it, or raise --kv-cache-memory");
         assertThat(generate(few, output, small).exitCode()).isEqualTo(ExitCode.DONE);
-        assertThat(manifest().at("/rows/errors/context_length_exceeded").asInt()).isEqualTo(1);
+        assertThat(manifest().at("/rows/errors/context_length_exceeded").asInt())
+                .isEqualTo(1);
     }
 
     @Test
