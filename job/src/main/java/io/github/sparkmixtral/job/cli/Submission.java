@@ -44,7 +44,7 @@ record Submission(String message, Map<String, String> variables, List<String> ar
         }
     }
 
-    /** @param words {@code [SPARK-SUBMIT-OPTIONS --] [demo] JOB-OPTIONS} */
+    /** @param words {@code [SPARK-SUBMIT-OPTIONS --] [SUBCOMMAND] OPTIONS} */
     static Submission of(
             List<String> words, Installation installation, Map<String, String> environment, PrintStream err)
             throws IOException {
@@ -107,7 +107,7 @@ record Submission(String message, Map<String, String> variables, List<String> ar
     private static List<String> second(
             SecondTable table, List<String> given, String output, Installation installation) {
         String name = table.name().toLowerCase(Locale.ROOT);
-        List<String> job = new ArrayList<>(List.of(Main.THEN, "--output", output + "-" + name));
+        List<String> job = new ArrayList<>(List.of(Subcommand.THEN, "--output", output + "-" + name));
         last(given, "--backend").ifPresent(backend -> job.addAll(List.of("--backend", backend)));
         if (given.contains("--verbose")) {
             job.add("--verbose");
