@@ -18,7 +18,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
 import org.apache.spark.SparkConf;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
@@ -60,15 +59,7 @@ public final class Main {
                 String[] rest = Arrays.copyOfRange(arguments, 1, arguments.length);
                 Optional<ShowOptions> show = OptionParser.parse(rest, ShowCommand::new, writer);
                 if (show.isPresent()) {
-                    ConsoleLog.configure(verbose);
-                    new Show(
-                                    show.get(),
-                                    SparkHadoopUtil.get().newConfiguration(new SparkConf()),
-                                    Terminal.STANDARD_OUTPUT.isTerminal()
-                                            ? Terminal.STANDARD_OUTPUT.columns(System.getenv(), 80)
-                                            : Integer.MAX_VALUE,
-                                    writer)
-                            .run();
+                    Show.of(show.get(), writer).run();
                 }
                 return ExitCode.DONE;
             }

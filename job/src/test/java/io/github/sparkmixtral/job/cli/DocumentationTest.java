@@ -205,6 +205,8 @@ class DocumentationTest {
         Optional<LongContextCommand> figure = LongContextCommand.named(job);
         if (job.length > 0 && job[0].equals(IndexCommand.NAME)) {
             OptionParser.parse(Arrays.copyOfRange(job, 1, job.length), IndexCommand::new, silent());
+        } else if (job.length > 0 && job[0].equals(ShowCommand.NAME)) {
+            OptionParser.parse(Arrays.copyOfRange(job, 1, job.length), ShowCommand::new, silent());
         } else if (figure.isPresent()) {
             figure.get().parse(job, silent());
         } else {
