@@ -4,6 +4,8 @@ import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.xxhash64;
 
+import io.github.sparkmixtral.job.estimate.Cluster;
+import io.github.sparkmixtral.job.estimate.DryRun;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.inference.Generation;
@@ -27,11 +29,14 @@ import io.github.sparkmixtral.job.retrieval.LocatedIndex;
 import io.github.sparkmixtral.job.score.Score;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -50,13 +55,18 @@ final class BatchJob {
     private final JobOptions options;
     private final Configuration configuration;
     private final JobOutput output;
+    private final PrintWriter out;
 
-    /** @param spark is left as it was: the job runs in a session of its own beside it */
-    BatchJob(SparkSession spark, JobOptions options) {
+    /**
+     * @param spark is left as it was: the job runs in a session of its own beside it
+     * @param out gets what a dry run has found
+     */
+    BatchJob(SparkSession spark, JobOptions options, PrintWriter out) {
         this.spark = JobSession.of(spark);
         this.configuration = spark.sessionState().newHadoopConf();
         this.options = options.on(options.generation().engine().pinned(configuration, LOG::info));
         this.output = new JobOutput(this.spark, this.options, configuration);
+        this.out = out;
     }
 
     /**
@@ -72,13 +82,15 @@ final class BatchJob {
         Optional<Baseline> baseline = Baseline.of(options, configuration);
         LocatedIndex index = index();
         ModelDescription model = describe(options, configuration);
-        requireLength(model);
+        options.generation().engine().requireLength(model.config());
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(
                 model, index == null ? null : index.descriptor().digest(), inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
-            judgeAgain(baseline);
+            if (!options.estimate().dryRun()) {
+                judgeAgain(baseline);
+            }
             return;
         }
         RunLimits limits =
@@ -88,6 +100,10 @@ final class BatchJob {
         Input input = inputReader.read();
         input.notes().forEach(LOG::info);
         output.plan(input);
+        if (options.estimate().dryRun()) {
+            dryRun(input, model, start);
+            return;
+        }
         tellBeginning(model, input.survey().rows());
         Generation.Done done = Generation.Done.in(spark.sparkContext());
         ProgressReporter.Totals totals = ProgressReporter.Totals.NOTHING;
@@ -104,9 +120,10 @@ final class BatchJob {
         Manifest manifest = Manifest.of(output);
         String reason = manifest.rows() < input.survey().rows() ? limit : Manifest.Run.COMPLETED;
         requireAllRows(manifest, input.survey().rows(), reason);
+        Instant end = Instant.now();
         Manifest.Run run = new Manifest.Run(
                 start,
-                Instant.now(),
+                end,
                 input.survey().rows(),
                 done.rows().value(),
                 done.copied().value(),
@@ -115,12 +132,41 @@ final class BatchJob {
                 done.seconds()::quantile,
                 List.of(done.slowest().value()),
                 done.experts().value(),
+                cost(start, end),
+                reason.equals(Manifest.Run.COMPLETED) ? output.forecast() : Optional.empty(),
                 reason);
         // Of a part of the rows, those that are to come would count as missing.
         Verdict verdict =
                 Verdict.of(spark, options.evaluation(), output, run.isStopped() ? Optional.empty() : baseline);
         Report report = new Report(manifest.write(options, model, run, verdict, output));
         finish(manifest, run, verdict, report);
+    }
+
+    private Optional<Manifest.Cost> cost(Instant start, Instant end) {
+        OptionalDouble price = options.estimate().pricePerHour();
+        return price.isPresent()
+                ? Optional.of(
+                        new Manifest.Cost(price.getAsDouble(), Cluster.executorHours(spark.sparkContext(), start, end)))
+                : Optional.empty();
+    }
+
+    /** Tells what a run would do, and how long it would take. */
+    private void dryRun(Input input, ModelDescription model, Instant start) throws IOException {
+        if (output.rowsToAnswer() == 0) {
+            LOG.info("No row is left to answer: a run would only complete the output {}", output.shown());
+            return;
+        }
+        StatusLine.tell("counting tokens and measuring");
+        boolean all = output.rowsToAnswer() == input.survey().rows();
+        DryRun dryRun = DryRun.of(
+                all ? input.rows() : output.rows(),
+                input,
+                Generation.of(input.rows(), input, options.generation(), configuration, RunLimits.NONE, null),
+                output.tasks(),
+                Duration.between(start, Instant.now()).toMillis() / 1e3,
+                options.estimate().calibrationSeconds());
+        StatusLine.tellNothing();
+        new DryRunReport(options, model, input.survey().rows(), output, dryRun).print(out);
     }
 
     /** A complete output has no new answers, but may be asked for another score, or beside another run. */
@@ -141,7 +187,8 @@ final class BatchJob {
 
     /** The index that passages are taken from, made if it is to be made; null where there are none. */
     private LocatedIndex index() throws IOException {
-        if (options.documents().isPresent()) {
+        // A dry run makes none, so that one that is not there is missed.
+        if (options.documents().isPresent() && !options.estimate().dryRun()) {
             new IndexJob(spark, options.documents().get()).run();
         }
         return IndexDirectory.requireFor(options.generation(), configuration);
@@ -185,14 +232,6 @@ final class BatchJob {
     static ModelDescription describe(JobOptions options, Configuration configuration) {
         EngineIdentity engine = options.generation().engine();
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
-    }
-
-    private void requireLength(ModelDescription model) {
-        if (options.generation().engine().maxModelLen() > model.config().maxPositions()) {
-            throw JobException.usage(
-                    "--max-model-len must be at most " + model.config().maxPositions() + ", the model's own limit, not "
-                            + options.generation().engine().maxModelLen());
-        }
     }
 
     /** Writes the answers. */
@@ -257,6 +296,9 @@ final class BatchJob {
         }
         if (!tolerated) {
             throw tooManyErrors(manifest);
+        }
+        if (run.forecast().isPresent()) {
+            output.forgetForecast();
         }
         LOG.info("The answers are in {}", output.shown());
         requireScore(verdict);

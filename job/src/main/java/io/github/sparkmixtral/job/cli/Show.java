@@ -15,8 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.SparkConf;
-import org.apache.spark.deploy.SparkHadoopUtil;
 
 /**
  * Prints what an output holds: its state, the report of the last run, errors, and rows.
@@ -28,15 +26,6 @@ record Show(ShowOptions options, Configuration configuration, int columns, Print
     private static final int LONGEST_ID = 40;
 
     private static final String GAP = "  ";
-
-    /** On the file systems that Spark's properties describe, as wide as the terminal if standard output is one. */
-    static Show of(ShowOptions options, PrintWriter out) {
-        ConsoleLog.configure(options.verbose());
-        int columns = Terminal.STANDARD_OUTPUT.isTerminal()
-                ? Terminal.STANDARD_OUTPUT.columns(System.getenv(), 80)
-                : Integer.MAX_VALUE;
-        return new Show(options, SparkHadoopUtil.get().newConfiguration(new SparkConf()), columns, out);
-    }
 
     /** @throws JobException with exit code 2 if there is nothing to show */
     void run() throws IOException {

@@ -16,9 +16,7 @@ import picocli.CommandLine.Parameters;
 
 /** {@code spark-mixtral show}: its options as they are written. */
 @Command(name = "spark-mixtral show", sortOptions = false, sortSynopsis = false, versionProvider = Version.class)
-final class ShowCommand implements Subcommand<ShowOptions> {
-    static final String NAME = "show";
-
+final class ShowCommand implements WrittenOptions<ShowOptions> {
     @Parameters(paramLabel = "OUT", arity = "0..*", hidden = true)
     private List<String> outputs = new ArrayList<>();
 

@@ -9,12 +9,12 @@ import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.Counters;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
-import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.hadoop.conf.Configuration;
@@ -139,9 +139,8 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
             return;
         }
         task.addTaskCompletionListener((TaskCompletionListener) _ -> resources.close());
-        Optional<String> gpu =
-                Optional.ofNullable(task.resourcesJMap().get("gpu")).map(resource -> resource.addresses()[0]);
-        ExecutorEngine.Lease engine = resources.keep(ExecutorEngine.lease(identity, gpu, configuration));
+        ExecutorEngine.Lease engine =
+                resources.keep(ExecutorEngine.lease(identity, ExecutorGpus.of(task), configuration));
         resources.engine = engine;
         BufferAllocator allocator = resources.keep(allocator());
         resources.session = resources.keep(open(engine, options, tools));
@@ -158,7 +157,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         }
     }
 
-    private static BufferAllocator allocator() {
+    static BufferAllocator allocator() {
         try {
             return new RootAllocator();
         } catch (LinkageError | UnsupportedOperationException e) {
@@ -173,6 +172,16 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
     /** Whether the input was not taken to its end, because a limit was reached. */
     public boolean isStopped() {
         return stopped;
+    }
+
+    /** What the engine has done and does. */
+    public Counters counters() {
+        return resources.engine.counters();
+    }
+
+    /** Drops the rows that wait for their answers; {@link #next} and {@link #hasNext} then throw an IllegalStateException. Any thread may. */
+    public void cancel() {
+        resources.session.close();
     }
 
     /** See {@link ExecutorEngine.Lease#newExpertTokens}. A task that came too late for any row has opened no engine. */

@@ -80,6 +80,7 @@ public final class Answers implements AutoCloseable {
         return usage(RecordSchema.PROMPT_TOKENS, row);
     }
 
+    /** Tokens of the prompt whose keys and values were in the cache. */
     int cachedTokens(int row) {
         return usage(RecordSchema.CACHED_TOKENS, row);
     }

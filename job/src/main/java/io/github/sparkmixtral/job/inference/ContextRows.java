@@ -8,8 +8,8 @@ import io.github.sparkmixtral.job.retrieval.LocatedIndex;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.TaskContext;
 import org.apache.spark.util.TaskCompletionListener;
@@ -84,7 +84,7 @@ final class ContextRows implements Iterator<Asked> {
         ContextRetrieval retrieval = options.columns().context();
         ContextIndex opened = index.open(options.engine().models(configuration, LOG::info));
         closeWithTask(opened);
-        try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration)) {
+        try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), List.of(), configuration)) {
             int longest = options.engine().maxModelLen() > 0
                     ? options.engine().maxModelLen()
                     : engine.model().config().maxPositions();

@@ -12,6 +12,7 @@ import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.Counters;
 import io.github.sparkmixtral.service.RequestDefaults;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -20,9 +21,9 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +38,9 @@ public final class ExecutorEngine {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorEngine.class);
     private static final Map<EngineIdentity, ExecutorEngine> ENGINES = new HashMap<>();
 
+    /** What engines that are closed have done. */
+    private static final long[] CLOSED = new long[EngineMetric.values().length];
+
     static {
         Runtime.getRuntime().addShutdownHook(new Thread(ExecutorEngine::closeAll, "close-engine"));
     }
@@ -49,10 +53,16 @@ public final class ExecutorEngine {
     /** What {@link Lease#newExpertTokens} has told. */
     private long[][] expertTokens = {};
 
+    /** Neither another load nor another executor of the job would fit. */
+    private volatile boolean beyondLimit;
+
     private record Loaded(Model model, CompletionService service) {
         void close() {
             service.close();
             model.close();
+            synchronized (ENGINES) {
+                EngineMetric.add(service.counters(), true, CLOSED);
+            }
         }
     }
 
@@ -83,6 +93,16 @@ public final class ExecutorEngine {
             return loaded.model();
         }
 
+        /** What the engine has done and does. */
+        public Counters counters() {
+            return loaded.service().counters();
+        }
+
+        /** Longest sequence, prompt and answer together, in tokens. */
+        public int maxModelLength() {
+            return loaded.service().maxModelLength();
+        }
+
         /** {@code [layers, experts]} how many tokens each expert has had since anybody asked last; empty if that is not counted. */
         long[][] newExpertTokens() {
             synchronized (ENGINES) {
@@ -111,15 +131,15 @@ public final class ExecutorEngine {
      * for they take the memory that this one needs. In an executor, a load that fails is tried again after a pause; one that fails
      * too often ends the executor, so that Spark goes elsewhere.
      *
-     * @param gpu address of the GPU that Spark has given to the task; empty where it has given none. The one of the first task
-     *     counts: an executor has one engine, and an engine one GPU.
+     * @param gpus addresses of the GPUs that Spark has given to the executor; empty where it has given none. Those that the first
+     *     task hands over count: an executor has one engine, which uses them all.
      * @throws ModelException where the model cannot be loaded here
      */
-    public static Lease lease(EngineIdentity identity, Optional<String> gpu, Configuration configuration)
+    public static Lease lease(EngineIdentity identity, List<String> gpus, Configuration configuration)
             throws InterruptedException {
         while (true) {
             EngineFailures.awaitExit();
-            ExecutorEngine engine = current(identity, gpu, configuration);
+            ExecutorEngine engine = current(identity, gpus, configuration);
             boolean leased = false;
             try {
                 Lease lease = engine.new Lease(engine.loading.get());
@@ -132,7 +152,7 @@ public final class ExecutorEngine {
                         new ModelException("the engine did not start: " + RootCause.sentence(other), other);
                 };
                 engine.countFailure(failure);
-                if (!EngineFailures.mayReload(identity)) {
+                if (engine.beyondLimit || !EngineFailures.mayReload(identity)) {
                     throw failure;
                 }
             } finally {
@@ -144,7 +164,7 @@ public final class ExecutorEngine {
     }
 
     /** The engine of that identity, which may still be loading, with a lease counted. */
-    private static ExecutorEngine current(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
+    private static ExecutorEngine current(EngineIdentity identity, List<String> gpus, Configuration configuration) {
         synchronized (ENGINES) {
             ExecutorEngine engine = ENGINES.get(identity);
             if (engine == null || engine.hasDied()) {
@@ -154,7 +174,7 @@ public final class ExecutorEngine {
                 closeIdle();
                 engine = new ExecutorEngine(identity);
                 ENGINES.put(identity, engine);
-                engine.startLoading(gpu, configuration, EngineFailures.pause(identity));
+                engine.startLoading(gpus, configuration, EngineFailures.pause(identity));
             }
             engine.leases++;
             return engine;
@@ -163,7 +183,7 @@ public final class ExecutorEngine {
 
     private void countFailure(RuntimeException failure) {
         synchronized (ENGINES) {
-            if (!failureCounted) {
+            if (!failureCounted && !beyondLimit) {
                 failureCounted = true;
                 boolean alone = ENGINES.values().stream().allMatch(engine -> engine == this || engine.leases == 0);
                 EngineFailures.count(identity, failure, alone);
@@ -185,6 +205,26 @@ public final class ExecutorEngine {
                 closeWhenLoaded();
             }
         }
+    }
+
+    /**
+     * What the engines of this JVM do together, and what they and those that are closed have done, by the places of
+     * {@link EngineMetric}.
+     */
+    public static long[] metrics() {
+        synchronized (ENGINES) {
+            long[] sums = CLOSED.clone();
+            for (ExecutorEngine engine : ENGINES.values()) {
+                if (engine.isLoaded()) {
+                    EngineMetric.add(engine.loading.resultNow().service().counters(), false, sums);
+                }
+            }
+            return sums;
+        }
+    }
+
+    private boolean isLoaded() {
+        return loading.state() == Future.State.SUCCESS;
     }
 
     /** Closes the engines that no task uses. */
@@ -223,12 +263,12 @@ public final class ExecutorEngine {
     }
 
     /** Loads in a thread of its own, so that the kill of the task that came first does not break it off for the others. */
-    private void startLoading(Optional<String> gpu, Configuration configuration, Duration pause) {
+    private void startLoading(List<String> gpus, Configuration configuration, Duration pause) {
         Thread loader = new Thread(
                 () -> {
                     try {
                         Thread.sleep(pause);
-                        loading.complete(load(identity, gpu, configuration));
+                        loading.complete(load(identity, gpus, configuration, limit()));
                     } catch (Throwable t) {
                         loading.completeExceptionally(t);
                     }
@@ -239,13 +279,22 @@ public final class ExecutorEngine {
         loader.start();
     }
 
-    private static Loaded load(EngineIdentity identity, Optional<String> gpu, Configuration configuration) {
+    /** The executor's limit, which remembers that the model needs more. */
+    private MemoryLimit limit() {
+        MemoryLimit limit = ExecutorMemory.limit();
+        return new MemoryLimit(limit.bytes(), needed -> {
+            beyondLimit = true;
+            return limit.refusal().apply(needed);
+        });
+    }
+
+    private static Loaded load(
+            EngineIdentity identity, List<String> gpus, Configuration configuration, MemoryLimit limit) {
         Model model = null;
         Backend backend = null;
         try {
-            MemoryLimit limit = ExecutorMemory.limit();
-            BackendOptions options =
-                    identity.backendOptions(gpu.map(ExecutorEngine::device).orElse(BackendOptions.ANY_DEVICE), limit);
+            List<Integer> devices = gpus.stream().map(ExecutorEngine::device).toList();
+            BackendOptions options = identity.backendOptions(devices, limit);
             BackendProvider provider = Backends.find(identity.backend());
             Path path = identity.models(configuration, LOG::info).localPath(identity.model());
             model = ModelLoader.load(path, identity.quantization(), LOG::info);

@@ -11,7 +11,6 @@ import io.github.sparkmixtral.service.RowRequest.Field;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -38,7 +37,7 @@ public final class ExpertChoices {
      * @throws JobException if a prompt cannot be asked, saying why
      */
     public static List<Row> of(GenerationOptions options, List<String> prompts, Configuration configuration) {
-        try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration);
+        try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), List.of(), configuration);
                 CompletionService.Session session = AnsweredRows.open(engine, options, List.of())) {
             List<int[]> texts = new ArrayList<>();
             for (int prompt = 0; prompt < prompts.size(); prompt++) {

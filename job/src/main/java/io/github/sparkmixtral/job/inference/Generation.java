@@ -133,10 +133,22 @@ public record Generation(
             Configuration configuration,
             RunLimits limits,
             Done done) {
+        Generation generation = of(rows, input, options, configuration, limits, done);
+        return rows.mapPartitions(generation, Encoders.row(generation.schema));
+    }
+
+    /** What answers the rows of an input; the parameters are those of {@link #answers}. */
+    public static Generation of(
+            Dataset<Row> rows,
+            Input input,
+            GenerationOptions options,
+            Configuration configuration,
+            RunLimits limits,
+            Done done) {
         OutputColumns.Asked asked = input.survey().columns(options.defaults());
         StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
         StructType schema = OutputColumns.schema(own, asked, options.columns());
-        Generation generation = new Generation(
+        return new Generation(
                 options,
                 new SerializableConfiguration(ModelCache.sent(options.engine().model(), configuration)),
                 input.reader(),
@@ -147,13 +159,11 @@ public record Generation(
                 AnswerParser.ofRows(options.columns().parsed()),
                 limits,
                 done);
-        return rows.mapPartitions(generation, Encoders.row(schema));
     }
 
     @Override
     public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
-        AnsweredRows<Asked, Row> answered =
-                new AnsweredRows<>(options, configuration.value(), limits, this, tools(), asked(rows));
+        AnsweredRows<Asked, Row> answered = answered(rows, this);
         if (done != null) {
             done.engines().add(1);
         }
@@ -177,8 +187,14 @@ public record Generation(
         };
     }
 
+    /** The rows of a task with what is made of their answers. */
+    public <O> AnsweredRows<Asked, O> answered(Iterator<Row> rows, AnsweredRows.Questions<Asked, O> questions)
+            throws InterruptedException {
+        return new AnsweredRows<>(options, configuration.value(), limits, questions, tools(), asked(rows));
+    }
+
     /** An agent's search, which is closed with the task. */
-    private List<AgentTool> tools() {
+    public List<AgentTool> tools() {
         if (index == null || options.columns().hasContexts()) {
             return List.of();
         }

@@ -8,7 +8,6 @@ import io.github.sparkmixtral.service.RowRequest;
 import io.github.sparkmixtral.service.RowRequest.Field;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.hadoop.conf.Configuration;
@@ -27,7 +26,7 @@ public final class SinglePrompt {
      */
     public static String answer(GenerationOptions options, Field prompt, Field messages, Configuration configuration) {
         RowRequest request = new RowRequest(null, null, prompt, messages, null, Map.of());
-        try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), Optional.empty(), configuration);
+        try (ExecutorEngine.Lease engine = ExecutorEngine.lease(options.engine(), List.of(), configuration);
                 BufferAllocator allocator = new RootAllocator();
                 CompletionService.Session session = AnsweredRows.open(engine, options, List.of());
                 Answers answers =

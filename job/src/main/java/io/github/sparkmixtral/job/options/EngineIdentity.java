@@ -6,10 +6,12 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.memory.MemoryLimit;
+import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.service.ServiceOptions;
 import java.io.Serializable;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 
@@ -87,16 +89,31 @@ public record EngineIdentity(
                 maxModelLen);
     }
 
+    /** @throws JobException with exit code 2 if {@link #maxModelLen} is more than the model takes */
+    public void requireLength(ModelConfig model) {
+        if (maxModelLen > model.maxPositions()) {
+            throw JobException.usage("--max-model-len must be at most " + model.maxPositions()
+                    + ", the model's own limit, not " + maxModelLen);
+        }
+    }
+
     /** The name that the column {@code model} has: that of the file, directory or repository. */
     public String modelName() {
         String path = ModelCache.withoutRevision(model).replaceAll("/+$", "");
         return path.substring(path.lastIndexOf('/') + 1);
     }
 
-    /** With the device that this executor was given, and the memory that it may take. */
-    public BackendOptions backendOptions(int device, MemoryLimit memoryLimit) {
+    /** With the devices that this executor was given, and the memory that it may take. */
+    public BackendOptions backendOptions(List<Integer> devices, MemoryLimit memoryLimit) {
         return new BackendOptions(
-                maxNumSeqs, maxNumBatchedTokens, kvCacheMemory, numThreads, device, activations, memoryLimit);
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                kvCacheMemory,
+                numThreads,
+                maxModelLen,
+                devices,
+                activations,
+                memoryLimit);
     }
 
     /** As many requests wait as run, so that the engine never starves between two reads of a task. */

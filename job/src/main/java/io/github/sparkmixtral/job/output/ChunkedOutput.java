@@ -227,6 +227,11 @@ public final class ChunkedOutput {
         return rowsToAnswer;
     }
 
+    /** How many chunks they are in. */
+    public int chunks() {
+        return chunks.size();
+    }
+
     /** Those rows, a partition for each chunk, in the order of the input. */
     public Dataset<Row> rows() {
         return rows;

@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.DoubleUnaryOperator;
 import org.apache.spark.sql.Column;
@@ -190,6 +191,12 @@ public record Manifest(
                         .put("prompt_tokens", row.promptTokens())
                         .put("completion_tokens", row.completionTokens()));
         root.set("expert_tokens", json.valueToTree(run.expertTokens()));
+        run.forecast().ifPresent(forecast -> root.set("prediction", forecast.json(seconds)));
+        run.cost()
+                .ifPresent(cost -> root.putObject("cost")
+                        .put("price_per_hour", cost.pricePerHour())
+                        .put("executor_hours", cost.executorHours())
+                        .put("total", cost.total()));
         root.putObject("model")
                 .put("path", Redaction.redact(options.generation().engine().model()))
                 .put("format", model.format())
@@ -224,6 +231,18 @@ public record Manifest(
         return root;
     }
 
+    /**
+     * What a run costs.
+     *
+     * @param pricePerHour of an executor's machine
+     * @param executorHours of all executors together
+     */
+    public record Cost(double pricePerHour, double executorHours) {
+        public double total() {
+            return pricePerHour * executorHours;
+        }
+    }
+
     private String status(JobOptions options, Run run) {
         if (run.isStopped()) {
             return "stopped";
@@ -247,6 +266,8 @@ public record Manifest(
      * @param secondsPerRow what shares of the rows did not exceed, from a row's way into the engine to its answer
      * @param slowestRows the slowest one first
      * @param expertTokens {@code [layers, experts]} how many tokens each expert has had; empty if the backend does not count
+     * @param cost empty if no price is known
+     * @param forecast of this very run; empty if there is none
      * @param terminalReason {@link #COMPLETED}, or why the job stopped before its end
      */
     public record Run(
@@ -260,6 +281,8 @@ public record Manifest(
             DoubleUnaryOperator secondsPerRow,
             List<SlowRow> slowestRows,
             long[][] expertTokens,
+            Optional<Cost> cost,
+            Optional<Forecast> forecast,
             String terminalReason) {
         public static final String COMPLETED = "completed";
         public static final String DEADLINE = "deadline";

@@ -26,7 +26,8 @@ public record Report(JsonNode manifest) {
         add(lines, "rows", rows(), details());
         add(lines, "errors", errors());
         add(lines, "tokens", tokens());
-        add(lines, "run", run());
+        add(lines, "run", run(), predicted());
+        add(lines, "cost", cost());
         add(lines, "per row", perRow());
         add(lines, "slowest", slowest().toArray(String[]::new));
         add(lines, "experts", experts());
@@ -89,6 +90,24 @@ public record Report(JsonNode manifest) {
                 number("/time/rows"),
                 value("/time/rows_per_second"),
                 value("/time/completion_tokens_per_second"));
+    }
+
+    /** Nothing for a run that no dry run was before. */
+    private String predicted() {
+        return manifest.has("prediction")
+                ? "the dry run has predicted " + seconds(value("/prediction/predicted_seconds"))
+                : "";
+    }
+
+    /** Nothing if no price is known. */
+    private String cost() {
+        return manifest.has("cost")
+                ? format(
+                        "%,.2f: %,.3f hours of executors at %s",
+                        value("/cost/total"),
+                        value("/cost/executor_hours"),
+                        manifest.at("/cost/price_per_hour").asText())
+                : "";
     }
 
     /** Nothing for a run that answered no row. */

@@ -314,7 +314,7 @@ public final class EngineBench implements Callable<Integer> {
 
     private BackendOptions options(int sequences, int tokens, long cacheBytes, int threads) {
         return new BackendOptions(
-                sequences, tokens, cacheBytes, threads, BackendOptions.ANY_DEVICE, activations, MemoryLimit.NONE);
+                sequences, tokens, cacheBytes, threads, 0, BackendOptions.ANY_DEVICES, activations, MemoryLimit.NONE);
     }
 
     private static int blocks(int tokens) {

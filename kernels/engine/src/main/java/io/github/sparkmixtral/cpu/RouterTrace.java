@@ -43,7 +43,8 @@ public final class RouterTrace implements AutoCloseable {
                 Math.min(longest, CpuBackend.CHUNK_TOKENS),
                 cache,
                 threads,
-                BackendOptions.ANY_DEVICE,
+                0,
+                BackendOptions.ANY_DEVICES,
                 Activations.F32,
                 memoryLimit);
         backend = (CpuBackend) new CpuBackendProvider().open(model, options);

@@ -15,6 +15,11 @@ public interface BackendProvider {
     /** Why it cannot be used here, in one sentence; empty when it can. Checked once, never throws. */
     Optional<String> unavailable();
 
+    /** How it shares out memory; empty for one that does not plan it. */
+    default Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.empty();
+    }
+
     /**
      * Opens a backend over the model's weights. The model must outlive it.
      *

@@ -29,6 +29,11 @@ public final class Backends {
         return find(name, providers());
     }
 
+    /** All providers, those first that {@code auto} takes first, whether they can be used here or not. */
+    public static List<BackendProvider> all() {
+        return byRank(providers());
+    }
+
     /** Names that {@link #find} knows, {@code auto} first. */
     public static List<String> names() {
         return names(providers());

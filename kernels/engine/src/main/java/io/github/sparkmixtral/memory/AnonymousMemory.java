@@ -15,6 +15,7 @@ public final class AnonymousMemory {
 
     private static final int MAP_PRIVATE_ANONYMOUS = 2 | 0x20;
     private static final long MAP_FAILED = -1;
+    private static final int MADV_DONTNEED = 4;
     private static final int MADV_HUGEPAGE = 14;
 
     private static final MethodHandle MMAP = function(
@@ -108,6 +109,18 @@ public final class AnonymousMemory {
     public static boolean wishForLargePages(MemorySegment pages) {
         try {
             return (int) MADVISE.invokeExact(pages, pages.byteSize(), MADV_HUGEPAGE) == 0;
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /**
+     * Gives the memory of whole pages of a private mapping back; they are then as when they were mapped. False if the system refuses, or
+     * if this code may not call native functions.
+     */
+    public static boolean drop(MemorySegment pages) {
+        try {
+            return MADVISE != null && (int) MADVISE.invokeExact(pages, pages.byteSize(), MADV_DONTNEED) == 0;
         } catch (Throwable e) {
             throw unexpected(e);
         }

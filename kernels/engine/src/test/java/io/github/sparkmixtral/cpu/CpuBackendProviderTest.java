@@ -98,8 +98,8 @@ class CpuBackendProviderTest {
     void integersAreTakenWhenAskedForAndByThemselvesWhereTheProcessorHasInstructionsForThem() {
         try (Model model = RandomModel.of(RandomModel.config(0, RopeLayout.HALVES), TensorType.BF16, 1)) {
             for (Activations activations : Activations.values()) {
-                BackendOptions options =
-                        new BackendOptions(1, 16, 1 << 20, 2, BackendOptions.ANY_DEVICE, activations, MemoryLimit.NONE);
+                BackendOptions options = new BackendOptions(
+                        1, 16, 1 << 20, 2, 0, BackendOptions.ANY_DEVICES, activations, MemoryLimit.NONE);
                 boolean integers = activations == Activations.INT16
                         || activations == Activations.AUTO
                                 && NativeCode.unavailable(true).isEmpty();

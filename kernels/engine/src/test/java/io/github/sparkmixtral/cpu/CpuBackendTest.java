@@ -21,15 +21,15 @@ class CpuBackendTest {
 
     @Test
     void weightsThatDoNotFitAreRefusedBeforeAnythingIsTaken() {
-        assertThat(CpuBackend.leftBeside(3L << 30, 5L << 30, Packing.FLOATS)).isEqualTo(2L << 30);
-        assertThat(CpuBackend.leftBeside(3L << 30, 3L << 30, Packing.FLOATS)).isZero();
+        assertThat(CpuMemory.leftBeside(3L << 30, 5L << 30, Packing.FLOATS)).isEqualTo(2L << 30);
+        assertThat(CpuMemory.leftBeside(3L << 30, 3L << 30, Packing.FLOATS)).isZero();
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> CpuBackend.leftBeside(26L << 30, 16L << 30, Packing.FLOATS))
+                .isThrownBy(() -> CpuMemory.leftBeside(26L << 30, 16L << 30, Packing.FLOATS))
                 .withMessage(
                         "the weights need 26624 MiB of memory beside the model's file, but only 16384 MiB are free; "
                                 + "take a machine or a container with more, or a model of fewer bits");
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> CpuBackend.leftBeside(94L << 30, 64L << 30, Packing.BFLOAT16))
+                .isThrownBy(() -> CpuMemory.leftBeside(94L << 30, 64L << 30, Packing.BFLOAT16))
                 .withMessageEndingWith(
                         "take a machine or a container with more, or --backend cpu with a quantized model");
     }
@@ -51,7 +51,7 @@ class CpuBackendTest {
 
     private static CpuBackend open(Model model, MemoryLimit limit) {
         BackendOptions options =
-                new BackendOptions(1, 16, CACHE_BYTES, 1, BackendOptions.ANY_DEVICE, Activations.AUTO, limit);
+                new BackendOptions(1, 16, CACHE_BYTES, 1, 0, BackendOptions.ANY_DEVICES, Activations.AUTO, limit);
         return new CpuBackend("cpu", model, options, new ScalarKernels());
     }
 

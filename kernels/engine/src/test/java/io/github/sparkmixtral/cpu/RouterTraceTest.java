@@ -44,7 +44,7 @@ class RouterTraceTest {
     @Test
     void theBackendCountsTheTokensOfEachExpert() {
         BackendOptions options =
-                new BackendOptions(1, 64, 1 << 22, 2, BackendOptions.ANY_DEVICE, Activations.F32, MemoryLimit.NONE);
+                new BackendOptions(1, 64, 1 << 22, 2, 0, BackendOptions.ANY_DEVICES, Activations.F32, MemoryLimit.NONE);
         try (CpuBackend backend = (CpuBackend) new CpuBackendProvider().open(model, options)) {
             long[][] expected = new long[4][model.config().experts()];
             backend.observe((layer, rows, routing) -> {

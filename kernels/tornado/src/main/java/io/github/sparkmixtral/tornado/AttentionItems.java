@@ -59,9 +59,10 @@ record AttentionItems(int queryTile, int window, int maxTokens, int maxSequences
      * Writes the items of a batch and where each token's partial results will lie: {@code itemsAt}, {@code partialsAt} and the
      * number of items in the header. The batch must be valid and within the limits of this record.
      *
+     * @param tableStarts index in {@code tables} of each sequence's first block
      * @return number of items
      */
-    int write(Batch batch, IntArray step, StepLayout layout) {
+    int write(Batch batch, int[] tableStarts, IntArray step, StepLayout layout) {
         int split = splitLength(batch);
         int items = 0;
         int slots = 0;
@@ -85,7 +86,7 @@ record AttentionItems(int queryTile, int window, int maxTokens, int maxSequences
                     step.set(at + 1, tokens);
                     step.set(at + 2, from + i * length);
                     step.set(at + 3, Math.min(from + (i + 1) * length, to));
-                    step.set(at + 4, batch.blockTableStarts()[sequence]);
+                    step.set(at + 4, tableStarts[sequence]);
                     step.set(at + 5, slots);
                     items++;
                     slots += tokens;

@@ -8,8 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.IntConsumer;
 import uk.ac.manchester.tornado.api.DataRange;
+import uk.ac.manchester.tornado.api.ImmutableTaskGraph;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -19,20 +19,35 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
- * Runs {@link DecoderGraphs} as one execution plan: writes a step where the graphs read it, fits their grids to it, and fetches what is
- * wanted of its logits. One thread.
+ * Runs the {@link DecoderGraphs} of one device as one execution plan: writes a step where the graphs read it, fits their grids to it, and
+ * fetches what is wanted of its logits. All is for the one thread that has made it: TornadoVM keeps its queues by thread.
  */
 final class DecoderPlan implements AutoCloseable {
 
+    private static final int START = 0;
+
     private final ModelConfig config;
+    private final LayerRange range;
     private final Widths widths;
     private final StepLayout layout;
     private final AttentionItems attention;
+    private final int few;
+    private final BlockTables tables;
     private final Workspace work;
     private final Grids grids = new Grids();
     private final TornadoExecutionPlan plan;
+
+    /** How many layers each graph of layers has. */
+    private final List<Integer> layersOf;
+
+    /** Which graph is the first that has layers. */
+    private final int firstLayers;
+
+    /** Which graph computes logits; the next one finds the best of them. */
+    private final int head;
+
     private final FloatArray outputNorm;
-    private Counts counts = new Counts(0, 0, 0);
+    private Counts counts = Counts.NONE;
 
     /** Of the last layer, whose hidden states may still be fetched. */
     private TornadoExecutionResult decoded;
@@ -40,30 +55,56 @@ final class DecoderPlan implements AutoCloseable {
     /** Of the last graph that has logits. */
     private TornadoExecutionResult computed;
 
+    /** Hears of each graph of layers. */
+    interface Watch {
+
+        Watch NOBODY = new Watch() {};
+
+        /** The layers {@code [from, to)} of this device are about to run. */
+        default void before(int from, int to) {}
+
+        /** The layers {@code [from, to)} of this device have run. */
+        default void after(int from, int to) {}
+    }
+
     DecoderPlan(
             ModelConfig config,
             DeviceWeights weights,
             List<KeyValueCache> caches,
             Workspace.Capacity capacity,
+            boolean tensorCores,
             Workspace work,
             TornadoDevice device) {
         this.config = config;
+        this.range = weights.range();
         this.widths = Widths.of(config);
         this.layout = capacity.layout();
         this.attention = capacity.attention();
+        this.few = capacity.few();
+        this.tables = new BlockTables(capacity.tableRows(), capacity.tableLength());
         this.work = work;
         this.outputNorm = weights.outputNorm();
-        plan = new TornadoExecutionPlan(DecoderGraphs.of(config, weights, caches, capacity, work, grids));
-        plan.withDevice(device).withGridScheduler(grids.scheduler());
+        DecoderGraphs.Graphs graphs = DecoderGraphs.of(config, weights, caches, capacity, tensorCores, work, grids);
+        layersOf = graphs.layersOf();
+        firstLayers = 1 + graphs.receive().size();
+        head = firstLayers + layersOf.size();
+        plan = new TornadoExecutionPlan(graphs.all().toArray(ImmutableTaskGraph[]::new));
+        plan.withDevice(device).withGridScheduler(grids.scheduler()).withStagedTransfers();
     }
 
     /**
-     * Takes a chunk of a step, which has been checked, through all layers. The first time, each layer's kernels are compiled and its
-     * weights uploaded when its turn comes.
+     * Takes a chunk of a step, which has been checked, through this device's layers. The first time, each graph's kernels are compiled
+     * and its weights uploaded when its turn comes.
      *
-     * @param done told the number of each layer, from 1 on, when it is done; 0 for the embedding
+     * @param received {@code [tokens, hidden]} the residual stream, its rows {@link Widths#hidden} apart; null on the device of the first
+     *     layers
+     * @return the residual stream in the same form; null on the device of the last layers
      */
-    void layers(Batch chunk, IntConsumer done) {
+    float[] layers(Batch chunk, float[] received, Watch watch) {
+        int[] tableStarts = tables.place(chunk);
+        while (tables.left() > layout.maxChanges()) {
+            changeTables();
+        }
         IntArray step = work.step();
         int count = chunk.tokens().length;
         step.set(StepLayout.TOKENS, count);
@@ -74,15 +115,44 @@ final class DecoderPlan implements AutoCloseable {
             step.set(layout.positionsAt() + i, chunk.positions()[i]);
             step.set(layout.slotsAt() + i, chunk.kvSlots()[i]);
         }
-        for (int i = 0; i < chunk.blockTables().length; i++) {
-            work.tables().set(i, chunk.blockTables()[i]);
-        }
-        counts = new Counts(count, attention.write(chunk, step, layout), 0);
+        int items = attention.write(chunk, tableStarts, step, layout);
+        counts = new Counts(tables.write(step, layout), count, items, 0);
         grids.resize(counts);
-        for (int graph = 0; graph <= config.layers(); graph++) {
-            decoded = plan.withGraph(graph).execute();
-            done.accept(graph);
+        plan.withGraph(START).execute();
+        if (received != null) {
+            receive(received, count);
         }
+        int from = 0;
+        for (int graph = 0; graph < layersOf.size(); graph++) {
+            int to = from + layersOf.get(graph);
+            watch.before(from, to);
+            decoded = plan.withGraph(firstLayers + graph).execute();
+            watch.after(from, to);
+            from = to;
+        }
+        return range.isLast() ? null : residual(count);
+    }
+
+    private void receive(float[] received, int tokens) {
+        boolean isFew = tokens <= few;
+        FloatArray array = isFew ? work.receivedFew() : work.received();
+        MemorySegment.copy(received, 0, array.getSegment(), ValueLayout.JAVA_FLOAT, 0, received.length);
+        plan.withGraph(isFew ? START + 1 : START + 2).execute();
+    }
+
+    private float[] residual(int tokens) {
+        int size = Math.multiplyExact(tokens, widths.hidden());
+        decoded.transferToHost(new DataRange(work.hidden()).withSize(size));
+        float[] rows = new float[size];
+        MemorySegment.copy(work.hidden().getSegment(), ValueLayout.JAVA_FLOAT, 0, rows, 0, size);
+        return rows;
+    }
+
+    /** Brings a part of the changed entries of the block tables to the device, as a step without tokens. */
+    private void changeTables() {
+        work.step().set(StepLayout.TOKENS, 0);
+        grids.resize(new Counts(tables.write(work.step(), layout), 1, 1, 0));
+        plan.withGraph(START).execute();
     }
 
     /**
@@ -150,7 +220,7 @@ final class DecoderPlan implements AutoCloseable {
             double temperature = temperatures[first + row];
             work.inverses().set(row, temperature > 0 ? (float) (1 / temperature) : 0);
         }
-        computed = plan.withGraph(DecoderGraphs.top(config)).execute();
+        computed = plan.withGraph(head + 1).execute();
         toHost(work.topTokens(), 0, (long) count * HeadKernels.MAX_TOP);
         toHost(work.topValues(), 0, (long) count * HeadKernels.MAX_TOP);
         toHost(work.logSumExp(), 0, count);
@@ -179,8 +249,8 @@ final class DecoderPlan implements AutoCloseable {
         for (int row = 0; row < tokens.length; row++) {
             wanted.set(StepLayout.HEADER + row, tokens[row]);
         }
-        grids.resize(new Counts(counts.tokens(), counts.items(), tokens.length));
-        return plan.withGraph(DecoderGraphs.head(config)).execute();
+        grids.resize(new Counts(counts.changes(), counts.tokens(), counts.items(), tokens.length));
+        return plan.withGraph(head).execute();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.file.ModelException;
+import io.github.sparkmixtral.memory.AnonymousMemory;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,6 +21,14 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  */
 final class DeviceArrays implements AutoCloseable {
 
+    /** Bytes before an array's elements, at most: those of a Java array's header. */
+    static final int MOST_HEADER = 24;
+
+    /** A multiple of every system's page. */
+    private static final long PAGES = 64 << 10;
+
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+
     private final Arena arena = Arena.ofShared();
     private long bytes;
 
@@ -29,6 +38,24 @@ final class DeviceArrays implements AutoCloseable {
 
     FloatArray floats(long elements) {
         return FloatArray.fromSegmentShallow(map(elements));
+    }
+
+    /**
+     * Gives memory of arrays back that the host does not need any more: what they hold on the host is zero or as it was from now on. Only
+     * Linux takes it back.
+     */
+    static void release(Object... arrays) {
+        if (!LINUX) {
+            return;
+        }
+        for (Object array : arrays) {
+            MemorySegment elements = ((TornadoNativeArray) array).getSegment();
+            long start = Math.ceilDiv(elements.address(), PAGES) * PAGES;
+            long end = (elements.address() + elements.byteSize()) / PAGES * PAGES;
+            if (end > start) {
+                AnonymousMemory.drop(elements.asSlice(start - elements.address(), end - start));
+            }
+        }
     }
 
     /** Bytes of all arrays made so far. */

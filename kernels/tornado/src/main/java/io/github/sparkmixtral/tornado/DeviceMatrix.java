@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.stream.IntStream;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
-import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
  * Matrices of the same shape, one stacked on the other, in the one form that kernels read whatever the tensors' own format is.
@@ -40,79 +39,19 @@ record DeviceMatrix(
     /** Rows that one thread packs at a time. */
     private static final int ROWS = 32;
 
-    /** One matrix of the rows of all tensors, end to end. */
-    static DeviceMatrix stacked(List<Tensor> tensors, DeviceArrays arrays) {
-        return pack(tensors, 1, 1, arrays);
-    }
-
-    /** A matrix for each tensor; all have the same shape. */
-    static DeviceMatrix grouped(List<Tensor> tensors, DeviceArrays arrays) {
-        return pack(tensors, tensors.size(), 1, arrays);
-    }
-
-    /** A matrix for each two tensors, whose rows take turns; all have the same shape. */
-    static DeviceMatrix interleaved(List<Tensor> tensors, DeviceArrays arrays) {
-        return pack(tensors, tensors.size() / 2, 2, arrays);
+    /** All that is uploaded. */
+    Object[] arrays() {
+        return new Object[] {words, scales, minima};
     }
 
     /** Bytes that these tensors take on the device as one {@link DeviceMatrix}, however they are arranged in it. */
     static long bytes(List<Tensor> tensors) {
-        WeightFormat format = WeightFormat.of(tensors);
-        long elements = rows(tensors) * Widths.padded(tensors.getFirst().columns());
-        long scales = elements / format.block();
-        long minima = format.affine() ? scales : 1;
-        return elements * format.bits() / Byte.SIZE
-                + (scales + minima) * Float.BYTES
-                + 3 * TornadoNativeArray.ARRAY_HEADER;
-    }
-
-    private static long rows(List<Tensor> tensors) {
-        return tensors.stream().mapToLong(Tensor::rows).sum();
-    }
-
-    /** @param turns tensors of a matrix whose rows take turns */
-    private static DeviceMatrix pack(List<Tensor> tensors, int groups, int turns, DeviceArrays arrays) {
-        int columns = tensors.getFirst().columns();
-        int height = tensors.getFirst().rows();
-        for (Tensor tensor : tensors) {
-            if (tensor.columns() != columns || (tensors.size() == groups * turns && tensor.rows() != height)) {
-                throw new IllegalArgumentException("the tensor %s [%d, %d] does not fit to %s [%d, %d]"
-                        .formatted(
-                                tensor.name(),
-                                tensor.rows(),
-                                tensor.columns(),
-                                tensors.getFirst().name(),
-                                height,
-                                columns));
-            }
-        }
-        WeightFormat format = WeightFormat.of(tensors);
-        long rows = rows(tensors);
-        int padded = Widths.padded(columns);
-        long scales = rows * (padded / format.block());
-        DeviceMatrix matrix = new DeviceMatrix(
-                arrays.ints(rows * (padded / format.perWord())),
-                arrays.floats(scales),
-                arrays.floats(format.affine() ? scales : 1),
-                format.bits(),
-                format.block(),
-                format.affine() ? 1 : 0,
-                groups,
-                Math.toIntExact(rows / groups),
-                padded);
-        int first = 0;
-        for (int i = 0; i < tensors.size(); i++) {
-            Tensor tensor = tensors.get(i);
-            matrix.pack(tensor, format, first + i % turns, turns);
-            if (i % turns == turns - 1) {
-                first += tensor.rows() * turns;
-            }
-        }
-        return matrix;
+        long rows = tensors.stream().mapToLong(Tensor::rows).sum();
+        return WeightFormat.of(tensors).bytes(rows, tensors.getFirst().columns()) + 3 * DeviceArrays.MOST_HEADER;
     }
 
     /** Packs a tensor's rows into the rows {@code first}, {@code first + distance} and so on, with all processors. */
-    private void pack(Tensor tensor, WeightFormat format, int first, int distance) {
+    void pack(Tensor tensor, WeightFormat format, int first, int distance) {
         MemorySegment packed = words.getSegment();
         MemorySegment packedScales = scales.getSegment();
         MemorySegment packedMinima = minima.getSegment();

@@ -7,21 +7,37 @@ import io.github.sparkmixtral.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.Objects;
 import java.util.stream.Stream;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /**
- * A model's weights in the forms that kernels read. Every matrix is a {@link DeviceMatrix}; norms and the router, which
- * are small and decide much, stay float.
- *
- * @param embedding {@code [vocabulary, hidden]}
- * @param outputNorm {@code [hidden]}
- * @param head {@code [vocabulary, hidden]}
- * @param rotary {@code [positions, headDimension]} cosines, then sines, of each position's angles
+ * The weights of a model's layers that lie on one device, in the forms that kernels read. Every matrix is a {@link DeviceMatrix}; norms
+ * and the router, which are small and decide much, stay float. Matrices are packed when they are about to be uploaded, and
+ * released when they have been, so that the host holds those of a few layers at a time.
  */
-record DeviceWeights(
-        DeviceMatrix embedding, List<Layer> layers, FloatArray outputNorm, DeviceMatrix head, FloatArray rotary) {
+final class DeviceWeights {
+
+    private final LayerRange range;
+    private final List<Layer> layers;
+    private final UnpackedMatrix embedding;
+    private final FloatArray outputNorm;
+    private final UnpackedMatrix head;
+    private final FloatArray rotary;
+
+    private DeviceWeights(ModelConfig config, Weights weights, LayerRange range, int positions, DeviceArrays arrays) {
+        this.range = range;
+        Widths widths = Widths.of(config);
+        layers = weights.layers().subList(range.from(), range.to()).stream()
+                .map(layer -> Layer.of(layer, widths, arrays))
+                .toList();
+        embedding = range.isFirst() ? UnpackedMatrix.stacked(List.of(weights.embedding()), arrays) : null;
+        boolean tied = range.isFirst() && weights.head() == weights.embedding();
+        UnpackedMatrix own = range.isLast() && !tied ? UnpackedMatrix.stacked(List.of(weights.head()), arrays) : null;
+        head = range.isLast() && tied ? embedding : own;
+        outputNorm = range.isLast() ? vector(weights.outputNorm(), widths.hidden(), arrays) : null;
+        rotary = rotary(config, positions, arrays);
+    }
 
     /**
      * One decoder layer.
@@ -36,65 +52,127 @@ record DeviceWeights(
      */
     record Layer(
             FloatArray attentionNorm,
-            DeviceMatrix qkv,
-            DeviceMatrix output,
+            UnpackedMatrix qkv,
+            UnpackedMatrix output,
             FloatArray expertNorm,
             FloatArray router,
-            DeviceMatrix gateUp,
-            DeviceMatrix down) {}
+            UnpackedMatrix gateUp,
+            UnpackedMatrix down) {
 
-    /** Those that rows are multiplied with. */
-    Stream<DeviceMatrix> products() {
-        return Stream.concat(
-                layers.stream().flatMap(layer -> Stream.of(layer.qkv, layer.output, layer.gateUp, layer.down)),
-                Stream.of(head));
+        private static Layer of(Weights.Layer layer, Widths widths, DeviceArrays arrays) {
+            return new Layer(
+                    vector(layer.attentionNorm(), widths.hidden(), arrays),
+                    UnpackedMatrix.stacked(List.of(layer.query(), layer.key(), layer.value()), arrays),
+                    UnpackedMatrix.stacked(List.of(layer.output()), arrays),
+                    vector(layer.expertNorm(), widths.hidden(), arrays),
+                    vector(layer.router(), widths.hidden(), arrays),
+                    UnpackedMatrix.interleaved(gateAndUp(layer), arrays),
+                    UnpackedMatrix.grouped(downs(layer), arrays));
+        }
+
+        /** All that is uploaded. */
+        Object[] arrays() {
+            return Stream.concat(
+                            Stream.of(attentionNorm, expertNorm, router),
+                            matrices()
+                                    .flatMap(matrix -> Stream.of(matrix.matrix().arrays())))
+                    .toArray();
+        }
+
+        private Stream<UnpackedMatrix> matrices() {
+            return Stream.of(qkv, output, gateUp, down);
+        }
     }
 
-    /** Bytes that the weights will take on the device. */
-    static long bytes(ModelConfig config, Weights weights, int positions) {
-        long bytes = DeviceMatrix.bytes(List.of(weights.embedding())) + DeviceMatrix.bytes(List.of(weights.head()));
-        bytes += (long) positions * config.headDimension() * Float.BYTES;
-        for (Weights.Layer layer : weights.layers()) {
-            bytes += DeviceMatrix.bytes(List.of(layer.query(), layer.key(), layer.value()));
-            bytes += DeviceMatrix.bytes(List.of(layer.output()));
-            bytes += DeviceMatrix.bytes(gateAndUp(layer));
-            bytes += DeviceMatrix.bytes(downs(layer));
-            bytes += (config.experts() + 2L) * Widths.of(config).hidden() * Float.BYTES;
-        }
-        return bytes + (long) Widths.of(config).hidden() * Float.BYTES;
+    /** Which layers these are. */
+    LayerRange range() {
+        return range;
+    }
+
+    /** {@code [vocabulary, hidden]}; only with the first layer. */
+    DeviceMatrix embedding() {
+        return embedding.matrix();
+    }
+
+    List<Layer> layers() {
+        return layers;
+    }
+
+    /** {@code [hidden]}; only with the last layer. */
+    FloatArray outputNorm() {
+        return outputNorm;
+    }
+
+    /** {@code [vocabulary, hidden]}; only with the last layer. */
+    DeviceMatrix head() {
+        return head.matrix();
+    }
+
+    /** {@code [positions, headDimension]} cosines, then sines, of each position's angles. */
+    FloatArray rotary() {
+        return rotary;
+    }
+
+    /** Bytes that the weights of each layer take on the device. */
+    static long[] layerBytes(ModelConfig config, Weights weights) {
+        long vectors = (config.experts() + 2L) * Widths.of(config).hidden() * Float.BYTES;
+        return weights.layers().stream()
+                .mapToLong(layer -> vectors
+                        + DeviceMatrix.bytes(List.of(layer.query(), layer.key(), layer.value()))
+                        + DeviceMatrix.bytes(List.of(layer.output()))
+                        + DeviceMatrix.bytes(gateAndUp(layer))
+                        + DeviceMatrix.bytes(downs(layer)))
+                .toArray();
     }
 
     /**
-     * Packs a model's weights.
+     * Sets memory apart, and fills that of vectors. All of it belongs to {@code arrays}.
      *
      * @param positions longest sequence
-     * @param arrays owns the memory of the result
-     * @param progress told of each layer
      */
-    static DeviceWeights of(
-            ModelConfig config, Weights weights, int positions, DeviceArrays arrays, Consumer<String> progress) {
-        Widths widths = Widths.of(config);
-        List<Layer> layers = new ArrayList<>();
-        for (Weights.Layer layer : weights.layers()) {
-            progress.accept("packing layer %d of %d".formatted(layers.size() + 1, config.layers()));
-            layers.add(new Layer(
-                    vector(layer.attentionNorm(), widths.hidden(), arrays),
-                    DeviceMatrix.stacked(List.of(layer.query(), layer.key(), layer.value()), arrays),
-                    DeviceMatrix.stacked(List.of(layer.output()), arrays),
-                    vector(layer.expertNorm(), widths.hidden(), arrays),
-                    vector(layer.router(), widths.hidden(), arrays),
-                    DeviceMatrix.interleaved(gateAndUp(layer), arrays),
-                    DeviceMatrix.grouped(downs(layer), arrays)));
-        }
-        DeviceMatrix embedding = DeviceMatrix.stacked(List.of(weights.embedding()), arrays);
-        return new DeviceWeights(
-                embedding,
-                List.copyOf(layers),
-                vector(weights.outputNorm(), widths.hidden(), arrays),
-                weights.head() == weights.embedding()
-                        ? embedding
-                        : DeviceMatrix.stacked(List.of(weights.head()), arrays),
-                rotary(config, positions, arrays));
+    static DeviceWeights of(ModelConfig config, Weights weights, LayerRange range, int positions, DeviceArrays arrays) {
+        return new DeviceWeights(config, weights, range, positions, arrays);
+    }
+
+    /**
+     * Packs the matrices of the layers {@code [from, to)}, counted from this device's first.
+     *
+     * @return whether all of them do with fp16's range
+     */
+    boolean pack(int from, int to) {
+        return layers.subList(from, to).stream()
+                .flatMap(Layer::matrices)
+                .map(UnpackedMatrix::pack)
+                .map(TensorCoreKernels::takes)
+                .reduce(true, Boolean::logicalAnd);
+    }
+
+    /**
+     * Packs embedding and head, as far as they lie here.
+     *
+     * @return whether the head does with fp16's range
+     */
+    boolean packEnds() {
+        ends().forEach(UnpackedMatrix::pack);
+        return head == null || TensorCoreKernels.takes(head.matrix());
+    }
+
+    /** Gives the host's memory back of what {@link #pack} has packed. */
+    void release(int from, int to) {
+        layers.subList(from, to).forEach(layer -> layer.matrices().forEach(DeviceWeights::release));
+    }
+
+    /** Gives the host's memory back of what {@link #packEnds} has packed. */
+    void releaseEnds() {
+        ends().forEach(DeviceWeights::release);
+    }
+
+    private static void release(UnpackedMatrix matrix) {
+        DeviceArrays.release(matrix.matrix().arrays());
+    }
+
+    private Stream<UnpackedMatrix> ends() {
+        return Stream.of(embedding, head).filter(Objects::nonNull).distinct();
     }
 
     /** Gate and up of each expert, end to end. */

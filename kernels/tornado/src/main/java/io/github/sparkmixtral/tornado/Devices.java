@@ -5,12 +5,14 @@ import io.github.sparkmixtral.file.ModelException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import uk.ac.manchester.tornado.api.TornadoBackend;
 import uk.ac.manchester.tornado.api.TornadoRuntime;
+import uk.ac.manchester.tornado.api.TornadoTargetDevice;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.TornadoDeviceType;
 import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
@@ -19,7 +21,15 @@ import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 /** The devices that TornadoVM finds, asked for once: GPUs first, and of the ways to reach one CUDA before OpenCL. */
 final class Devices {
 
-    private static final String MEMORY_LIMIT = "tornado.device.memory";
+    /**
+     * What TornadoVM reads as it starts, where the user has not set it: it would stop at 4 GB, while the backend plans how much of the
+     * device is used; it would take graphs of a fifth of the layers; and it would fill 128 KiB for each of a graph's calls and
+     * arrays whenever the graph runs, for dependencies that it does not track unless it is told to.
+     */
+    private static final Map<String, String> SETTINGS = Map.of(
+            "tornado.device.memory", "1024GB",
+            "tornado.tvm.maxbytecodesize", "65536",
+            "tornado.max.events", "64");
 
     private static final String TENSOR_CORES = "spark-mixtral.tensorCores";
 
@@ -41,24 +51,32 @@ final class Devices {
     }
 
     /**
-     * The device for a backend.
+     * The devices for a backend: those that the options name, or else all that are of the kind of the first and reached in the same way.
      *
      * @throws ModelException where the options name one that is not there
      */
-    static TornadoDevice chosen(BackendOptions options) {
-        List<TornadoDevice> devices = FOUND.devices();
-        int wanted = Math.max(options.device(), 0);
-        List<TornadoDevice> sameWay = devices.stream()
+    static List<TornadoDevice> chosen(BackendOptions options) {
+        TornadoDevice first = FOUND.devices().getFirst();
+        List<TornadoDevice> alike = FOUND.devices().stream()
                 .filter(device ->
-                        device.getTornadoVMBackend() == devices.getFirst().getTornadoVMBackend())
+                        device.getTornadoVMBackend() == first.getTornadoVMBackend() && isGpu(device) == isGpu(first))
                 .toList();
-        if (wanted >= sameWay.size()) {
-            throw new ModelException("there is no device " + wanted + "; TornadoVM finds "
-                    + sameWay.stream()
-                            .map(device -> device.getPhysicalDevice().getDeviceName())
-                            .toList());
+        return options.devices().isEmpty()
+                ? alike
+                : options.devices().stream().map(index -> device(index, alike)).toList();
+    }
+
+    private static TornadoDevice device(int index, List<TornadoDevice> devices) {
+        if (index < 0 || index >= devices.size()) {
+            throw new ModelException("there is no device " + index + "; TornadoVM finds "
+                    + devices.stream().map(device -> space(device).device()).toList());
         }
-        return sameWay.get(wanted);
+        return devices.get(index);
+    }
+
+    static MemoryPlan.Space space(TornadoDevice device) {
+        TornadoTargetDevice physical = device.getPhysicalDevice();
+        return new MemoryPlan.Space(physical.getDeviceName(), physical.getDeviceGlobalMemorySize());
     }
 
     private static boolean isGpu(TornadoDevice device) {
@@ -85,10 +103,11 @@ final class Devices {
     }
 
     private static Found find() {
-        // TornadoVM would stop at 4 GB; how much of the device is used is planned here, before anything is uploaded.
-        if (System.getProperty(MEMORY_LIMIT) == null) {
-            System.setProperty(MEMORY_LIMIT, "1024GB");
-        }
+        SETTINGS.forEach((name, value) -> {
+            if (System.getProperty(name) == null) {
+                System.setProperty(name, value);
+            }
+        });
         try {
             TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
             List<TornadoDevice> devices = new ArrayList<>();

@@ -21,11 +21,15 @@ final class Grids {
     /**
      * What the sizes of grids depend on.
      *
+     * @param changes changed entries of the block tables
      * @param tokens tokens of the step
      * @param items attention items of the step
      * @param wanted rows whose logits are computed
      */
-    record Counts(int tokens, int items, int wanted) {}
+    record Counts(int changes, int tokens, int items, int wanted) {
+
+        static final Counts NONE = new Counts(0, 0, 0, 0);
+    }
 
     private record Resized(WorkerGrid grid, Function<Counts, WorkerGrid> size) {}
 

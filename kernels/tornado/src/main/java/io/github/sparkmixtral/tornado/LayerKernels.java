@@ -27,7 +27,7 @@ final class LayerKernels {
 
     private LayerKernels() {}
 
-    /** One work-group per row: the grid of {@link #embed} and {@link #rmsNorm}. */
+    /** One work-group per row: the grid of {@link #embed}, {@link #receive} and {@link #rmsNorm}. */
     static WorkerGrid rowGrid(int rows) {
         return Grids.of(rows, 1);
     }
@@ -35,6 +35,33 @@ final class LayerKernels {
     /** One work-group per token and vector: the grid of {@link #ropeAndStore}. */
     static WorkerGrid ropeGrid(int tokens, int heads, int kvHeads) {
         return Grids.of(tokens, heads + 2 * kvHeads);
+    }
+
+    /** One thread per changed entry: the grid of {@link #updateTables}. */
+    static WorkerGrid changeGrid(int changes) {
+        return Grids.of(Math.max(1, Math.ceilDiv(changes, GROUP)), 1);
+    }
+
+    /**
+     * Takes over changed entries of the block tables.
+     *
+     * @param tables see {@link BlockTables}
+     */
+    static void updateTables(KernelContext ctx, IntArray step, int changesAt, IntArray tables) {
+        int change = ctx.globalIdx;
+        if (change < step.get(StepLayout.CHANGES)) {
+            tables.set(step.get(changesAt + 2 * change), step.get(changesAt + 2 * change + 1));
+        }
+    }
+
+    /** Copies each token's row of {@code received} to {@code hidden}; both are {@code [tokens, stride]}. */
+    static void receive(KernelContext ctx, IntArray step, FloatArray hidden, FloatArray received, int stride) {
+        int token = ctx.groupIdx;
+        if (token < step.get(StepLayout.TOKENS)) {
+            for (int column = ctx.localIdx; column < stride; column += GROUP) {
+                hidden.set(token * stride + column, received.get(token * stride + column));
+            }
+        }
     }
 
     /**

@@ -1,20 +1,19 @@
 package io.github.sparkmixtral.tornado;
 
-import static uk.ac.manchester.tornado.api.enums.DataTransferMode.FIRST_EXECUTION;
+import static uk.ac.manchester.tornado.api.common.TaskPackage.createPackage;
 
+import java.util.List;
 import uk.ac.manchester.tornado.api.KernelContext;
-import uk.ac.manchester.tornado.api.TaskGraph;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /**
- * Adds matrix products to task graphs, each as two tasks, one for the groups of few rows, one for those of many; on tensor cores a
+ * Makes calls of matrix products, each as two tasks, one for the groups of few rows, one for those of many; on tensor cores a
  * third rounds the input before that. A step's counts decide which of them have anything to do.
  */
 final class ProductTasks {
 
     private final KernelContext context;
-    private final Grids grids;
     private final boolean tensorCores;
     private final IntArray halves;
     private final FloatArray sums;
@@ -26,9 +25,8 @@ final class ProductTasks {
      * @param tensorCores whether groups of many rows are multiplied on them
      * @param entries most rows of a product
      */
-    ProductTasks(KernelContext context, Grids grids, Workspace work, boolean tensorCores, int entries) {
+    ProductTasks(KernelContext context, Workspace work, boolean tensorCores, int entries) {
         this.context = context;
-        this.grids = grids;
         this.tensorCores = tensorCores;
         this.halves = work.halves();
         this.sums = work.sums();
@@ -40,115 +38,128 @@ final class ProductTasks {
         return tensorCores ? new Object[] {halves, sums} : new Object[0];
     }
 
-    /** Adds a product to a graph, which uploads its weights the first time. */
-    void add(TaskGraph graph, String name, MatrixProduct product) {
-        MatrixProduct.Rows rows = product.rows();
+    /** The calls that compute a product. Their names hold what of the weights' format is compiled in. */
+    List<KernelCall> calls(MatrixProduct product) {
         DeviceMatrix w = product.w();
-        graph.transferToDevice(FIRST_EXECUTION, w.words(), w.scales(), w.minima());
-        graph.task(
-                product.task() + "Few",
-                MatrixKernels::gemmFew,
-                context,
-                rows.indices(),
-                rows.startsAt(),
-                rows.indices(),
-                rows.gatherAt(),
-                product.y(),
-                product.yStride(),
-                product.x(),
-                product.xStride(),
-                w.words(),
-                w.scales(),
-                w.minima(),
-                w.bits(),
-                w.block(),
-                w.affine(),
-                w.outputs(),
-                w.columns(),
-                product.epilogue());
-        grids.add(name, product.task() + "Few", _ -> MatrixKernels.few(w.outputs(), rows.groups()));
-        if (tensorCores) {
-            addOnTensorCores(graph, name, product);
-        } else {
-            addMany(graph, name, product);
-        }
+        String format = "%dBits%dBlock%s".formatted(w.bits(), w.block(), w.affine() == 1 ? "Affine" : "");
+        KernelCall few = few(product.task() + "Few" + format, product);
+        return tensorCores
+                ? List.of(few, pack(product), onTensorCores(product.task() + "Mma" + format, product))
+                : List.of(few, many(product.task() + "Many" + format, product));
     }
 
-    private void addMany(TaskGraph graph, String name, MatrixProduct product) {
+    private KernelCall few(String name, MatrixProduct product) {
         MatrixProduct.Rows rows = product.rows();
         DeviceMatrix w = product.w();
-        graph.task(
-                product.task() + "Many",
-                MatrixKernels::gemmMany,
-                context,
-                rows.indices(),
-                rows.startsAt(),
-                rows.groups(),
-                rows.indices(),
-                rows.gatherAt(),
-                product.y(),
-                product.yStride(),
-                product.x(),
-                product.xStride(),
-                w.words(),
-                w.scales(),
-                w.minima(),
-                w.bits(),
-                w.block(),
-                w.affine(),
-                w.outputs(),
-                w.columns(),
-                product.epilogue());
-        grids.add(name, product.task() + "Many", counts -> {
-            int most = rows.most().applyAsInt(counts);
-            return most <= MatrixKernels.FEW ? Grids.of(1, 1) : MatrixKernels.many(w.outputs(), most, rows.groups());
-        });
+        return new KernelCall(
+                createPackage(
+                        name,
+                        MatrixKernels::gemmFew,
+                        context,
+                        rows.indices(),
+                        rows.startsAt(),
+                        rows.indices(),
+                        rows.gatherAt(),
+                        product.y(),
+                        product.yStride(),
+                        product.x(),
+                        product.xStride(),
+                        w.words(),
+                        w.scales(),
+                        w.minima(),
+                        w.bits(),
+                        w.block(),
+                        w.affine(),
+                        w.outputs(),
+                        w.columns(),
+                        product.epilogue()),
+                _ -> MatrixKernels.few(w.outputs(), rows.groups()));
     }
 
-    private void addOnTensorCores(TaskGraph graph, String name, MatrixProduct product) {
+    private KernelCall many(String name, MatrixProduct product) {
         MatrixProduct.Rows rows = product.rows();
         DeviceMatrix w = product.w();
-        graph.task(
-                product.task() + "Pack",
-                TensorCoreKernels::pack,
-                context,
-                halves,
-                sums,
-                product.x(),
-                product.xStride(),
-                w.columns());
-        grids.add(name, product.task() + "Pack", counts -> {
-            boolean few = rows.most().applyAsInt(counts) <= MatrixKernels.FEW;
-            return TensorCoreKernels.perRow(few ? 1 : rows.all().applyAsInt(counts));
-        });
-        graph.task(
-                product.task() + "Many",
-                TensorCoreKernels::gemmMma,
-                context,
-                rows.indices(),
-                rows.startsAt(),
-                rows.groups(),
-                rows.indices(),
-                rows.gatherAt(),
-                product.y(),
-                product.yStride(),
-                halves,
-                sums,
-                tilesAt,
-                w.words(),
-                w.scales(),
-                w.minima(),
-                w.bits(),
-                w.block(),
-                w.affine(),
-                w.outputs(),
-                w.columns(),
-                product.epilogue());
-        grids.add(name, product.task() + "Many", counts -> {
-            int most = rows.most().applyAsInt(counts);
-            return most <= MatrixKernels.FEW
-                    ? Grids.of(1, 1)
-                    : TensorCoreKernels.many(w.outputs(), most, rows.groups());
-        });
+        return new KernelCall(
+                createPackage(
+                        name,
+                        MatrixKernels::gemmMany,
+                        context,
+                        rows.indices(),
+                        rows.startsAt(),
+                        rows.groups(),
+                        rows.indices(),
+                        rows.gatherAt(),
+                        product.y(),
+                        product.yStride(),
+                        product.x(),
+                        product.xStride(),
+                        w.words(),
+                        w.scales(),
+                        w.minima(),
+                        w.bits(),
+                        w.block(),
+                        w.affine(),
+                        w.outputs(),
+                        w.columns(),
+                        product.epilogue()),
+                counts -> {
+                    int most = rows.most().applyAsInt(counts);
+                    return most <= MatrixKernels.FEW
+                            ? Grids.of(1, 1)
+                            : MatrixKernels.many(w.outputs(), most, rows.groups());
+                });
+    }
+
+    private KernelCall pack(MatrixProduct product) {
+        MatrixProduct.Rows rows = product.rows();
+        return new KernelCall(
+                createPackage(
+                        product.task() + "Pack",
+                        TensorCoreKernels::pack,
+                        context,
+                        halves,
+                        sums,
+                        product.x(),
+                        product.xStride(),
+                        product.w().columns()),
+                counts -> {
+                    boolean few = rows.most().applyAsInt(counts) <= MatrixKernels.FEW;
+                    return TensorCoreKernels.perRow(few ? 1 : rows.all().applyAsInt(counts));
+                });
+    }
+
+    private KernelCall onTensorCores(String name, MatrixProduct product) {
+        MatrixProduct.Rows rows = product.rows();
+        DeviceMatrix w = product.w();
+        return new KernelCall(
+                createPackage(
+                        name,
+                        TensorCoreKernels::gemmMma,
+                        context,
+                        rows.indices(),
+                        rows.startsAt(),
+                        rows.groups(),
+                        rows.indices(),
+                        rows.gatherAt(),
+                        product.y(),
+                        product.yStride(),
+                        halves,
+                        sums,
+                        tilesAt,
+                        w.words(),
+                        w.scales(),
+                        w.minima(),
+                        w.bits(),
+                        w.block(),
+                        w.affine(),
+                        w.outputs(),
+                        w.columns(),
+                        product.epilogue()),
+                counts -> {
+                    int most = rows.most().applyAsInt(counts);
+                    return most <= MatrixKernels.FEW
+                            ? Grids.of(1, 1)
+                            : TensorCoreKernels.many(w.outputs(), most, rows.groups());
+                });
     }
 }

@@ -7,8 +7,9 @@ package io.github.sparkmixtral.tornado;
  *
  * @param maxTokens most tokens of one step
  * @param maxItems most work items of {@link AttentionKernels#attend} in one step
+ * @param maxChanges most entries of {@link BlockTables} that one upload of the array changes
  */
-record StepLayout(int maxTokens, int maxItems) {
+record StepLayout(int maxTokens, int maxItems, int maxChanges) {
 
     /** Index of the number of tokens, n. */
     static final int TOKENS = 0;
@@ -28,7 +29,10 @@ record StepLayout(int maxTokens, int maxItems) {
     /** Index of the number of largest logits that are wanted of each row. */
     static final int TOP_COUNT = 7;
 
-    static final int HEADER = 8;
+    /** Index of the number of changed entries of the block tables. */
+    static final int CHANGES = 8;
+
+    static final int HEADER = 9;
 
     /** Integers per token at {@link #partialsAt}: first slot, distance from one split's slot to the next one's, number of splits. */
     static final int PARTIAL = 3;
@@ -39,12 +43,15 @@ record StepLayout(int maxTokens, int maxItems) {
      */
     static final int ITEM = 6;
 
+    /** Integers per change at {@link #changesAt}: index in the block tables, block. */
+    static final int CHANGE = 2;
+
     StepLayout {
-        if (maxTokens < 1 || maxItems < 1) {
-            throw new IllegalArgumentException(
-                    "a step needs room for tokens and items, got " + maxTokens + " and " + maxItems);
+        if (maxTokens < 1 || maxItems < 1 || maxChanges < 1) {
+            throw new IllegalArgumentException("a step needs room for tokens, items and changes, got " + maxTokens
+                    + ", " + maxItems + " and " + maxChanges);
         }
-        long size = HEADER + (4L + PARTIAL) * maxTokens + (long) ITEM * maxItems;
+        long size = HEADER + (3L + PARTIAL) * maxTokens + (long) ITEM * maxItems + (long) CHANGE * maxChanges;
         if (size > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(
                     "a step of %d tokens and %d attention items has %d integers, more than %d"
@@ -67,14 +74,9 @@ record StepLayout(int maxTokens, int maxItems) {
         return positionsAt() + maxTokens;
     }
 
-    /** {@code [maxTokens]} the tokens whose logits are wanted. */
-    int logitRowsAt() {
-        return slotsAt() + maxTokens;
-    }
-
     /** {@code [maxTokens, PARTIAL]} where each token's partial results of attention lie. */
     int partialsAt() {
-        return logitRowsAt() + maxTokens;
+        return slotsAt() + maxTokens;
     }
 
     /** {@code [maxItems, ITEM]} the work items of attention. */
@@ -82,8 +84,13 @@ record StepLayout(int maxTokens, int maxItems) {
         return partialsAt() + PARTIAL * maxTokens;
     }
 
+    /** {@code [maxChanges, CHANGE]} the changed entries of the block tables. */
+    int changesAt() {
+        return itemsAt() + ITEM * maxItems;
+    }
+
     /** Integers of the whole array. */
     int size() {
-        return itemsAt() + ITEM * maxItems;
+        return changesAt() + CHANGE * maxChanges;
     }
 }

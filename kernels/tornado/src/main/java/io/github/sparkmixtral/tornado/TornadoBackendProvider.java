@@ -4,8 +4,11 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.MemoryPlanner;
 import io.github.sparkmixtral.model.Model;
+import java.util.List;
 import java.util.Optional;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
 /**
  * The backend for GPUs, and for whatever else TornadoVM drives. Where the JVM was started without TornadoVM this class loads none of
@@ -44,6 +47,22 @@ public final class TornadoBackendProvider implements BackendProvider {
     @Override
     public Backend open(Model model, BackendOptions options) {
         options.activations().requireOneOf(name(), Activations.AUTO, Activations.F32);
-        return Devices.withSystemLoader(() -> new TornadoBackend(model, options, Devices.chosen(options)));
+        return Devices.withSystemLoader(() -> new TornadoBackend(model, options, devices(model, options)));
+    }
+
+    /** Those that were given to the engine; if none were, as few of those there are as the model needs. */
+    private static List<TornadoDevice> devices(Model model, BackendOptions options) {
+        List<TornadoDevice> devices = Devices.chosen(options);
+        if (!options.devices().isEmpty()) {
+            return devices;
+        }
+        boolean tensorCores = devices.stream().allMatch(Devices::hasTensorCores);
+        List<MemoryPlan.Space> spaces = devices.stream().map(Devices::space).toList();
+        return devices.subList(0, MemoryPlan.fewest(model, options, spaces, tensorCores));
+    }
+
+    @Override
+    public Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.of(new DeviceMemory(options, unavailable()));
     }
 }

@@ -45,6 +45,14 @@ record WeightFormat(int bits, int block, boolean affine) {
                 : new WeightFormat(most, Math.min(block, other.block), affine || other.affine);
     }
 
+    /** Bytes of the elements of a {@link DeviceMatrix} of so many rows, those of all its groups together. */
+    long bytes(long rows, int columns) {
+        long elements = rows * Widths.padded(columns);
+        long scales = elements / block;
+        long minima = affine ? scales : 1;
+        return elements * bits / Byte.SIZE + (scales + minima) * Float.BYTES;
+    }
+
     /** Weights in a word. */
     int perWord() {
         return Integer.SIZE / bits;

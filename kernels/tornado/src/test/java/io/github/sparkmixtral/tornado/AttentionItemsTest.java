@@ -49,9 +49,9 @@ final class AttentionItemsTest {
 
     /** Writes a batch's items, checks all that holds for any batch, and gives the items. */
     private static List<Item> written(AttentionItems attention, Batch batch) {
-        StepLayout layout = new StepLayout(attention.maxTokens(), attention.maxItems());
+        StepLayout layout = new StepLayout(attention.maxTokens(), attention.maxItems(), 1);
         IntArray step = new IntArray(layout.size());
-        int count = attention.write(batch, step, layout);
+        int count = attention.write(batch, batch.blockTableStarts(), step, layout);
         assertThat(count).isEqualTo(step.get(StepLayout.ITEMS)).isLessThanOrEqualTo(attention.maxItems());
         List<Item> items = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -244,26 +244,26 @@ final class AttentionItemsTest {
                 .isThrownBy(() -> new AttentionItems(0, 0, 1, 1, 1))
                 .withMessageContaining("a query tile of 0 tokens");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new StepLayout(0, 1))
-                .withMessage("a step needs room for tokens and items, got 0 and 1");
+                .isThrownBy(() -> new StepLayout(0, 1, 1))
+                .withMessage("a step needs room for tokens, items and changes, got 0, 1 and 1");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new StepLayout(400_000_000, 1))
+                .isThrownBy(() -> new StepLayout(400_000_000, 1, 1))
                 .withMessage(
-                        "a step of 400000000 tokens and 1 attention items has 2800000014 integers, more than 2147483647");
+                        "a step of 400000000 tokens and 1 attention items has 2400000017 integers, more than 2147483647");
     }
 
     @Test
     void laysTheArraysOfAStepOutOneBehindTheOther() {
-        StepLayout layout = new StepLayout(10, 3);
+        StepLayout layout = new StepLayout(10, 3, 5);
 
         assertThat(List.of(
                         layout.tokensAt(),
                         layout.positionsAt(),
                         layout.slotsAt(),
-                        layout.logitRowsAt(),
                         layout.partialsAt(),
                         layout.itemsAt(),
+                        layout.changesAt(),
                         layout.size()))
-                .containsExactly(8, 18, 28, 38, 48, 78, 96);
+                .containsExactly(9, 19, 29, 39, 69, 87, 97);
     }
 }

@@ -97,9 +97,9 @@ final class AttentionKernelsTest {
             }
             tables = IntArray.fromArray(batch.blockTables());
             AttentionItems attention = new AttentionItems(queryTile, window, tokens, starts.length, 4096);
-            layout = new StepLayout(tokens, attention.maxItems());
+            layout = new StepLayout(tokens, attention.maxItems(), 1);
             step = step(layout);
-            items = attention.write(batch, step, layout);
+            items = attention.write(batch, batch.blockTableStarts(), step, layout);
             partials = new FloatArray(attention.maxSlots() * heads * (headDim + 2));
         }
 
@@ -114,7 +114,7 @@ final class AttentionKernelsTest {
 
         /** Attends to the ranges that the cuts make of every context, token by token, instead of those of the batch's items. */
         void splitAt(int... cuts) {
-            layout = new StepLayout(tokens, tokens * (cuts.length + 1));
+            layout = new StepLayout(tokens, tokens * (cuts.length + 1), 1);
             step = step(layout);
             items = 0;
             for (int token = 0; token < tokens; token++) {

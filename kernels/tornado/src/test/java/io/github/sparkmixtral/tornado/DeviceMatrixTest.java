@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 class DeviceMatrixTest {
 
@@ -109,7 +110,7 @@ class DeviceMatrixTest {
             mode = EnumSource.Mode.EXCLUDE)
     void aQuantizedTensorIsTheSameToTheLastBit(TensorType type) {
         Tensor tensor = tensor(type, 67, 512);
-        DeviceMatrix matrix = DeviceMatrix.stacked(List.of(tensor), arrays);
+        DeviceMatrix matrix = UnpackedMatrix.stacked(List.of(tensor), arrays).pack();
         assertThat(List.of(matrix.groups(), matrix.outputs(), matrix.columns())).containsExactly(1, 67, 512);
         for (int r = 0; r < 67; r++) {
             float[] expected = row(tensor, r);
@@ -134,7 +135,8 @@ class DeviceMatrixTest {
         "F16, 16, 32, 0"
     })
     void aTypeTakesTheFewestBitsThatHoldIt(TensorType type, int bits, int block, int affine) {
-        DeviceMatrix matrix = DeviceMatrix.stacked(List.of(tensor(type, 1, 256)), arrays);
+        DeviceMatrix matrix =
+                UnpackedMatrix.stacked(List.of(tensor(type, 1, 256)), arrays).pack();
         assertThat(List.of(matrix.bits(), matrix.block(), matrix.affine())).containsExactly(bits, block, affine);
     }
 
@@ -142,7 +144,7 @@ class DeviceMatrixTest {
     @CsvSource({"F32, 37", "F16, 32", "BF16, 1061", "F32, 1"})
     void aFloatTensorIsOffByLessThanItsBlockAllows(TensorType type, int columns) {
         Tensor tensor = tensor(type, 5, columns);
-        DeviceMatrix matrix = DeviceMatrix.stacked(List.of(tensor), arrays);
+        DeviceMatrix matrix = UnpackedMatrix.stacked(List.of(tensor), arrays).pack();
         assertThat(matrix.columns()).isEqualTo(Widths.padded(columns));
         for (int r = 0; r < tensor.rows(); r++) {
             float[] expected = row(tensor, r);
@@ -168,7 +170,8 @@ class DeviceMatrixTest {
         values[65] = Float.NaN;
         values[96] = Float.NEGATIVE_INFINITY;
         values[128] = -3;
-        DeviceMatrix matrix = DeviceMatrix.stacked(List.of(floats(5 * 32, values)), arrays);
+        DeviceMatrix matrix =
+                UnpackedMatrix.stacked(List.of(floats(5 * 32, values)), arrays).pack();
         assertThat(element(matrix, 0, 0, 0)).isCloseTo(0x1p126f, within(0x1p111f));
         assertThat(element(matrix, 0, 0, 1)).isCloseTo(-0x1p125f, within(0x1p111f));
         assertThat(element(matrix, 0, 0, 32)).isCloseTo(0, within(Float.MIN_VALUE));
@@ -192,7 +195,7 @@ class DeviceMatrixTest {
     void tensorsOfTwoTypesShareAFormatThatHoldsBoth(
             TensorType first, TensorType second, int bits, int block, int affine) {
         List<Tensor> tensors = List.of(tensor(first, 3, 256), tensor(second, 2, 256), tensor(first, 4, 256));
-        DeviceMatrix matrix = DeviceMatrix.stacked(tensors, arrays);
+        DeviceMatrix matrix = UnpackedMatrix.stacked(tensors, arrays).pack();
         assertThat(List.of(matrix.bits(), matrix.block(), matrix.affine())).containsExactly(bits, block, affine);
         assertThat(matrix.outputs()).isEqualTo(9);
         int output = 0;
@@ -214,7 +217,8 @@ class DeviceMatrixTest {
     @Test
     void aQuantizedTensorBesideAFloatOneIsTreatedAsFloat() {
         Tensor quantized = tensor(TensorType.Q6_K, 2, 256);
-        DeviceMatrix matrix = DeviceMatrix.stacked(List.of(quantized, tensor(TensorType.BF16, 1, 256)), arrays);
+        DeviceMatrix matrix = UnpackedMatrix.stacked(List.of(quantized, tensor(TensorType.BF16, 1, 256)), arrays)
+                .pack();
         assertThat(List.of(matrix.bits(), matrix.block(), matrix.affine())).containsExactly(16, 32, 0);
         float[] expected = row(quantized, 1);
         for (int c = 0; c < 256; c++) {
@@ -227,7 +231,7 @@ class DeviceMatrixTest {
     void everyTensorOfAGroupedMatrixIsAMatrix() {
         List<Tensor> tensors = List.of(
                 tensor(TensorType.Q8_0, 33, 64), tensor(TensorType.Q8_0, 33, 64), tensor(TensorType.Q8_0, 33, 64));
-        DeviceMatrix matrix = DeviceMatrix.grouped(tensors, arrays);
+        DeviceMatrix matrix = UnpackedMatrix.grouped(tensors, arrays).pack();
         assertThat(List.of(matrix.groups(), matrix.outputs())).containsExactly(3, 33);
         for (int group = 0; group < 3; group++) {
             for (int output = 0; output < 33; output++) {
@@ -243,7 +247,7 @@ class DeviceMatrixTest {
                 tensor(TensorType.Q4_0, 33, 64),
                 tensor(TensorType.Q4_0, 33, 64),
                 tensor(TensorType.Q4_0, 33, 64));
-        DeviceMatrix matrix = DeviceMatrix.interleaved(tensors, arrays);
+        DeviceMatrix matrix = UnpackedMatrix.interleaved(tensors, arrays).pack();
         assertThat(List.of(matrix.groups(), matrix.outputs())).containsExactly(2, 66);
         for (int group = 0; group < 2; group++) {
             for (int output = 0; output < 66; output++) {
@@ -257,17 +261,19 @@ class DeviceMatrixTest {
     @EnumSource
     void theBytesAreKnownBeforehand(TensorType type) {
         List<Tensor> tensors = List.of(tensor(type, 3, 768), tensor(type, 3, 768));
-        DeviceMatrix.interleaved(tensors, arrays);
-        assertThat(DeviceMatrix.bytes(tensors)).isEqualTo(arrays.bytes());
+        UnpackedMatrix.interleaved(tensors, arrays).pack();
+        // Of the headers, of which there are three, only the most that one takes is known.
+        assertThat(DeviceMatrix.bytes(tensors))
+                .isEqualTo(arrays.bytes() + 3 * (DeviceArrays.MOST_HEADER - TornadoNativeArray.ARRAY_HEADER));
     }
 
     @Test
     void tensorsThatDoNotFitAreRefused() {
         Tensor tensor = tensor(TensorType.Q8_0, 3, 64);
-        assertThatThrownBy(() -> DeviceMatrix.stacked(List.of(tensor, tensor(TensorType.Q8_0, 3, 96)), arrays))
+        assertThatThrownBy(() -> UnpackedMatrix.stacked(List.of(tensor, tensor(TensorType.Q8_0, 3, 96)), arrays))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("the tensor random Q8_0 [3, 96] does not fit to random Q8_0 [3, 64]");
-        assertThatThrownBy(() -> DeviceMatrix.grouped(List.of(tensor, tensor(TensorType.Q8_0, 4, 64)), arrays))
+        assertThatThrownBy(() -> UnpackedMatrix.grouped(List.of(tensor, tensor(TensorType.Q8_0, 4, 64)), arrays))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("the tensor random Q8_0 [4, 64] does not fit to random Q8_0 [3, 64]");
         assertThatThrownBy(() -> DeviceMatrix.bytes(List.of()))

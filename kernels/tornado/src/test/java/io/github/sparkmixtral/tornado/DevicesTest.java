@@ -20,7 +20,8 @@ class DevicesTest {
     @Test
     void noTensorCoresWithoutCuda() {
         assertThat(Devices.hasTensorCores("Device version   : OpenCL 9.0")).isFalse();
-        assertThat(Devices.hasTensorCores(Devices.chosen(new BackendOptions(1, 1, 0, 0))))
+        assertThat(Devices.hasTensorCores(
+                        Devices.chosen(new BackendOptions(1, 1, 0, 0)).getFirst()))
                 .isFalse();
     }
 }

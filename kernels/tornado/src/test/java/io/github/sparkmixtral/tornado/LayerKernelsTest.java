@@ -32,7 +32,7 @@ final class LayerKernelsTest {
     /** Tokens of a grid that is larger than any step of the tests: a work-group without a token must do nothing. */
     private static final int ROOMY = 40;
 
-    private static final StepLayout LAYOUT = new StepLayout(ROOMY, 1);
+    private static final StepLayout LAYOUT = new StepLayout(ROOMY, 1, 1);
 
     private final KernelContext context = new KernelContext();
 

@@ -14,6 +14,7 @@ import uk.ac.manchester.tornado.api.TaskGraph;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.WorkerGrid;
 import uk.ac.manchester.tornado.api.WorkerGrid1D;
+import uk.ac.manchester.tornado.api.common.TaskPackage;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /** The mistakes that a device would answer with rubbish, and the simulated plan with an error. */
@@ -129,6 +130,52 @@ class SimulatedPlanTest {
         assertThatThrownBy(plan::execute).hasMessage("the plan is closed");
     }
 
+    @Test
+    void aNameStandsForOneKernelWithItsScalars() {
+        TaskGraph[] graphs = new TaskGraph[2];
+        for (int i = 0; i < 2; i++) {
+            graphs[i] = new TaskGraph("g")
+                    .transferToDevice(FIRST_EXECUTION, x, y)
+                    .addTask(TaskPackage.createPackage("copy", SimulatedPlanTest::scale, context, y, x, i));
+        }
+        TornadoExecutionPlan plan = plan(graphs);
+        plan.withGraph(0).execute();
+        assertThatThrownBy(() -> plan.withGraph(1).execute())
+                .hasMessage("task g.copy is there again with another kernel or other scalars, and TornadoVM would run"
+                        + " the first");
+    }
+
+    @Test
+    void aNameThatAGraphHasTwiceIsAnError() {
+        TaskGraph graph = new TaskGraph("g").transferToDevice(FIRST_EXECUTION, x, y);
+        for (int i = 0; i < 2; i++) {
+            graph.addTask(TaskPackage.createPackage("copy", SimulatedPlanTest::copy, context, y, x));
+        }
+        assertThatThrownBy(() -> plan(graph)).hasMessage("graph g has two tasks of the name copy");
+    }
+
+    @Test
+    void aGraphThatTornadoVmCannotNoteIsAnError() {
+        TaskGraph graph = new TaskGraph("g").transferToDevice(FIRST_EXECUTION, x, y);
+        for (int i = 0; i < 274; i++) {
+            graph.addTask(TaskPackage.createPackage("copy" + i, SimulatedPlanTest::copy, context, y, x));
+        }
+        assertThatThrownBy(() -> new TornadoExecutionPlan(graph.snapshot()))
+                .hasMessage("graph g takes 8220 bytes of the 8192 in which TornadoVM notes a graph");
+    }
+
+    @Test
+    void aPlanKeepsToItsThread() throws InterruptedException {
+        TaskGraph graph = new TaskGraph("g")
+                .transferToDevice(FIRST_EXECUTION, x, y)
+                .task("copy", SimulatedPlanTest::copy, context, y, x);
+        TornadoExecutionPlan plan = plan(graph);
+        Thread other = new Thread(plan::execute);
+        other.start();
+        other.join();
+        assertThatThrownBy(plan::execute).hasMessage("the plan is executed by another thread than at first");
+    }
+
     /** Every graph's one task is called {@code copy}. */
     private static TornadoExecutionPlan plan(TaskGraph... graphs) {
         GridScheduler grids = new GridScheduler();
@@ -148,6 +195,10 @@ class SimulatedPlanTest {
 
     static void copy(KernelContext ctx, FloatArray y, FloatArray x) {
         y.set(ctx.globalIdx, x.get(ctx.globalIdx));
+    }
+
+    static void scale(KernelContext ctx, FloatArray y, FloatArray x, int factor) {
+        y.set(ctx.globalIdx, x.get(ctx.globalIdx) * factor);
     }
 
     static void reverseWithoutBarrier(KernelContext ctx, FloatArray y) {

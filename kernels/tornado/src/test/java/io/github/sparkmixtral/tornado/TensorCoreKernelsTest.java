@@ -21,7 +21,7 @@ final class TensorCoreKernelsTest {
 
     @BeforeEach
     void findTensorCores() {
-        TornadoDevice device = Devices.chosen(new BackendOptions(1, 1, 0, 0));
+        TornadoDevice device = Devices.chosen(new BackendOptions(1, 1, 0, 0)).getFirst();
         assumeThat(device.getDeviceName().equals("simulator") || Devices.hasTensorCores(device))
                 .as("TornadoVM's device has tensor cores and is driven through CUDA")
                 .isTrue();

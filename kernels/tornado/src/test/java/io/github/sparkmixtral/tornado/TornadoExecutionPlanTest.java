@@ -16,6 +16,7 @@ import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.WorkerGrid;
 import uk.ac.manchester.tornado.api.WorkerGrid1D;
+import uk.ac.manchester.tornado.api.common.TaskPackage;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -129,6 +130,37 @@ class TornadoExecutionPlanTest {
         }
         assertThat(counts.get(127)).isEqualTo(2);
         assertThat(counts.get(128)).isEqualTo(1);
+    }
+
+    /** Graphs of one name share the code of calls of one name, and each call has its own arrays. */
+    @Test
+    void callsOfOneNameHaveArraysOfTheirOwn() throws TornadoExecutionPlanException {
+        TaskGraph first = new TaskGraph("g")
+                .transferToDevice(FIRST_EXECUTION, x, y)
+                .addTask(addTo("add", x, y))
+                .addTask(addTo("again", x, y))
+                .persistOnDevice(x);
+        TaskGraph second = new TaskGraph("g")
+                .consumeFromDevice("g", x)
+                .transferToDevice(FIRST_EXECUTION, z)
+                .addTask(addTo("add", z, x))
+                .addTask(addTo("again", z, x))
+                .transferToHost(EVERY_EXECUTION, z);
+        x.init(1);
+        y.init(10);
+        z.init(100);
+        GridScheduler grids = new GridScheduler("g.add", grid());
+        grids.addWorkerGrid("g.again", grid());
+        try (TornadoExecutionPlan plan = new TornadoExecutionPlan(first.snapshot(), second.snapshot())) {
+            plan.withGridScheduler(grids);
+            plan.withGraph(0).execute();
+            plan.withGraph(1).execute();
+        }
+        assertThat(z.toHeapArray()).containsOnly(100 + 2 * (1 + 2 * 10));
+    }
+
+    private TaskPackage addTo(String name, FloatArray sum, FloatArray a) {
+        return TaskPackage.createPackage(name, TornadoExecutionPlanTest::addTo, context, sum, a);
     }
 
     private TornadoExecutionPlan twoGraphs() {

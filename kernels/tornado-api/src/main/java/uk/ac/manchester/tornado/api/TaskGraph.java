@@ -2,6 +2,7 @@ package uk.ac.manchester.tornado.api;
 
 import java.util.ArrayList;
 import java.util.List;
+import uk.ac.manchester.tornado.api.common.TaskPackage;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task1;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task10;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task11;
@@ -78,6 +79,15 @@ public class TaskGraph {
 
     public ImmutableTaskGraph snapshot() {
         return new ImmutableTaskGraph(name, List.copyOf(steps));
+    }
+
+    /** Adds a kernel. */
+    public TaskGraph addTask(TaskPackage taskPackage) {
+        List<Object> codeAndArguments = List.of(taskPackage.getTaskParameters());
+        return add(new Step.Kernel(
+                taskPackage.getId(),
+                codeAndArguments.getFirst(),
+                codeAndArguments.subList(1, codeAndArguments.size())));
     }
 
     private TaskGraph add(Step step) {

@@ -9,7 +9,9 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -39,10 +41,16 @@ final class SimulatedGraph {
     private final Map<String, Set<TornadoNativeArray>> consumed = new HashMap<>();
     private final IdentityHashMap<TornadoNativeArray, TornadoNativeArray> buffers = new IdentityHashMap<>();
     private final Set<Class<?>> checkedKernels;
+    private final Map<String, List<Object>> compiled;
+    private boolean executed;
 
-    /** {@code checkedKernels} are those that have been run in both orders; new ones are added. */
-    SimulatedGraph(ImmutableTaskGraph graph, Set<Class<?>> checkedKernels) {
+    /**
+     * @param checkedKernels those that have been run in both orders; new ones are added
+     * @param compiled names of tasks that the plan has compiled; new ones are added
+     */
+    SimulatedGraph(ImmutableTaskGraph graph, Set<Class<?>> checkedKernels, Map<String, List<Object>> compiled) {
         this.checkedKernels = checkedKernels;
+        this.compiled = compiled;
         name = graph.name();
         for (Step step : graph.steps()) {
             switch (step) {
@@ -61,6 +69,19 @@ final class SimulatedGraph {
                 .filter(Step.Kernel.class::isInstance)
                 .map(Step.Kernel.class::cast)
                 .toList();
+        Set<String> names = new HashSet<>();
+        for (Step.Kernel kernel : kernels) {
+            if (!names.add(kernel.id())) {
+                throw new IllegalStateException("graph " + name + " has two tasks of the name " + kernel.id());
+            }
+        }
+        int bytes = kernels.stream()
+                .mapToInt(kernel -> 15 + 5 * kernel.arguments().size())
+                .sum();
+        if (bytes > 8192) {
+            throw new IllegalStateException(
+                    "graph " + name + " takes " + bytes + " bytes of the 8192 in which TornadoVM notes a graph");
+        }
     }
 
     private static Set<TornadoNativeArray> identitySet() {
@@ -88,6 +109,8 @@ final class SimulatedGraph {
 
     /** One execution; {@code last} is the graph that was executed before, null for none. */
     void execute(SimulatedGraph last, GridScheduler grids) {
+        SimulatedWork.EXECUTIONS.incrementAndGet();
+        compile();
         consume(last);
         Set<TornadoNativeArray> used = identitySet();
         for (Step.Kernel kernel : kernels) {
@@ -104,6 +127,40 @@ final class SimulatedGraph {
                 copyToHost(array);
             }
         });
+    }
+
+    /**
+     * Counts kernels that are not compiled yet. TornadoVM goes by a task's name within the plan, and compiles the last name of a graph
+     * in any case.
+     */
+    private void compile() {
+        if (executed) {
+            return;
+        }
+        executed = true;
+        Set<String> names = new LinkedHashSet<>();
+        for (Step.Kernel kernel : kernels) {
+            names.add(name + "." + kernel.id());
+        }
+        Set<String> compiling = new HashSet<>(names);
+        compiling.removeAll(compiled.keySet());
+        names.stream().reduce((_, next) -> next).ifPresent(compiling::add);
+        SimulatedWork.COMPILATIONS.addAndGet(compiling.size());
+        for (Step.Kernel kernel : kernels) {
+            String task = name + "." + kernel.id();
+            if (!compiled.computeIfAbsent(task, _ -> code(kernel)).equals(code(kernel))) {
+                throw new IllegalStateException("task " + task
+                        + " is there again with another kernel or other scalars, and TornadoVM would run the first");
+            }
+        }
+    }
+
+    /** What the compiled code depends on: the kernel and its scalars. */
+    private static List<Object> code(Step.Kernel kernel) {
+        return Stream.concat(
+                        Stream.of(kernel.code().getClass()),
+                        kernel.arguments().stream().filter(argument -> argument instanceof Number))
+                .toList();
     }
 
     private void consume(SimulatedGraph last) {
@@ -151,6 +208,7 @@ final class SimulatedGraph {
                 };
         if (copies) {
             buffers.get(array).getSegment().copyFrom(array.getSegment());
+            SimulatedWork.UPLOADED_BYTES.addAndGet(array.getNumBytesOfSegment());
         }
     }
 

@@ -3,8 +3,10 @@ package uk.ac.manchester.tornado.api;
 import io.github.sparkmixtral.tornado.Simulator;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.ProfilerMode;
@@ -20,14 +22,16 @@ public class TornadoExecutionPlan implements AutoCloseable {
 
     private final List<SimulatedGraph> graphs;
     private final Set<Class<?>> checkedKernels = new HashSet<>();
+    private final Map<String, List<Object>> compiled = new HashMap<>();
     private List<SimulatedGraph> selected;
     private SimulatedGraph last;
     private GridScheduler grids = new GridScheduler();
+    private Thread thread;
     private boolean closed;
 
     public TornadoExecutionPlan(ImmutableTaskGraph... immutableTaskGraphs) {
         graphs = Arrays.stream(immutableTaskGraphs)
-                .map(graph -> new SimulatedGraph(graph, checkedKernels))
+                .map(graph -> new SimulatedGraph(graph, checkedKernels, compiled))
                 .toList();
         selected = graphs;
     }
@@ -91,6 +95,10 @@ public class TornadoExecutionPlan implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the plan is closed");
         }
+        if (thread != null && thread != Thread.currentThread()) {
+            throw new IllegalStateException("the plan is executed by another thread than at first");
+        }
+        thread = Thread.currentThread();
         List<SimulatedGraph> executed = selected;
         executed.forEach(graph -> graph.execute(last, grids));
         last = executed.getLast();
