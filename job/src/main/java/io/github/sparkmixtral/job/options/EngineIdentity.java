@@ -10,6 +10,7 @@ import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.service.ServiceOptions;
 import java.io.Serializable;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 
