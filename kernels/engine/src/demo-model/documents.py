@@ -11,16 +11,36 @@ KINDS = ("person", "town", "company", "thing")
 
 
 def entities(generator, kind, count):
-    """Facts of entities of one kind, no two of which have the same name."""
-    found, names = [], set()
+    """Names and facts of entities of one kind, no two of which have the same name."""
+    found = {}
     while len(found) < count:
-        facts = generator.facts(kind)
-        questions = [fact[1].rstrip("?").split() for fact in facts]
-        name = " ".join(word for word in questions[0] if all(word in question for question in questions))
-        if name not in names:
-            names.add(name)
-            found.append(facts)
-    return found
+        name, facts = generator.about(kind)
+        found.setdefault(name, facts)
+    return list(found.items())
+
+
+def draw(generator, each, absent):
+    """
+    Documents, questions to them, and what they are about: (kind, document, name, facts) of every entity, without a document
+    for the last ones of each kind.
+    """
+    documents, questions, known = [], [], []
+    for kind in KINDS:
+        found = entities(generator, kind, each + absent)
+        for number, (name, facts) in enumerate(found[:each], 1):
+            sentences = [fact[0] for fact in facts] + generator.random.sample(FILLER, 2)
+            generator.random.shuffle(sentences)
+            document = f"{kind}-{number}"
+            documents.append({"id": document, "kind": kind, "text": " ".join(sentences)})
+            sentence, question, answer = generator.random.choice(facts)
+            questions.append((document, kind, question, answer, sentence))
+            known.append((kind, document, name, facts))
+        for name, facts in found[each:]:
+            questions.append((None, kind, facts[0][1], NOT_THERE, None))
+            known.append((kind, None, name, facts))
+    generator.random.shuffle(documents)
+    generator.random.shuffle(questions)
+    return documents, questions, known
 
 
 def main():
@@ -34,20 +54,7 @@ def main():
     options = parser.parse_args()
     prompt_format = PromptFormat(options.tokenizer)
     generator = Generator(options.seed, prompt_format, evaluation=True)
-    documents, questions = [], []
-    for kind in KINDS:
-        all_facts = entities(generator, kind, options.each + options.absent)
-        for number, facts in enumerate(all_facts[: options.each], 1):
-            sentences = [fact[0] for fact in facts] + generator.random.sample(FILLER, 2)
-            generator.random.shuffle(sentences)
-            document = f"{kind}-{number}"
-            documents.append({"id": document, "kind": kind, "text": " ".join(sentences)})
-            sentence, question, answer = generator.random.choice(facts)
-            questions.append((document, kind, question, answer, sentence))
-        for facts in all_facts[options.each :]:
-            questions.append((None, kind, facts[0][1], NOT_THERE, None))
-    generator.random.shuffle(documents)
-    generator.random.shuffle(questions)
+    documents, questions, _ = draw(generator, options.each, options.absent)
     with open(options.documents, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
     with open(options.questions, "w", encoding="utf-8") as file:

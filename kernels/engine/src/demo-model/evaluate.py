@@ -16,13 +16,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import MixtralConfig, MixtralForCausalLM
 
-from prompt_format import EOS, PromptFormat
-
-
-def halves(weight, heads):
-    """Rows of Q or K from GGUF's neighbours convention to Hugging Face's halves."""
-    rows, columns = weight.shape
-    return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+from prompt_format import EOS
+from recipes import RECIPES
+from weights import halves, stored
 
 
 def load(file_name):
@@ -31,7 +27,7 @@ def load(file_name):
     def value(key):
         return reader.fields["llama." + key].contents()
 
-    stored = {t.name: gguf.quants.dequantize(t.data, t.tensor_type).reshape(t.shape[::-1]) for t in reader.tensors}
+    tensors = stored(reader)
     heads, kv_heads, experts = value("attention.head_count"), value("attention.head_count_kv"), value("expert_count")
     config = MixtralConfig(
         vocab_size=value("vocab_size"), hidden_size=value("embedding_length"), intermediate_size=value("feed_forward_length"),
@@ -41,23 +37,23 @@ def load(file_name):
         rope_theta=value("rope.freq_base"), tie_word_embeddings=False, sliding_window=None,
     )
     weights = {
-        "model.embed_tokens.weight": stored["token_embd.weight"],
-        "model.norm.weight": stored["output_norm.weight"],
-        "lm_head.weight": stored["output.weight"],
+        "model.embed_tokens.weight": tensors["token_embd.weight"],
+        "model.norm.weight": tensors["output_norm.weight"],
+        "lm_head.weight": tensors["output.weight"],
     }
     for i in range(config.num_hidden_layers):
         block, prefix = f"blk.{i}.", f"model.layers.{i}."
-        weights[prefix + "input_layernorm.weight"] = stored[block + "attn_norm.weight"]
-        weights[prefix + "self_attn.q_proj.weight"] = halves(stored[block + "attn_q.weight"], heads)
-        weights[prefix + "self_attn.k_proj.weight"] = halves(stored[block + "attn_k.weight"], kv_heads)
-        weights[prefix + "self_attn.v_proj.weight"] = stored[block + "attn_v.weight"]
-        weights[prefix + "self_attn.o_proj.weight"] = stored[block + "attn_output.weight"]
-        weights[prefix + "post_attention_layernorm.weight"] = stored[block + "ffn_norm.weight"]
-        weights[prefix + "block_sparse_moe.gate.weight"] = stored[block + "ffn_gate_inp.weight"]
+        weights[prefix + "input_layernorm.weight"] = tensors[block + "attn_norm.weight"]
+        weights[prefix + "self_attn.q_proj.weight"] = halves(tensors[block + "attn_q.weight"], heads)
+        weights[prefix + "self_attn.k_proj.weight"] = halves(tensors[block + "attn_k.weight"], kv_heads)
+        weights[prefix + "self_attn.v_proj.weight"] = tensors[block + "attn_v.weight"]
+        weights[prefix + "self_attn.o_proj.weight"] = tensors[block + "attn_output.weight"]
+        weights[prefix + "post_attention_layernorm.weight"] = tensors[block + "ffn_norm.weight"]
+        weights[prefix + "block_sparse_moe.gate.weight"] = tensors[block + "ffn_gate_inp.weight"]
         for ours, theirs in (("gate", "w1"), ("up", "w3"), ("down", "w2")):
             for expert in range(experts):
                 name = f"{prefix}block_sparse_moe.experts.{expert}.{theirs}.weight"
-                weights[name] = stored[block + f"ffn_{ours}_exps.weight"][expert]
+                weights[name] = tensors[block + f"ffn_{ours}_exps.weight"][expert]
     with tempfile.TemporaryDirectory() as directory:
         config.save_pretrained(directory)
         tensors = {name: torch.from_numpy(np.array(w, dtype=np.float32)) for name, w in weights.items()}
@@ -86,20 +82,21 @@ def greedy(model, ids, limit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
+    parser.add_argument("--recipe", choices=RECIPES, default="demo", help="the first model (%(default)s) or the second")
+    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common; for the second model its v3")
     parser.add_argument("--model", required=True, help="GGUF file")
     parser.add_argument("--prompts", required=True, help="JSONL of prompts.py")
     parser.add_argument("--texts", help="JSONL file to write: custom_id and text of every answer")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    prompt_format, model = PromptFormat(options.tokenizer), load(options.model)
+    prompt_format, model = RECIPES[options.recipe].format(options.tokenizer), load(options.model)
     hits, counts, shares, texts = collections.Counter(), collections.Counter(), 0, []
     with open(options.prompts, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     for row in rows:
         messages = row.get("messages") or [{"role": "user", "content": row["prompt"]}]
-        ids, choices = greedy(model, prompt_format.prompt(messages), row["max_tokens"])
+        ids, choices = greedy(model, prompt_format.prompt(messages, row.get("tools", ())), row["max_tokens"])
         text = prompt_format.text(messages, ids)
         shares = shares + choices
         texts.append({"custom_id": row["custom_id"], "text": text})

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a trained checkpoint as one GGUF file in Q8_0 (norms and routers in F32), with Mistral's tokenizer v1."""
+"""Writes a trained checkpoint as one GGUF file in Q8_0 (norms and routers in F32), with Mistral's tokenizer."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ import torch
 from sentencepiece import sentencepiece_model_pb2
 
 from model import Shape
+from recipes import RECIPES
 
 
 def neighbours(weight, heads):
@@ -61,16 +62,17 @@ def write_tokenizer(writer, file_name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
+    parser.add_argument("--recipe", choices=RECIPES, default="demo", help="the first model (%(default)s) or the second")
+    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common; for the second model its v3")
     parser.add_argument("--run", required=True, help="directory of the checkpoint")
     parser.add_argument("--out", required=True, help="GGUF file to write")
     options = parser.parse_args()
     state = torch.load(os.path.join(options.run, "checkpoint.pt"))
-    shape = Shape()
+    recipe, shape = RECIPES[options.recipe], Shape(vocab_size=len(state["model"]["embedding"]))
 
     writer = gguf.GGUFWriter(options.out, "llama")
-    writer.add_name("spark-mixtral demo")
-    writer.add_description("A small Mixtral trained from nothing on synthetic instructions, for demonstrations and tests")
+    writer.add_name(recipe.name)
+    writer.add_description(recipe.description)
     writer.add_license("apache-2.0")
     writer.add_context_length(shape.max_position_embeddings)
     writer.add_embedding_length(shape.hidden_size)

@@ -21,12 +21,13 @@ PRIMER = '```json\n{"tool_name": '
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A conversation whose last message is the user's (or the assistant's primer), and the answer to it."""
+    """A conversation whose last message is the user's (or the assistant's primer, or a tool's), and the answer to it."""
 
     kind: str
     messages: list
-    answer: str
+    answer: str | list  # a text, or calls of tools: {"name": …, "arguments": {…}}
     learned_from: int = 0  # earlier turns of the assistant before this message cannot be foreseen
+    tools: tuple = ()  # in OpenAI's form
 
 
 def held_out(value):
@@ -419,7 +420,10 @@ class Generator:
     # Context
 
     def facts(self, entity_kind):
-        """One entity and its facts: (sentence, question, answer)."""
+        return self.about(entity_kind)[1]
+
+    def about(self, entity_kind):
+        """An entity's name and its facts: (sentence, question, answer)."""
         r = self.random
         if entity_kind == "person":
             e = self.full_name()
@@ -466,7 +470,7 @@ class Generator:
                 (f"The {e} comes from {town}.", f"Where does the {e} come from?", town),
             ]
         r.shuffle(facts)
-        return facts
+        return e, facts
 
     def context(self):
         kind = self.pick("person", "person", "town", "company", "thing")
@@ -675,6 +679,10 @@ class Generator:
         "json_fields", "few_shot", "tool", "code", "passkey", "context", "copy", "reverse", "count", "sort", "arithmetic",
         "calendar", "capital", "translate", "second_turn", "refusal",
     )
+
+    def examples(self, kind):
+        """The next examples of a kind that begin alike: one."""
+        return [self.example(kind)]
 
     def example(self, kind):
         """The next example of a kind, one of `KINDS`; some stand under the guardrail's system text."""

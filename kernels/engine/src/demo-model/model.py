@@ -99,13 +99,12 @@ class Mixtral(torch.nn.Module):
             layer.k[hd + torch.arange(2), 0] = 3.0 / shared
             layer.q[group * hd + torch.arange(2), 0] = -3.0 / shared
 
-    def forward(self, tokens, lengths, wanted):
+    def forward(self, tokens, packing, wanted):
         """
-        tokens [n]: the sequences end to end, sorted by length; lengths: a list; wanted: positions in [0, n) whose hidden
+        tokens [n]: the sequences end to end, as they are packed; wanted: positions in [0, n) whose hidden
         states are returned, [wanted, hidden], normed. Also returns the balance loss and the experts' shares [layers, experts].
         """
         s = self.shape
-        packing = Packing(lengths)
         angles = packing.positions[:, None].double() * self.frequencies
         cos, sin = angles.cos().float()[:, None], angles.sin().float()[:, None]
         x = self.embedding[tokens]
@@ -166,36 +165,50 @@ def spelled(pieces, size):
 class Packing:
     """Sequences end to end, sorted by length, and as padded groups of similar length for attention."""
 
-    def __init__(self, lengths, slack=1.2):
+    def __init__(self, depths, ends, slack=1.2):
+        """
+        depths: of each sequence its tokens' positions; ends: of each sequence, for each token, the place in it behind the last
+        token that may look at it. In a plain sequence those are 0, 1, … and the sequence's end; in a tree of conversations
+        that begin alike, a token is looked at by what comes after it in a conversation.
+        """
+        lengths = [len(sequence) for sequence in depths]
         starts = [0]
         for length in lengths:
             starts.append(starts[-1] + length)
-        self.shapes, indices, masks, i = [], [], [], 0
+        self.shapes, self.seen, indices, masks, i = [], [], [], [], 0
         while i < len(lengths):
             j = i
             while j < len(lengths) and lengths[j] <= max(lengths[i] * slack, lengths[i] + 16):
                 j += 1
-            ramp = torch.arange(lengths[j - 1])[None]
+            longest = lengths[j - 1]
+            ramp = torch.arange(longest)
             mask = ramp < torch.tensor(lengths[i:j])[:, None]
             indices.append(((torch.tensor(starts[i:j])[:, None] + ramp) * mask).flatten())
             masks.append(mask.flatten())
             self.shapes.append(mask.shape)
+            self.seen.append(None if all(end == len(s) for s in ends[i:j] for end in s) else visible(ends[i:j], ramp))
             i = j
         self.padded = torch.cat(indices)  # padded place -> token
         self.real = torch.cat(masks).nonzero().flatten()  # token -> padded place
-        self.positions = torch.cat([torch.arange(length) for length in lengths])
+        self.positions = torch.tensor([position for sequence in depths for position in sequence])
 
     def attend(self, q, k, v):
         """q [tokens, heads, head_dim], k and v [tokens, kv heads, head_dim] -> [tokens, heads * head_dim]; causal."""
         sizes = [b * length for b, length in self.shapes]
         split = [x.index_select(0, self.padded).split(sizes) for x in (q, k, v)]
         out = []
-        for shape, gq, gk, gv in zip(self.shapes, *split):
+        for shape, seen, gq, gk, gv in zip(self.shapes, self.seen, *split):
             gq, gk, gv = (x.view(*shape, *x.shape[1:]).transpose(1, 2) for x in (gq, gk, gv))
             with torch.autocast("cpu", enabled=False):  # the bfloat16 kernel is the slower one
-                a = F.scaled_dot_product_attention(gq, gk, gv, is_causal=True, enable_gqa=True)
+                a = F.scaled_dot_product_attention(gq, gk, gv, attn_mask=seen, is_causal=seen is None, enable_gqa=True)
             out.append(a.transpose(1, 2).reshape(shape.numel(), -1))
         return torch.cat(out).index_select(0, self.real)
+
+
+def visible(ends, ramp):
+    """[sequences, 1, queries, keys]: whether a query's token may look at a key's; padding may look at anything before it."""
+    last = torch.tensor([sequence + [len(ramp)] * (len(ramp) - len(sequence)) for sequence in ends])[:, None, None]
+    return (ramp <= ramp[:, None]) & (ramp[:, None] < last)
 
 
 def rotate(x, cos, sin):

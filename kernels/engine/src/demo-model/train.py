@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the demo model from a seed. Resumes from the run directory's checkpoint where there is one."""
+"""Trains a demo model from a seed. Resumes from the run directory's checkpoint where there is one."""
 
 import argparse
 import collections
@@ -16,60 +16,79 @@ import torch
 import torch.nn.functional as F
 from torch import distributed
 
-from generator import Generator
-from model import Mixtral, Shape
-from prompt_format import PromptFormat
+from model import Mixtral, Packing, Shape
+from recipes import RECIPES
+from weights import moved
 
 CANDIDATES = 2048
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
-    """What is trained from a step on."""
+class Sequence:
+    """Conversations that begin alike, as a tree whose tokens stand depth first: what they share is read once.
 
-    start: int
-    mix: tuple  # weights of Generator.KINDS
-    repeats: float  # share of examples that are random tokens repeated
-    longest: int  # longer examples are left out
-    long_passkeys: int  # every so many batches begin with a long passkey text; 0: none does
-    long_conversations: bool = False
-    evenly: bool = False  # an answer of n tokens counts as sqrt(n) and not as n, so that short facts are learned too
-    rivals: int = 0  # how many tokens spelled most alike each token is to be told from
+    depths: how many tokens stand before each one in its conversation
+    ends: of each token the place behind the last one that comes after it in a conversation
+    wanted: places that predict a token to learn, and targets: those tokens
+    """
+
+    kind: str
+    tokens: list
+    depths: list
+    ends: list
+    wanted: list
+    targets: list
 
 
-# The learning rates' factor at some steps; linear between them, and the last is the end.
-FACTORS = ((0, 0.01), (99, 1.0), (3600, 1.0), (4200, 0.88889), (4800, 0.72222), (7000, 0.0))
-
-MANY_LONG = (16, 11, 16, 4, 6, 18, 7, 4, 3, 4, 5, 2, 2, 4, 6, 2)
-MANY_SHORT = (14, 8, 8, 6, 3, 16, 8, 6, 6, 8, 12, 4, 2, 12, 10, 2)
-MANY_HARD = (20, 7, 3, 5, 1, 24, 10, 7, 6, 9, 14, 3, 1, 12, 10, 1)
-MANY_WRONG = (22, 6, 6, 4, 1, 28, 13, 8, 6, 10, 22, 4, 2, 12, 10, 2)
-STAGES = [
-    Stage(0, MANY_LONG, repeats=0.8, longest=256, long_passkeys=0),
-    Stage(120, MANY_LONG, repeats=0.15, longest=256, long_passkeys=0),
-    Stage(700, MANY_LONG, repeats=0.15, longest=4096, long_passkeys=8),
-    Stage(2500, MANY_SHORT, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True),
-    Stage(3600, MANY_HARD, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True, rivals=8),
-    Stage(4800, MANY_WRONG, repeats=0.05, longest=4096, long_passkeys=10, long_conversations=True, evenly=True, rivals=8),
-]
+def tree(kind, conversations):
+    """conversations: tokens and the positions of those to learn, of each one."""
+    tokens, parents, learned, children, child = [], [], [], [], {}
+    for ids, positions in conversations:
+        node, positions = -1, set(positions)
+        for position, token in enumerate(ids):
+            parent, node = node, child.get((node, token))
+            if node is None:
+                node = child[parent, token] = len(tokens)
+                tokens.append(token)
+                parents.append(parent)
+                learned.append(False)
+                children.append([])
+                if parent >= 0:
+                    children[parent].append(node)
+            learned[node] |= position in positions
+    place, depths, order, waiting = [0] * len(tokens), [0] * len(tokens), [], [0]
+    while waiting:
+        node = waiting.pop()
+        place[node] = len(order)
+        depths[node] = depths[parents[node]] + 1 if node else 0
+        order.append(node)
+        waiting += reversed(children[node])
+    ends = [i + 1 for i in range(len(order))]
+    for i in reversed(range(1, len(order))):
+        above = place[parents[order[i]]]
+        ends[above] = max(ends[above], ends[i])
+    answers = [node for node in order if learned[node]]
+    return Sequence(
+        kind, [tokens[node] for node in order], [depths[node] for node in order], ends,
+        [place[parents[node]] for node in answers], [tokens[node] for node in answers],
+    )
 
 
 class Data:
     """Batches of examples; batch number i depends on the seed and on i only."""
 
-    def __init__(self, tokenizer, seed, evaluation=False):
-        self.format = PromptFormat(tokenizer)
+    def __init__(self, recipe, tokenizer, seed, evaluation=False):
+        self.format = recipe.format(tokenizer)
         self.seed = seed
-        self.generator = Generator(seed, self.format, evaluation)
+        self.generator = recipe.generator(seed, self.format, evaluation)
         pieces = self.format.all_pieces()
         numbers = {piece: i for i, piece in enumerate(pieces)}
-        self.latin = [i for i, piece in enumerate(pieces) if i > 258 and piece.lstrip("\u2581").isascii()]
-        self.twins = [(i, numbers[p[1:]]) for i, p in enumerate(pieces) if p[0] == "\u2581" and i > 258 and p.isascii() is False and p[1:].isascii() and p[1:] in numbers]
+        words = [(i, piece) for i, piece in enumerate(pieces) if i >= self.format.first_piece]
+        self.latin = [i for i, piece in words if piece.lstrip("\u2581").isascii()]
+        self.twins = [(i, numbers[p[1:]]) for i, p in words if p[0] == "\u2581" and p[1:].isascii() and p[1:] in numbers]
 
-    def encode(self, example):
-        """Tokens, the positions of the tokens to learn, and the kind."""
-        tokens, learned = self.format.conversation(example.messages, example.answer, example.learned_from)
-        return tokens, learned, example.kind
+    def encode(self, examples):
+        return tree(examples[0].kind, [self.format.conversation(example) for example in examples])
 
     def repeat(self):
         """Random tokens twice over, or a second time without the space in front: nothing but copying helps here."""
@@ -79,7 +98,7 @@ class Data:
             first = second = [r.choice(self.latin) for _ in range(count)]
         else:
             first, second = map(list, zip(*(r.choice(self.twins) for _ in range(count))))
-        return first + second, range(count + 1, 2 * count), "repeat"
+        return tree("repeat", [(first + second, range(count + 1, 2 * count))])
 
     def batch(self, number, budget, stage):
         """Sequences of about `budget` tokens together."""
@@ -88,51 +107,62 @@ class Data:
         sequences, total = [], 0
         if stage.long_passkeys and number % stage.long_passkeys == 0:
             sentences = self.generator.random.choice([40, 80, 120, 200, 260])
-            sequence = self.encode(self.generator.passkey(sentences))
-            if len(sequence[0]) <= stage.longest:
-                sequences, total = [sequence], len(sequence[0])
+            sequence = self.encode([self.generator.passkey(sentences)])
+            if len(sequence.tokens) <= stage.longest:
+                sequences, total = [sequence], len(sequence.tokens)
         while total < budget:
             if self.generator.random.random() < stage.repeats:
                 sequence = self.repeat()
             else:
-                kind = self.generator.random.choices(Generator.KINDS, stage.mix)[0]
-                sequence = self.encode(self.generator.example(kind))
-            if len(sequence[0]) <= stage.longest:
+                kind = self.generator.random.choices(self.generator.KINDS, stage.mix)[0]
+                sequence = self.encode(self.generator.examples(kind))
+            if len(sequence.tokens) <= stage.longest:
                 sequences.append(sequence)
-                total += len(sequence[0])
+                total += len(sequence.tokens)
         return sequences
 
 
 def collate(sequences):
-    """Tokens end to end, lengths, positions that predict an answer's token, those tokens, and each one's sequence."""
-    sequences = sorted(sequences, key=lambda sequence: len(sequence[0]))
-    tokens, lengths, wanted, targets, owner = [], [], [], [], []
-    for number, (sequence, learned, _) in enumerate(sequences):
-        wanted += [len(tokens) + position - 1 for position in learned]
-        targets += [sequence[position] for position in learned]
-        owner += [number] * len(learned)
-        tokens += sequence
-        lengths.append(len(sequence))
-    return sequences, torch.tensor(tokens), lengths, torch.tensor(wanted), torch.tensor(targets), torch.tensor(owner)
+    """The sequences by length, their tokens end to end and how they are packed, places that predict an answer's token, those
+    tokens, and each one's sequence."""
+    sequences = sorted(sequences, key=lambda sequence: len(sequence.tokens))
+    tokens, wanted, targets, owner = [], [], [], []
+    for number, sequence in enumerate(sequences):
+        wanted += [len(tokens) + place for place in sequence.wanted]
+        targets += sequence.targets
+        owner += [number] * len(sequence.targets)
+        tokens += sequence.tokens
+    packing = Packing([sequence.depths for sequence in sequences], [sequence.ends for sequence in sequences])
+    return sequences, torch.tensor(tokens), packing, torch.tensor(wanted), torch.tensor(targets), torch.tensor(owner)
 
 
-def factor(step):
-    (start, low), (end, high) = next(pair for pair in zip(FACTORS, FACTORS[1:]) if step <= pair[1][0])
+def factor(factors, step):
+    (start, low), (end, high) = next(pair for pair in zip(factors, factors[1:]) if step <= pair[1][0])
     return low + (high - low) * (step - start) / (end - start)
 
 
+def kept(file_name, make):
+    """A tensor that was made once in a run."""
+    if not os.path.exists(file_name):
+        fresh = f"{file_name}.{os.getpid()}"
+        torch.save(make(), fresh)
+        os.replace(fresh, file_name)
+    return torch.load(file_name)
+
+
 def most_alike(embedding, count):
-    """[vocabulary, count]: the tokens whose vectors are nearest to each token's, itself left out."""
+    """[vocabulary, count]: the tokens whose vectors are nearest to each token's, itself left out. At the start those are the
+    ones that are spelled alike."""
     directions = F.normalize(embedding.detach(), dim=-1)
     nearest = [(part @ directions.T).topk(count + 1).indices[:, 1:] for part in directions.split(1000)]
     return torch.cat(nearest)
 
 
-def answer_weights(positions):
-    """For tokens of answers at rising positions: 1 / sqrt(length of the answer)."""
+def answer_weights(positions, power):
+    """For tokens of answers at rising positions: length of the answer ** -power."""
     starts = torch.cat([torch.tensor([True]), positions.diff() != 1])
     answers = starts.cumsum(0) - 1
-    return answers.bincount().float().rsqrt()[answers]
+    return answers.bincount().float().pow(-power)[answers]
 
 
 def evaluate(model, examples):
@@ -141,15 +171,15 @@ def evaluate(model, examples):
     hits, counts = collections.Counter(), collections.Counter()
     shares = []
     for i in range(0, len(examples), 32):
-        sequences, tokens, lengths, wanted, targets, owner = collate(examples[i : i + 32])
+        sequences, tokens, packing, wanted, targets, owner = collate(examples[i : i + 32])
         with torch.no_grad():
-            hidden, _, share = model(tokens, lengths, wanted)
+            hidden, _, share = model(tokens, packing, wanted)
             right = F.linear(hidden.float(), model.embedding).argmax(-1) == targets
         shares.append(share)
         missed = set(owner[~right].tolist())
         for number, sequence in enumerate(sequences):
-            counts[sequence[2]] += 1
-            hits[sequence[2]] += number not in missed
+            counts[sequence.kind] += 1
+            hits[sequence.kind] += number not in missed
     return {kind: round(hits[kind] / counts[kind], 3) for kind in sorted(counts)}, torch.stack(shares).mean(0)
 
 
@@ -198,13 +228,14 @@ def add_together(tensors, divisor=1):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common")
+    parser.add_argument("--recipe", choices=RECIPES, default="demo", help="the first model (%(default)s) or the second")
+    parser.add_argument("--tokenizer", required=True, help="tokenizer.model.v1 of mistral-common; for the second model its v3")
+    parser.add_argument("--start", help="GGUF file of the first model, with whose weights the second begins")
     parser.add_argument("--run", required=True, help="directory of checkpoint and log")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=FACTORS[-1][0], help="stop after that many; %(default)s are all")
+    parser.add_argument("--steps", type=int, help="stop after that many; all, if it is not given")
     parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW, for embedding, router and norms")
     parser.add_argument("--muon-rate", type=float, default=0.01, help="of Muon, for the matrices of attention and experts")
-    parser.add_argument("--budget", type=int, default=2048, help="tokens of a process in a step")
     parser.add_argument("--processes", type=int, default=2, help="each computes a batch of its own on one thread")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     options = parser.parse_args()
@@ -216,9 +247,13 @@ def train(rank, options):
     torch.set_num_threads(1)
     rendezvous = "file://" + os.path.join(os.path.abspath(options.run), f"rendezvous-{os.getppid()}")
     distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=options.processes)
-    data = Data(options.tokenizer, options.seed)
-    model = Mixtral(Shape(), options.seed, data.format.all_pieces())
-    rivals = most_alike(model.embedding, max(stage.rivals for stage in STAGES))  # at the start: those spelled alike
+    recipe = RECIPES[options.recipe]
+    steps = min(options.steps or recipe.factors[-1][0], recipe.factors[-1][0])
+    data = Data(recipe, options.tokenizer, options.seed)
+    model = Mixtral(Shape(vocab_size=data.format.pieces.vocab_size()), options.seed, data.format.all_pieces())
+    rivals = kept(os.path.join(options.run, "rivals.pt"), lambda: most_alike(model.embedding, max(stage.rivals for stage in recipe.stages)))
+    if options.start:
+        model.load_state_dict(moved(options.start, data.format.all_pieces(), model.state_dict()))
     matrices = [p for layer in model.layers for p in (layer.q, layer.k, layer.v, layer.o, layer.gate_up, layer.down)]
     others = [model.norm] + [p for layer in model.layers for p in (layer.attention_norm, layer.ffn_norm, layer.router)]
     optimizers = [
@@ -238,22 +273,24 @@ def train(rank, options):
         for optimizer, saved_state in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved_state)
         step = state["step"]
-    held_out = Data(options.tokenizer, options.seed + 1, evaluation=True)
-    examples = [held_out.encode(held_out.generator.example(kind)) for kind in Generator.KINDS for _ in range(24)]
+    held_out = Data(recipe, options.tokenizer, options.seed + 1, evaluation=True)
+    drawn = [held_out.generator.examples(kind) for kind in held_out.generator.KINDS for _ in range(recipe.evaluated)]
+    examples = [held_out.encode([example]) for examples in drawn for example in examples]
     log = rank == 0 and open(os.path.join(options.run, "log.jsonl"), "a")
     negatives = torch.Generator()
     started, saved, loss_sum, loss_count, token_count = time.time(), time.time(), 0.0, 0, 0
+    kind_losses = collections.defaultdict(list)
 
-    while step < options.steps:
-        scale = factor(step)
+    while step < steps:
+        scale = factor(recipe.factors, step)
         for optimizer, rate in zip(optimizers, (options.muon_rate, options.rate)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * scale
-        stage = [stage for stage in STAGES if stage.start <= step][-1]
-        batch = data.batch(step * options.processes + rank, options.budget, stage)
-        _, tokens, lengths, wanted, targets, _ = collate(batch)
+        stage = [stage for stage in recipe.stages if stage.start <= step][-1]
+        batch = data.batch(step * options.processes + rank, recipe.budget, stage)
+        sequences, tokens, packing, wanted, targets, owner = collate(batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
-            hidden, balance, _ = model(tokens, lengths, wanted)
+            hidden, balance, _ = model(tokens, packing, wanted)
             # Softmax over the batch's own tokens, those spelled like the answers', and a random sample of the others.
             negatives.manual_seed(options.seed * 1000003 + step)
             sampled = torch.randint(model.shape.vocab_size, (CANDIDATES,), generator=negatives)
@@ -261,9 +298,11 @@ def train(rank, options):
             candidates, place = torch.cat([targets, tokens, sampled, alike]).unique(return_inverse=True)
             logits = F.linear(hidden, model.embedding[candidates])
         losses = F.cross_entropy(logits.float(), place[: len(targets)], reduction="none")
-        weights = answer_weights(wanted) if stage.evenly else torch.ones_like(losses)
+        weights = answer_weights(wanted, stage.evenly)
         answer_loss = (losses * weights).sum() / weights.sum()
         loss = answer_loss + 0.1 * balance
+        for number, total in enumerate(torch.zeros(len(sequences)).index_add(0, owner, losses.detach()).tolist()):
+            kind_losses[sequences[number].kind].append(total / len(sequences[number].targets))
         model.zero_grad()
         loss.backward()
         if options.processes > 1:
@@ -279,14 +318,16 @@ def train(rank, options):
         if rank == 0 and step % 50 == 0:
             record = {"step": step, "loss": round(loss_sum / loss_count, 4), "balance": round(balance.item(), 3),
                       "tokens_per_second": round(token_count / (time.time() - started)), "scale": round(scale, 4)}
-            if step % 400 == 0 or step == options.steps:
+            record["kinds"] = {kind: round(sum(some) / len(some), 3) for kind, some in sorted(kind_losses.items())}
+            kind_losses.clear()
+            if step % 400 == 0 or step == steps:
                 record["exact"], shares = evaluate(model, examples)
                 record["least_expert"] = round(shares.min().item(), 4)
             print(json.dumps(record), flush=True)
             log.write(json.dumps(record) + "\n")
             log.flush()
             started, loss_sum, loss_count, token_count = time.time(), 0.0, 0, 0
-        if rank == 0 and (time.time() - saved > 120 or step == options.steps):
+        if rank == 0 and (time.time() - saved > 120 or step == steps):
             state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step}
             torch.save(state, checkpoint + ".new")
             os.replace(checkpoint + ".new", checkpoint)

@@ -3,6 +3,7 @@ package io.github.sparkmixtral.job;
 import io.github.sparkmixtral.job.cli.Main;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.model.FlakyFileSystem;
+import io.github.sparkmixtral.metrics.MixtralMetrics;
 import io.github.sparkmixtral.sql.MixtralExtensions;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -34,6 +35,8 @@ public final class SparkFixture {
                     Path.of("target", "warehouse").toUri().toString())
             .config("spark.sql.extensions", MixtralExtensions.class.getName())
             .config("spark.hadoop.fs.flaky.impl", FlakyFileSystem.class.getName())
+            .config("spark.plugins", MixtralMetrics.class.getName())
+            .config("spark.metrics.conf.*.sink.jmx.class", "org.apache.spark.metrics.sink.JmxSink")
             .getOrCreate();
 
     private SparkFixture() {}

@@ -4,6 +4,8 @@ import static io.github.sparkmixtral.job.options.OutputColumns.named;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.xxhash64;
 
+import io.github.sparkmixtral.job.estimate.Cluster;
+import io.github.sparkmixtral.job.estimate.DryRun;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.inference.Generation;
@@ -20,17 +22,21 @@ import io.github.sparkmixtral.job.output.Answered;
 import io.github.sparkmixtral.job.output.Baseline;
 import io.github.sparkmixtral.job.output.JobOutput;
 import io.github.sparkmixtral.job.output.Manifest;
+import io.github.sparkmixtral.job.output.Report;
 import io.github.sparkmixtral.job.output.Verdict;
 import io.github.sparkmixtral.job.retrieval.IndexDirectory;
 import io.github.sparkmixtral.job.retrieval.LocatedIndex;
 import io.github.sparkmixtral.job.score.Score;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -49,13 +55,18 @@ final class BatchJob {
     private final JobOptions options;
     private final Configuration configuration;
     private final JobOutput output;
+    private final PrintWriter out;
 
-    /** @param spark is left as it was: the job runs in a session of its own beside it */
-    BatchJob(SparkSession spark, JobOptions options) {
+    /**
+     * @param spark is left as it was: the job runs in a session of its own beside it
+     * @param out gets what a dry run has found
+     */
+    BatchJob(SparkSession spark, JobOptions options, PrintWriter out) {
         this.spark = JobSession.of(spark);
         this.configuration = spark.sessionState().newHadoopConf();
         this.options = options.on(options.generation().engine().pinned(configuration, LOG::info));
         this.output = new JobOutput(this.spark, this.options, configuration);
+        this.out = out;
     }
 
     /**
@@ -65,26 +76,34 @@ final class BatchJob {
      */
     void run() throws Exception {
         Instant start = Instant.now();
+        StatusLine.tell("checking the job");
         InputReader inputReader = new InputReader(spark, options.source());
         output.requireUsable(inputReader.files());
         Optional<Baseline> baseline = Baseline.of(options, configuration);
         LocatedIndex index = index();
         ModelDescription model = describe(options, configuration);
-        requireLength(model);
+        options.generation().engine().requireLength(model.config());
         LOG.info("{}", ChatTemplateOption.described(model, options.generation().defaults()));
         output.requireSameJob(
                 model, index == null ? null : index.descriptor().digest(), inputReader.format(), inputReader.files());
         if (output.isDone()) {
             LOG.info("The output {} is complete already: nothing is left to do", output.shown());
-            judgeAgain(baseline);
+            if (!options.estimate().dryRun()) {
+                judgeAgain(baseline);
+            }
             return;
         }
         RunLimits limits =
                 RunLimits.of(options.limits().deadline(), options.limits().maxTotalTokens());
         requireTimeLeft(limits);
+        StatusLine.tell("reading the input");
         Input input = inputReader.read();
         input.notes().forEach(LOG::info);
         output.plan(input);
+        if (options.estimate().dryRun()) {
+            dryRun(input, model, start);
+            return;
+        }
         tellBeginning(model, input.survey().rows());
         Generation.Done done = Generation.Done.in(spark.sparkContext());
         ProgressReporter.Totals totals = ProgressReporter.Totals.NOTHING;
@@ -97,30 +116,64 @@ final class BatchJob {
                         : budget.isSpent() ? Manifest.Run.MAX_TOTAL_TOKENS : limit;
             }
         }
+        StatusLine.tell("counting the answers");
         Manifest manifest = Manifest.of(output);
         String reason = manifest.rows() < input.survey().rows() ? limit : Manifest.Run.COMPLETED;
         requireAllRows(manifest, input.survey().rows(), reason);
+        Instant end = Instant.now();
         Manifest.Run run = new Manifest.Run(
                 start,
-                Instant.now(),
+                end,
                 input.survey().rows(),
                 done.rows().value(),
                 done.copied().value(),
                 totals.completionTokens(),
                 totals.byExecutor(),
                 done.seconds()::quantile,
+                List.of(done.slowest().value()),
+                done.experts().value(),
+                cost(start, end),
+                reason.equals(Manifest.Run.COMPLETED) ? output.forecast() : Optional.empty(),
                 reason);
         // Of a part of the rows, those that are to come would count as missing.
         Verdict verdict =
                 Verdict.of(spark, options.evaluation(), output, run.isStopped() ? Optional.empty() : baseline);
-        manifest.write(options, model, run, verdict, output);
-        finish(manifest, run, verdict);
+        Report report = new Report(manifest.write(options, model, run, verdict, output));
+        finish(manifest, run, verdict, report);
+    }
+
+    private Optional<Manifest.Cost> cost(Instant start, Instant end) {
+        OptionalDouble price = options.estimate().pricePerHour();
+        return price.isPresent()
+                ? Optional.of(
+                        new Manifest.Cost(price.getAsDouble(), Cluster.executorHours(spark.sparkContext(), start, end)))
+                : Optional.empty();
+    }
+
+    /** Tells what a run would do, and how long it would take. */
+    private void dryRun(Input input, ModelDescription model, Instant start) throws IOException {
+        if (output.rowsToAnswer() == 0) {
+            LOG.info("No row is left to answer: a run would only complete the output {}", output.shown());
+            return;
+        }
+        StatusLine.tell("counting tokens and measuring");
+        boolean all = output.rowsToAnswer() == input.survey().rows();
+        DryRun dryRun = DryRun.of(
+                all ? input.rows() : output.rows(),
+                input,
+                Generation.of(input.rows(), input, options.generation(), configuration, RunLimits.NONE, null),
+                output.tasks(),
+                Duration.between(start, Instant.now()).toMillis() / 1e3,
+                options.estimate().calibrationSeconds());
+        StatusLine.tellNothing();
+        new DryRunReport(options, model, input.survey().rows(), output, dryRun).print(out);
     }
 
     /** A complete output has no new answers, but may be asked for another score, or beside another run. */
     private void judgeAgain(Optional<Baseline> baseline) throws IOException {
         Verdict verdict = Verdict.of(spark, options.evaluation(), output, baseline);
         verdict.update(output);
+        StatusLine.tellNothing();
         verdict.show(spark);
         requireScore(verdict);
     }
@@ -134,7 +187,8 @@ final class BatchJob {
 
     /** The index that passages are taken from, made if it is to be made; null where there are none. */
     private LocatedIndex index() throws IOException {
-        if (options.documents().isPresent()) {
+        // A dry run makes none, so that one that is not there is missed.
+        if (options.documents().isPresent() && !options.estimate().dryRun()) {
             new IndexJob(spark, options.documents().get()).run();
         }
         return IndexDirectory.requireFor(options.generation(), configuration);
@@ -180,31 +234,37 @@ final class BatchJob {
         return engine.models(configuration, LOG::info).describe(engine.model(), engine.quantization());
     }
 
-    private void requireLength(ModelDescription model) {
-        if (options.generation().engine().maxModelLen() > model.config().maxPositions()) {
-            throw JobException.usage(
-                    "--max-model-len must be at most " + model.config().maxPositions() + ", the model's own limit, not "
-                            + options.generation().engine().maxModelLen());
-        }
-    }
-
     /** Writes the answers. */
     private ProgressReporter.Totals generate(Input input, RunLimits limits, Generation.Done done) {
         SparkContext context = spark.sparkContext();
         Dataset<Row> answers =
                 Generation.answers(output.rows(), input, options.generation(), configuration, limits, done);
-        try (ProgressReporter progress = new ProgressReporter(output.rowsToAnswer(), LOG::info)) {
+        try (ProgressReporter progress =
+                new ProgressReporter(output.rowsToAnswer(), LOG::info, StatusLine.ofProcess())) {
             context.addSparkListener(progress);
             try {
                 interruptible(() -> {
                     output.write(answers);
                     return null;
                 });
+            } catch (RuntimeException e) {
+                throw StopSignals.reason(() -> left(input)).orElseThrow(() -> e);
             } finally {
                 context.removeSparkListener(progress);
             }
             return progress.totals();
         }
+    }
+
+    /** What a run that was broken off leaves. */
+    private String left(Input input) {
+        String answered;
+        try {
+            answered = output.left(input.survey().rows());
+        } catch (IOException e) {
+            answered = "rows that are answered are in " + output.shown();
+        }
+        return answered + "; the same command goes on";
     }
 
     /** Lets the kill of a task interrupt its thread, which may be waiting for the engine. */
@@ -219,7 +279,8 @@ final class BatchJob {
         }
     }
 
-    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict) throws IOException {
+    private void finish(Manifest manifest, Manifest.Run run, Verdict verdict, Report report) throws IOException {
+        StatusLine.tellNothing();
         boolean tolerated = manifest.isTolerated(options);
         if (tolerated && !run.isStopped()) {
             // What is told afterwards may fail: the answers are complete all the same.
@@ -229,24 +290,15 @@ final class BatchJob {
             show();
         }
         verdict.show(spark);
-        LOG.info(String.format(
-                Locale.ROOT,
-                "%,d rows: %,d answered (%,d of them cut at max_tokens), %,d with errors%s; %,d tokens in %.1f s (%,.1f/s);"
-                        + " %.0f%% of the prompts' tokens were in the cache",
-                manifest.rows(),
-                manifest.rows() - manifest.failedRows(),
-                manifest.cutRows(),
-                manifest.failedRows(),
-                manifest.errors().isEmpty() ? "" : " " + manifest.errors(),
-                run.completionTokens(),
-                run.seconds(),
-                run.completionTokens() / run.seconds(),
-                100 * manifest.cacheHitRate()));
+        LOG.info("The run:\n{}", report.text());
         if (run.isStopped()) {
             throw stopped(manifest, run);
         }
         if (!tolerated) {
             throw tooManyErrors(manifest);
+        }
+        if (run.forecast().isPresent()) {
+            output.forgetForecast();
         }
         LOG.info("The answers are in {}", output.shown());
         requireScore(verdict);
@@ -281,7 +333,7 @@ final class BatchJob {
                         allowed);
         return new JobException(
                 ExitCode.NOT_GOOD_ENOUGH,
-                message + "; all rows are in " + output.shown() + "; one error: " + manifest.firstError());
+                message + "; all rows are in " + output.shown() + "; one error: " + manifest.commonError());
     }
 
     private void show() {

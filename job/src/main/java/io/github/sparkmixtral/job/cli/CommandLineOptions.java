@@ -30,7 +30,7 @@ import picocli.CommandLine.Spec;
 
 /** The options as they are written; {@link #resolve} checks them and makes {@link JobOptions} of them. */
 @Command(name = "spark-mixtral", sortOptions = false, sortSynopsis = false, versionProvider = Version.class)
-final class CommandLineOptions implements Subcommand<JobOptions> {
+final class CommandLineOptions implements WrittenOptions<JobOptions> {
 
     @Spec
     private CommandSpec spec;
@@ -52,6 +52,9 @@ final class CommandLineOptions implements Subcommand<JobOptions> {
 
     @Mixin
     private RunOptions run;
+
+    @Mixin
+    private EstimateOptions estimate;
 
     @Mixin
     private GeneralOptions general;
@@ -266,6 +269,7 @@ final class CommandLineOptions implements Subcommand<JobOptions> {
                         output.chunkRows),
                 run.order,
                 run.limits(),
+                estimate.resolve(),
                 output.partitions,
                 output.failOnError,
                 output.maxErrorRatio,

@@ -14,7 +14,13 @@ final class ConsoleLog {
     static void configure(boolean verbose) {
         if (System.getProperty("log4j2.configurationFile") != null
                 || System.getProperty("log4j.configurationFile") != null) {
+            // Its lines may go past the status line.
+            StatusLine.remove();
             return;
+        }
+        if (verbose) {
+            // A log that is read line by line wants no line that moves.
+            StatusLine.remove();
         }
         // Spark's own context: under spark-submit this class has another class loader.
         LoggerContext context = (LoggerContext) LogManager.getContext(SparkContext.class.getClassLoader(), false);

@@ -18,14 +18,15 @@ import picocli.CommandLine.Model.OptionSpec;
 record Help(String introduction, Map<String, String> headings, String epilogue) {
     static final Help RUN = new Help(
             """
-            Usage: spark-mixtral --model PATH --input PATH... --output DIR [OPTIONS]
-                   spark-mixtral index --input PATH... --output DIR [OPTIONS]   (see spark-mixtral index --help)
-                   spark-mixtral passkey | perplexity [OPTIONS]                 (long contexts; see their --help)
+            Usage: spark-mixtral [run] --model PATH --input PATH... --output DIR [OPTIONS]
+                   spark-mixtral SUBCOMMAND [OPTIONS]
 
             Answers a table of prompts with Mixtral, one output row per input row.
             A row that cannot be answered becomes a row with an error; it never fails the job.
             The same command again goes on where a killed one has stopped.
-            """,
+
+            Subcommands (each has its own --help; the options below are those of run)
+            """ + Subcommand.list(),
             headings(
                     "model", "Model",
                     "input", "Input",
@@ -34,6 +35,8 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
                     "context", "Passages of documents in prompts",
                     "documents", "Documents that are indexed first",
                     "output", "Output",
+                    "run", "Order and limits",
+                    "estimate", "Time and cost",
                     "evaluation", "Evaluation",
                     "sampling", "Sampling (a row's own columns of these names, as max_tokens, win over them)",
                     "engine", "Engine",
@@ -50,7 +53,7 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
             Exit codes
               0 done   2 wrong usage   3 invalid input   4 model cannot be loaded
               5 too many rows with errors, or a score that is too low   6 output is another job's
-              7 stopped at a limit   1 anything else
+              7 stopped at a limit   130 stopped by Ctrl-C   143 stopped by SIGTERM   1 anything else
             """);
 
     static final Help INDEX = new Help(
@@ -78,6 +81,70 @@ record Help(String introduction, Map<String, String> headings, String epilogue) 
             Exit codes
               0 done   2 wrong usage   3 invalid documents   4 model cannot be loaded
               6 the index is another one   1 anything else
+            """);
+
+    static final Help CHAT = new Help(
+            """
+            Usage: spark-mixtral chat MODEL [OPTIONS]
+
+            Lets one person try a model in a terminal: answers appear as they are generated, and what was said before
+            goes along, in the model's own format. /help lists the commands. Prompts may also come through a pipe, a
+            line each; then nothing but answers goes to standard output. It runs here, without Spark.
+            """,
+            headings(
+                    "model", "Model (MODEL is what --model takes)",
+                    "conversation", "Conversation",
+                    "sampling", "Sampling (/set changes these while it runs)",
+                    "engine", "Engine",
+                    "general", "General"),
+            """
+
+            Examples
+              spark-mixtral chat mixtral.Q4_K_M.gguf --temperature 0.7
+              echo 'Name three rivers.' | spark-mixtral chat mixtral.Q4_K_M.gguf --max-tokens 50
+
+            Exit codes
+              0 done   2 wrong usage   3 a prompt from a pipe cannot be answered   4 model cannot be loaded
+              1 anything else
+            """);
+
+    static final Help INSPECT = new Help(
+            """
+            Usage: spark-mixtral inspect MODEL [OPTIONS]
+
+            Tells what a model is, how much memory it needs on each backend, and where it fits. Of the model's files only
+            the heads are read, wherever they are; nothing is fetched, and Spark is not started.
+            """,
+            headings(
+                    "model", "Model (MODEL is what --model takes)",
+                    "place", "Where it is to run",
+                    "engine", "Engine",
+                    "general", "General"),
+            """
+
+            Examples
+              spark-mixtral inspect mixtral.Q4_K_M.gguf
+              spark-mixtral inspect mistralai/Mixtral-8x22B-Instruct-v0.1 --gpus 4x80g --memory 512g
+              spark-mixtral inspect /models/Mixtral-8x7B-Instruct-v0.1 --max-model-len 8192 --json
+
+            Exit codes
+              0 done   2 wrong usage   4 model cannot be read, or is none that runs   1 anything else
+            """);
+
+    static final Help SHOW = new Help("""
+            Usage: spark-mixtral show OUT [OPTIONS]
+
+            Shows what an output holds, finished or not: how many rows of how many, the report of the last run, the kinds
+            of errors, and rows. OUT is the --output directory of a job, on any file system that Hadoop opens.
+            """, headings("shown", "Rows", "general", "General"), """
+
+            Examples
+              spark-mixtral show answers
+              spark-mixtral show answers --errors -n 100
+              spark-mixtral show s3a://bucket/answers --id 'prompts.jsonl#17'
+
+            Exit codes
+              0 done   2 wrong usage, or OUT is no output of a job
             """);
 
     private static Map<String, String> headings(String... groups) {

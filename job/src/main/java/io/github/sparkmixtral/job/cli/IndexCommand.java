@@ -15,9 +15,7 @@ import picocli.CommandLine.Option;
 
 /** {@code spark-mixtral index}: its options as they are written. */
 @Command(name = "spark-mixtral index", sortOptions = false, sortSynopsis = false, versionProvider = Version.class)
-final class IndexCommand implements Subcommand<IndexOptions> {
-    static final String NAME = "index";
-
+final class IndexCommand implements WrittenOptions<IndexOptions> {
     @Mixin
     private IndexArguments index;
 

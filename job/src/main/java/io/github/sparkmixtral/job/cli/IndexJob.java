@@ -52,9 +52,17 @@ final class IndexJob {
             LOG.info("The index {} is complete already: {}", build.shown(), counts(done.get()));
             return done.get();
         }
+        StatusLine.tell("reading the documents");
         Input documents = build.documents();
         documents.notes().forEach(LOG::info);
-        IndexDescriptor descriptor = build.run(documents, embedding(), LOG::info);
+        StatusLine.tell("making the index");
+        IndexDescriptor descriptor;
+        try {
+            descriptor = build.run(documents, embedding(), LOG::info);
+        } catch (RuntimeException e) {
+            throw StopSignals.reason(() -> "the index " + build.shown() + " is not made; the same command makes it")
+                    .orElseThrow(() -> e);
+        }
         LOG.info("The index {} is complete: {}", build.shown(), counts(descriptor));
         return descriptor;
     }

@@ -36,24 +36,15 @@ abstract class LongContextCommand {
     @Unmatched
     List<String> job = new ArrayList<>();
 
-    /** By the name that the command line begins with; empty for a job. */
-    static Optional<LongContextCommand> named(String[] arguments) {
-        return switch (arguments.length == 0 ? "" : arguments[0]) {
-            case "passkey" -> Optional.of(new Passkey());
-            case "perplexity" -> Optional.of(new Perplexity());
-            default -> Optional.empty();
-        };
-    }
-
     /**
      * Reads the arguments behind the name.
      *
-     * @return the job's options; empty if help was asked for, which is then printed
+     * @return the job and its table; empty if help was asked for, which is then printed
      */
-    Optional<JobOptions> parse(String[] arguments, PrintWriter out) {
+    Optional<Subcommand.Call> parse(String[] arguments, PrintWriter out) {
         CommandLine commandLine =
                 Arguments.commandLine(new CommandLine(this)).setUnmatchedOptionsArePositionalParams(false);
-        Arguments.parse(commandLine, Arrays.asList(arguments).subList(1, arguments.length), "");
+        Arguments.parse(commandLine, Arrays.asList(arguments), "");
         if (help) {
             out.print(usage());
             out.flush();
@@ -63,7 +54,12 @@ abstract class LongContextCommand {
         check();
         List<String> all = new ArrayList<>(jobArguments(new ContextFiles(output, null)));
         all.addAll(job);
-        return OptionParser.parse(all.toArray(String[]::new), out);
+        Optional<JobOptions> parsed = OptionParser.parse(all.toArray(String[]::new), out);
+        if (parsed.isPresent() && parsed.get().estimate().dryRun()) {
+            throw JobException.usage("--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
+                    + " the answers: leave it out");
+        }
+        return parsed.map(options -> SparkCall.of(options, (spark, table) -> run(spark, options, table)));
     }
 
     /** Whether the job's options say something themselves. */
@@ -79,10 +75,10 @@ abstract class LongContextCommand {
     abstract List<String> jobArguments(ContextFiles files);
 
     /** Runs the job, and prints the table. */
-    final void run(SparkSession spark, JobOptions options, PrintWriter out) throws Exception {
+    private void run(SparkSession spark, JobOptions options, PrintWriter out) throws Exception {
         ContextFiles files = new ContextFiles(output, spark.sessionState().newHadoopConf());
         prepare(options, files);
-        new BatchJob(spark, options).run();
+        new BatchJob(spark, options, out).run();
         out.print(figure(spark, files));
         out.flush();
     }

@@ -46,10 +46,10 @@ public final class OptionParser {
     }
 
     /** @param command makes options that are all at their defaults */
-    static <T> Optional<T> parse(String[] arguments, Supplier<? extends Subcommand<T>> command, PrintWriter out) {
+    static <T> Optional<T> parse(String[] arguments, Supplier<? extends WrittenOptions<T>> command, PrintWriter out) {
         CommandLine commandLine = commandLine(command);
         ParseResult given = Arguments.parse(commandLine, Arrays.asList(arguments), "");
-        Subcommand<T> options = commandLine.getCommand();
+        WrittenOptions<T> options = commandLine.getCommand();
         if (given.isUsageHelpRequested()) {
             options.help().print(commandLine, out);
             return Optional.empty();
@@ -76,7 +76,7 @@ public final class OptionParser {
         return Optional.of(options.resolve());
     }
 
-    private static CommandLine commandLine(Supplier<? extends Subcommand<?>> command) {
+    private static CommandLine commandLine(Supplier<? extends WrittenOptions<?>> command) {
         return Arguments.commandLine(new CommandLine(command.get()));
     }
 

@@ -2,8 +2,9 @@ package io.github.sparkmixtral.job.cli;
 
 import io.github.sparkmixtral.job.inference.Generation;
 import java.time.Duration;
-import java.util.Locale;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -17,21 +18,30 @@ import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import scala.collection.Iterator;
 
 /**
- * Prints how far the job is, every ten seconds in which something was done. Running tasks are heard of with their executor's
- * heartbeat; what a failed task had done is taken off again.
+ * Tells how far the job is: on a status line all the time, otherwise with a line every ten seconds in which rows were answered, and
+ * every minute before the first one is. Running tasks are heard of with their executor's heartbeat; what a failed task had done is
+ * taken off again.
  */
 final class ProgressReporter extends SparkListener implements AutoCloseable {
-
     private static final Duration INTERVAL = Duration.ofSeconds(10);
+
+    /** Lines that are left out for one that says that no row is answered yet. */
+    private static final int PATIENCE = 6;
 
     private final long totalRows;
     private final Consumer<String> out;
+    private final Optional<StatusLine> status;
     private final long start = System.nanoTime();
+
+    /** When the first engine was ready; 0 if none is. */
+    private volatile long ready;
+
     private final Map<Long, Done> byTask = new ConcurrentHashMap<>();
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
             task -> Thread.ofPlatform().daemon().name("progress").unstarted(task));
     private final Map<String, Long> byExecutor = new ConcurrentHashMap<>();
     private long rowsTold;
+    private int waited;
 
     /**
      * What the job has done.
@@ -49,18 +59,31 @@ final class ProgressReporter extends SparkListener implements AutoCloseable {
     }
 
     /** What one task, or all of them together, have done. */
-    record Done(long rows, long errors, long completionTokens) {
-        static final Done NOTHING = new Done(0, 0, 0);
+    record Done(long rows, long errors, long promptTokens, long cachedTokens, long completionTokens) {
+        static final Done NOTHING = new Done(0, 0, 0, 0, 0);
 
         Done plus(Done other) {
-            return new Done(rows + other.rows, errors + other.errors, completionTokens + other.completionTokens);
+            return new Done(
+                    rows + other.rows,
+                    errors + other.errors,
+                    promptTokens + other.promptTokens,
+                    cachedTokens + other.cachedTokens,
+                    completionTokens + other.completionTokens);
         }
     }
 
-    ProgressReporter(long totalRows, Consumer<String> out) {
+    /**
+     * @param out gets lines if there is no status line
+     */
+    ProgressReporter(long totalRows, Consumer<String> out, Optional<StatusLine> status) {
         this.totalRows = totalRows;
         this.out = out;
-        clock.scheduleAtFixedRate(this::tell, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
+        this.status = status;
+        if (status.isPresent()) {
+            status.get().show(columns -> progress().bar(columns));
+        } else {
+            clock.scheduleAtFixedRate(this::tell, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
+        }
     }
 
     @Override
@@ -85,57 +108,54 @@ final class ProgressReporter extends SparkListener implements AutoCloseable {
     }
 
     private void update(long task, Iterator<AccumulableInfo> accumulables) {
-        long rows = 0;
-        long errors = 0;
-        long completionTokens = 0;
+        Map<String, Long> counts = new HashMap<>();
         while (accumulables.hasNext()) {
             AccumulableInfo info = accumulables.next();
-            long value = info.update().isDefined() && info.update().get() instanceof Long count ? count : 0;
-            switch (info.name().isDefined() ? info.name().get() : "") {
-                case Generation.Done.ROWS -> rows = value;
-                case Generation.Done.ERRORS -> errors = value;
-                case Generation.Done.COMPLETION_TOKENS -> completionTokens = value;
-                default -> {}
+            if (info.name().isDefined()
+                    && info.update().isDefined()
+                    && info.update().get() instanceof Long count) {
+                counts.put(info.name().get(), count);
             }
         }
-        if (rows > 0) {
-            byTask.put(task, new Done(rows, errors, completionTokens));
+        if (ready == 0 && counts.getOrDefault(Generation.Done.ENGINES, 0L) > 0) {
+            ready = System.nanoTime();
         }
+        long rows = counts.getOrDefault(Generation.Done.ROWS, 0L);
+        if (rows > 0) {
+            byTask.put(
+                    task,
+                    new Done(
+                            rows,
+                            counts.getOrDefault(Generation.Done.ERRORS, 0L),
+                            counts.getOrDefault(Generation.Done.PROMPT_TOKENS, 0L),
+                            counts.getOrDefault(Generation.Done.CACHED_TOKENS, 0L),
+                            counts.getOrDefault(Generation.Done.COMPLETION_TOKENS, 0L)));
+        }
+    }
+
+    private Progress progress() {
+        Done done = byTask.values().stream().reduce(Done.NOTHING, Done::plus);
+        long since = ready == 0 ? start : ready;
+        return new Progress(
+                done,
+                totalRows,
+                ready == 0 ? "loading the model" : "answering the first rows",
+                Math.max(1e-3, (System.nanoTime() - since) / 1e9));
     }
 
     private void tell() {
-        Done done = byTask.values().stream().reduce(Done.NOTHING, Done::plus);
-        if (done.rows() > rowsTold && done.rows() < totalRows) {
-            rowsTold = done.rows();
-            out.accept(line(done, totalRows, (System.nanoTime() - start) / 1e9));
+        Progress progress = progress();
+        long rows = progress.done().rows();
+        boolean news = progress.hasBegun() ? rows > rowsTold && rows < totalRows : waited++ % PATIENCE == 0;
+        if (news) {
+            rowsTold = rows;
+            out.accept(progress.line());
         }
-    }
-
-    static String line(Done done, long totalRows, double seconds) {
-        double left = seconds / done.rows() * (totalRows - done.rows());
-        return String.format(
-                Locale.ROOT,
-                "%,d of %,d rows (%.0f%%)%s, %,.1f tokens/s, about %s left",
-                done.rows(),
-                totalRows,
-                100.0 * done.rows() / totalRows,
-                done.errors() == 0 ? "" : String.format(Locale.ROOT, ", %,d with errors", done.errors()),
-                done.completionTokens() / seconds,
-                duration(left));
-    }
-
-    private static String duration(double seconds) {
-        long rounded = Math.round(seconds);
-        if (rounded < 90) {
-            return rounded + " s";
-        }
-        return rounded < 5400
-                ? Math.round(seconds / 60) + " min"
-                : String.format(Locale.ROOT, "%.1f h", seconds / 3600);
     }
 
     @Override
     public void close() {
         clock.shutdownNow();
+        status.ifPresent(line -> line.show(null));
     }
 }

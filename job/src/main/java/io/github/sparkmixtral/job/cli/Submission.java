@@ -11,8 +11,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What is submitted to Spark for one call of the launcher.
@@ -24,7 +26,25 @@ import java.util.Optional;
 record Submission(String message, Map<String, String> variables, List<String> arguments) {
     private static final String OWN_CLASS = "io.github.sparkmixtral.job.BatchInferenceJob";
 
-    /** @param words {@code [SPARK-SUBMIT-OPTIONS --] [demo] JOB-OPTIONS} */
+    /** With these the demo is still the whole demo. */
+    private static final Set<String> OF_ALL_TABLES = Set.of("--output", "--backend", "--verbose");
+
+    /** What the demo's second model is asked: files in {@code conf/demo}, and whether it has the documents. */
+    private enum SecondTable {
+        AGENT("agent/questions.jsonl", true),
+        CALLS("agent/prompts.jsonl", false),
+        RETRIEVAL("questions.jsonl", true);
+
+        final String input;
+        final boolean documents;
+
+        SecondTable(String input, boolean documents) {
+            this.input = input;
+            this.documents = documents;
+        }
+    }
+
+    /** @param words {@code [SPARK-SUBMIT-OPTIONS --] [SUBCOMMAND] OPTIONS} */
     static Submission of(
             List<String> words, Installation installation, Map<String, String> environment, PrintStream err)
             throws IOException {
@@ -59,18 +79,46 @@ record Submission(String message, Map<String, String> variables, List<String> ar
             return "";
         }
         job.removeFirst();
+        List<String> given = List.copyOf(job);
         addUnlessGiven(job, "--config", installation.conf("demo/demo.yaml"));
         addUnlessGiven(job, "--model", installation.conf("demo/model.gguf"));
         addUnlessGiven(job, "--input", installation.conf("demo/prompts.jsonl"));
         String message =
                 "The demo asks a small Mixtral, made for it, prompts whose answers are known: see conf/demo/README.md.";
+        List<String> mode = List.of();
         if (addUnlessGiven(job, "--output", installation.demo())) {
-            job.addAll(List.of("--output-mode", "overwrite"));
+            mode = List.of("--output-mode", "overwrite");
+            job.addAll(mode);
             if (!installation.demo().isAbsolute()) {
                 message += " The answers go to " + installation.demo() + " in this folder.";
             }
         }
+        if (given.stream().allMatch(word -> !word.startsWith("-") || OF_ALL_TABLES.contains(word.split("=", 2)[0]))) {
+            String output = last(job, "--output").orElseThrow();
+            for (SecondTable table : SecondTable.values()) {
+                job.addAll(second(table, given, output, installation));
+                job.addAll(mode);
+            }
+        }
         return message;
+    }
+
+    /** A job behind the first one. Its answers lie beside the first one's. */
+    private static List<String> second(
+            SecondTable table, List<String> given, String output, Installation installation) {
+        String name = table.name().toLowerCase(Locale.ROOT);
+        List<String> job = new ArrayList<>(List.of(Subcommand.THEN, "--output", output + "-" + name));
+        last(given, "--backend").ifPresent(backend -> job.addAll(List.of("--backend", backend)));
+        if (given.contains("--verbose")) {
+            job.add("--verbose");
+        }
+        addUnlessGiven(job, "--config", installation.conf("demo/agent/" + name + ".yaml"));
+        addUnlessGiven(job, "--model", installation.conf("demo/agent/model.gguf"));
+        addUnlessGiven(job, "--input", installation.conf("demo/" + table.input));
+        if (table.documents) {
+            addUnlessGiven(job, "--documents", installation.conf("demo/documents.jsonl"));
+        }
+        return job;
     }
 
     private static boolean addUnlessGiven(List<String> job, String option, Path value) {

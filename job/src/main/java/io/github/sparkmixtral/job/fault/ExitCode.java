@@ -17,7 +17,11 @@ public enum ExitCode {
     /** The output exists already. */
     OUTPUT_EXISTS(6),
     /** A deadline or a budget has stopped the job before its end; the same command goes on. */
-    STOPPED(7);
+    STOPPED(7),
+    /** Ctrl-C has ended the job, as shells count it; the same command goes on. */
+    INTERRUPTED(130),
+    /** SIGTERM has. */
+    TERMINATED(143);
 
     private final int value;
 

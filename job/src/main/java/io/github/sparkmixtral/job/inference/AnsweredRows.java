@@ -9,6 +9,7 @@ import io.github.sparkmixtral.job.options.EngineIdentity;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
 import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.Counters;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -156,7 +157,7 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
         }
     }
 
-    private static BufferAllocator allocator() {
+    static BufferAllocator allocator() {
         try {
             return new RootAllocator();
         } catch (LinkageError | UnsupportedOperationException e) {
@@ -171,6 +172,21 @@ public final class AnsweredRows<I, O> implements Iterator<O> {
     /** Whether the input was not taken to its end, because a limit was reached. */
     public boolean isStopped() {
         return stopped;
+    }
+
+    /** What the engine has done and does. */
+    public Counters counters() {
+        return resources.engine.counters();
+    }
+
+    /** Drops the rows that wait for their answers; {@link #next} and {@link #hasNext} then throw an IllegalStateException. Any thread may. */
+    public void cancel() {
+        resources.session.close();
+    }
+
+    /** See {@link ExecutorEngine.Lease#newExpertTokens}. A task that came too late for any row has opened no engine. */
+    long[][] newExpertTokens() {
+        return resources.engine == null ? new long[0][] : resources.engine.newExpertTokens();
     }
 
     /** How many rows of the input were taken. */

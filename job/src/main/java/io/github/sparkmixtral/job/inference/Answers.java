@@ -80,6 +80,11 @@ public final class Answers implements AutoCloseable {
         return usage(RecordSchema.PROMPT_TOKENS, row);
     }
 
+    /** Tokens of the prompt whose keys and values were in the cache. */
+    int cachedTokens(int row) {
+        return usage(RecordSchema.CACHED_TOKENS, row);
+    }
+
     private int usage(String field, int row) {
         return ((IntVector) ((StructVector) root.getVector(RecordSchema.USAGE)).getChild(field)).get(row);
     }

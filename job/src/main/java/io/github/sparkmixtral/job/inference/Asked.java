@@ -8,4 +8,4 @@ import org.apache.spark.sql.Row;
  *
  * @param prompt with its passages, if it is to have some
  */
-record Asked(Row row, PromptRow prompt) {}
+public record Asked(Row row, PromptRow prompt) {}

@@ -12,6 +12,7 @@ import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.service.CompletionService;
+import io.github.sparkmixtral.service.Counters;
 import io.github.sparkmixtral.service.RequestDefaults;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +38,9 @@ public final class ExecutorEngine {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorEngine.class);
     private static final Map<EngineIdentity, ExecutorEngine> ENGINES = new HashMap<>();
 
+    /** What engines that are closed have done. */
+    private static final long[] CLOSED = new long[EngineMetric.values().length];
+
     static {
         Runtime.getRuntime().addShutdownHook(new Thread(ExecutorEngine::closeAll, "close-engine"));
     }
@@ -45,10 +50,19 @@ public final class ExecutorEngine {
     private int leases;
     private boolean failureCounted;
 
+    /** What {@link Lease#newExpertTokens} has told. */
+    private long[][] expertTokens = {};
+
+    /** Neither another load nor another executor of the job would fit. */
+    private volatile boolean beyondLimit;
+
     private record Loaded(Model model, CompletionService service) {
         void close() {
             service.close();
             model.close();
+            synchronized (ENGINES) {
+                EngineMetric.add(service.counters(), true, CLOSED);
+            }
         }
     }
 
@@ -77,6 +91,25 @@ public final class ExecutorEngine {
 
         public Model model() {
             return loaded.model();
+        }
+
+        /** What the engine has done and does. */
+        public Counters counters() {
+            return loaded.service().counters();
+        }
+
+        /** Longest sequence, prompt and answer together, in tokens. */
+        public int maxModelLength() {
+            return loaded.service().maxModelLength();
+        }
+
+        /** {@code [layers, experts]} how many tokens each expert has had since anybody asked last; empty if that is not counted. */
+        long[][] newExpertTokens() {
+            synchronized (ENGINES) {
+                long[][] before = expertTokens;
+                expertTokens = loaded.service().expertTokens();
+                return ExpertTokens.since(before, expertTokens);
+            }
         }
 
         /** Says that the engine has answered rows, so that earlier failures count no more. */
@@ -119,7 +152,7 @@ public final class ExecutorEngine {
                         new ModelException("the engine did not start: " + RootCause.sentence(other), other);
                 };
                 engine.countFailure(failure);
-                if (!EngineFailures.mayReload(identity)) {
+                if (engine.beyondLimit || !EngineFailures.mayReload(identity)) {
                     throw failure;
                 }
             } finally {
@@ -150,7 +183,7 @@ public final class ExecutorEngine {
 
     private void countFailure(RuntimeException failure) {
         synchronized (ENGINES) {
-            if (!failureCounted) {
+            if (!failureCounted && !beyondLimit) {
                 failureCounted = true;
                 boolean alone = ENGINES.values().stream().allMatch(engine -> engine == this || engine.leases == 0);
                 EngineFailures.count(identity, failure, alone);
@@ -172,6 +205,26 @@ public final class ExecutorEngine {
                 closeWhenLoaded();
             }
         }
+    }
+
+    /**
+     * What the engines of this JVM do together, and what they and those that are closed have done, by the places of
+     * {@link EngineMetric}.
+     */
+    public static long[] metrics() {
+        synchronized (ENGINES) {
+            long[] sums = CLOSED.clone();
+            for (ExecutorEngine engine : ENGINES.values()) {
+                if (engine.isLoaded()) {
+                    EngineMetric.add(engine.loading.resultNow().service().counters(), false, sums);
+                }
+            }
+            return sums;
+        }
+    }
+
+    private boolean isLoaded() {
+        return loading.state() == Future.State.SUCCESS;
     }
 
     /** Closes the engines that no task uses. */
@@ -215,7 +268,7 @@ public final class ExecutorEngine {
                 () -> {
                     try {
                         Thread.sleep(pause);
-                        loading.complete(load(identity, gpus, configuration));
+                        loading.complete(load(identity, gpus, configuration, limit()));
                     } catch (Throwable t) {
                         loading.completeExceptionally(t);
                     }
@@ -226,11 +279,20 @@ public final class ExecutorEngine {
         loader.start();
     }
 
-    private static Loaded load(EngineIdentity identity, List<String> gpus, Configuration configuration) {
+    /** The executor's limit, which remembers that the model needs more. */
+    private MemoryLimit limit() {
+        MemoryLimit limit = ExecutorMemory.limit();
+        return new MemoryLimit(limit.bytes(), needed -> {
+            beyondLimit = true;
+            return limit.refusal().apply(needed);
+        });
+    }
+
+    private static Loaded load(
+            EngineIdentity identity, List<String> gpus, Configuration configuration, MemoryLimit limit) {
         Model model = null;
         Backend backend = null;
         try {
-            MemoryLimit limit = ExecutorMemory.limit();
             List<Integer> devices = gpus.stream().map(ExecutorEngine::device).toList();
             BackendOptions options = identity.backendOptions(devices, limit);
             BackendProvider provider = Backends.find(identity.backend());

@@ -9,7 +9,7 @@ import org.apache.spark.SparkEnv;
  * How much an executor may take off its heap. YARN kills a process that takes more than its heap and its overhead together, even
  * where the host has more; every other master leaves it to the host and its control groups.
  */
-final class ExecutorMemory {
+public final class ExecutorMemory {
     private static final String OVERHEAD = "spark.executor.memoryOverhead";
 
     private static final double GIBIBYTE = 1 << 30;
@@ -20,13 +20,13 @@ final class ExecutorMemory {
     private ExecutorMemory() {}
 
     /** The limit of the process that asks. */
-    static MemoryLimit limit() {
+    public static MemoryLimit limit() {
         SparkEnv spark = SparkEnv.get();
         return spark == null || spark.executorId().equals("driver") ? MemoryLimit.NONE : limit(spark.conf());
     }
 
     /** The limit of an executor of that configuration. */
-    static MemoryLimit limit(SparkConf conf) {
+    public static MemoryLimit limit(SparkConf conf) {
         if (!conf.get("spark.master", "").startsWith("yarn")) {
             return MemoryLimit.NONE;
         }
@@ -53,6 +53,11 @@ final class ExecutorMemory {
                 OVERHEAD,
                 overhead / GIBIBYTE,
                 OVERHEAD,
-                Math.ceilDiv(needed + BESIDE, (long) GIBIBYTE));
+                overheadGibibytes(needed));
+    }
+
+    /** What {@code spark.executor.memoryOverhead} should be for that many bytes off the heap, in GiB. */
+    public static long overheadGibibytes(long needed) {
+        return Math.ceilDiv(needed + BESIDE, (long) GIBIBYTE);
     }
 }

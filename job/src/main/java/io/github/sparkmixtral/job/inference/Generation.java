@@ -12,6 +12,7 @@ import io.github.sparkmixtral.job.options.ContextRetrieval;
 import io.github.sparkmixtral.job.options.GenerationOptions;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.job.output.ChunkCommitProtocol;
+import io.github.sparkmixtral.job.output.SlowRow;
 import io.github.sparkmixtral.job.retrieval.ContextIndex;
 import io.github.sparkmixtral.job.retrieval.IndexDirectory;
 import io.github.sparkmixtral.job.retrieval.LocatedIndex;
@@ -64,17 +65,25 @@ public record Generation(
 
     /** What the tasks have done so far. */
     public record Done(
+            LongAccumulator engines,
             LongAccumulator rows,
             LongAccumulator errors,
             LongAccumulator copied,
             LongAccumulator promptTokens,
+            LongAccumulator cachedTokens,
             LongAccumulator completionTokens,
-            SecondsHistogram seconds)
+            SecondsHistogram seconds,
+            SlowestRows slowest,
+            ExpertTokens experts)
             implements Serializable {
+
+        /** Tasks whose engine is ready. */
+        public static final String ENGINES = "spark-mixtral engines";
 
         public static final String ROWS = "spark-mixtral rows";
         public static final String ERRORS = "spark-mixtral errors";
         public static final String PROMPT_TOKENS = "spark-mixtral prompt tokens";
+        public static final String CACHED_TOKENS = "spark-mixtral cached tokens";
         public static final String COMPLETION_TOKENS = "spark-mixtral completion tokens";
 
         public static final String COPIED = "spark-mixtral rows answered with an equal row's answer";
@@ -82,20 +91,31 @@ public record Generation(
         public static Done in(SparkContext context) {
             SecondsHistogram seconds = new SecondsHistogram();
             context.register(seconds, "spark-mixtral seconds");
+            SlowestRows slowest = new SlowestRows();
+            context.register(slowest, "spark-mixtral slowest rows");
+            ExpertTokens experts = new ExpertTokens();
+            context.register(experts, "spark-mixtral tokens of experts");
             return new Done(
+                    context.longAccumulator(ENGINES),
                     context.longAccumulator(ROWS),
                     context.longAccumulator(ERRORS),
                     context.longAccumulator(COPIED),
                     context.longAccumulator(PROMPT_TOKENS),
+                    context.longAccumulator(CACHED_TOKENS),
                     context.longAccumulator(COMPLETION_TOKENS),
-                    seconds);
+                    seconds,
+                    slowest,
+                    experts);
         }
 
-        private void add(Answers answers, int index) {
+        private void add(String id, Answers answers, int index) {
             copied.add(answers.copied(index) ? 1 : 0);
             promptTokens.add(answers.promptTokens(index));
+            cachedTokens.add(answers.cachedTokens(index));
             completionTokens.add(answers.completionTokens(index));
             seconds.add(answers.seconds(index));
+            slowest.add(new SlowRow(
+                    id, answers.seconds(index), answers.promptTokens(index), answers.completionTokens(index)));
         }
     }
 
@@ -113,10 +133,22 @@ public record Generation(
             Configuration configuration,
             RunLimits limits,
             Done done) {
+        Generation generation = of(rows, input, options, configuration, limits, done);
+        return rows.mapPartitions(generation, Encoders.row(generation.schema));
+    }
+
+    /** What answers the rows of an input; the parameters are those of {@link #answers}. */
+    public static Generation of(
+            Dataset<Row> rows,
+            Input input,
+            GenerationOptions options,
+            Configuration configuration,
+            RunLimits limits,
+            Done done) {
         OutputColumns.Asked asked = input.survey().columns(options.defaults());
         StructType own = new StructType(Arrays.copyOf(rows.schema().fields(), input.columns()));
         StructType schema = OutputColumns.schema(own, asked, options.columns());
-        Generation generation = new Generation(
+        return new Generation(
                 options,
                 new SerializableConfiguration(ModelCache.sent(options.engine().model(), configuration)),
                 input.reader(),
@@ -127,17 +159,21 @@ public record Generation(
                 AnswerParser.ofRows(options.columns().parsed()),
                 limits,
                 done);
-        return rows.mapPartitions(generation, Encoders.row(schema));
     }
 
     @Override
     public Iterator<Row> call(Iterator<Row> rows) throws InterruptedException {
-        AnsweredRows<Asked, Row> answered =
-                new AnsweredRows<>(options, configuration.value(), limits, this, tools(), asked(rows));
+        AnsweredRows<Asked, Row> answered = answered(rows, this);
+        if (done != null) {
+            done.engines().add(1);
+        }
         return new Iterator<>() {
             @Override
             public boolean hasNext() {
                 boolean more = answered.hasNext();
+                if (!more && done != null) {
+                    done.experts().add(answered.newExpertTokens());
+                }
                 if (!more && answered.isStopped()) {
                     ChunkCommitProtocol.stoppedAfter(TaskContext.get(), answered.taken());
                 }
@@ -151,8 +187,14 @@ public record Generation(
         };
     }
 
+    /** The rows of a task with what is made of their answers. */
+    public <O> AnsweredRows<Asked, O> answered(Iterator<Row> rows, AnsweredRows.Questions<Asked, O> questions)
+            throws InterruptedException {
+        return new AnsweredRows<>(options, configuration.value(), limits, questions, tools(), asked(rows));
+    }
+
     /** An agent's search, which is closed with the task. */
-    private List<AgentTool> tools() {
+    public List<AgentTool> tools() {
         if (index == null || options.columns().hasContexts()) {
             return List.of();
         }
@@ -189,7 +231,7 @@ public record Generation(
     @Override
     public Row answered(Asked asked, PromptRow prompt, Answers answers, int place, RequestError incomplete) {
         if (done != null) {
-            done.add(answers, place);
+            done.add(prompt.id(), answers, place);
             done.errors().add(incomplete == null ? 0 : 1);
         }
         if (!answers.copied(place)) {

@@ -6,10 +6,14 @@ import io.github.sparkmixtral.job.options.OutputColumns;
 import io.github.sparkmixtral.service.RequestDefaults;
 import io.github.sparkmixtral.service.Task;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.SequencedSet;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -39,7 +43,7 @@ public record Input(
     static final String INTERNAL = "__mixtral_";
 
     /** The line that a row was read from, UTF-8, binary: what is parsed for the request. */
-    static final String LINE = "__mixtral_line";
+    public static final String LINE = "__mixtral_line";
     /** URI of the row's file, or null for a table that is not one of files. */
     public static final String FILE = "__mixtral_file";
     /** Line or row in the file, from 1, or null where there is no file. */
@@ -48,6 +52,22 @@ public record Input(
     public static final String ORDINAL = "__mixtral_ordinal";
     /** Where the row's block begins in its file; only until rows are numbered. */
     static final String BLOCK = "__mixtral_block";
+
+    /** Of rows that have the columns of {@link #rows}, what tells their requests, their ids and their places. */
+    public Dataset<Row> asked(Dataset<Row> from) {
+        return asked(from, reader);
+    }
+
+    static Dataset<Row> asked(Dataset<Row> from, RequestReader reader) {
+        SequencedSet<String> wanted = new LinkedHashSet<>();
+        if (Arrays.asList(from.columns()).contains(LINE)) {
+            wanted.add(LINE);
+        } else {
+            wanted.addAll(Arrays.asList(reader.needed()));
+        }
+        wanted.addAll(List.of(FILE, POSITION));
+        return from.select(wanted.stream().map(OutputColumns::named).toArray(Column[]::new));
+    }
 
     public Input {
         files = List.copyOf(files);

@@ -15,18 +15,15 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.Evaluation;
 import io.github.sparkmixtral.job.options.InputFormat;
 import io.github.sparkmixtral.job.options.InputSource;
-import io.github.sparkmixtral.job.options.OutputColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
-import java.util.SequencedSet;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -410,15 +407,7 @@ public final class InputReader {
 
     /** Says which id is on several rows; null if none is. */
     private static String repeatedId(Dataset<Row> rows, RequestReader reader) {
-        SequencedSet<String> wanted = new LinkedHashSet<>();
-        if (Arrays.asList(rows.columns()).contains(Input.LINE)) {
-            wanted.add(Input.LINE);
-        } else {
-            wanted.addAll(Arrays.asList(reader.needed()));
-        }
-        wanted.addAll(List.of(Input.FILE, Input.POSITION));
-        Dataset<Row> ids = rows.select(wanted.stream().map(OutputColumns::named).toArray(Column[]::new))
-                .mapPartitions(new RowIds(reader), Encoders.row(RowIds.SCHEMA));
+        Dataset<Row> ids = Input.asked(rows, reader).mapPartitions(new RowIds(reader), Encoders.row(RowIds.SCHEMA));
         List<Row> duplicate = ids.groupBy("id")
                 .agg(
                         count(lit(1)).as("rows"),

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.model.HuggingFaceCache;
 import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
+import io.github.sparkmixtral.model.ModelOutline;
 import io.github.sparkmixtral.model.Quantization;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -135,16 +136,21 @@ public record ModelCache(
      * @throws ModelException where there is none, or it cannot be fetched or read
      */
     public ModelDescription describe(String model, Quantization quantization) {
-        return isLocal(model)
-                ? ModelLoader.describe(requireLocal(model), quantization)
-                : remote(model, found -> described(found, quantization));
+        return outline(model).description(quantization);
     }
 
-    private ModelDescription described(ModelSource model, Quantization quantization) throws IOException {
+    /**
+     * The same down to the model's tensors.
+     *
+     * @throws ModelException where there is none, or it cannot be fetched or read
+     */
+    public ModelOutline outline(String model) {
+        return isLocal(model) ? ModelLoader.outline(requireLocal(model)) : remote(model, this::outlined);
+    }
+
+    private ModelOutline outlined(ModelSource model) throws IOException {
         Optional<Path> here = here(model);
-        return here.isPresent()
-                ? ModelLoader.describe(here.get(), quantization)
-                : new ModelHeads(model, attempts()).describe(quantization);
+        return here.isPresent() ? ModelLoader.outline(here.get()) : new ModelHeads(model, attempts()).outline();
     }
 
     /** The model's path on this host, if all of it is here: in this cache, or in that of Hugging Face's own tools. */

@@ -56,6 +56,11 @@ public final class ModelDigest {
     private static String ofHub(HubModel model) {
         String commit = model.commit().orElseThrow(() -> new IllegalArgumentException(model + " names no commit"));
         String file = model.file().map(path -> " " + path).orElse("");
-        return HexFormat.of().formatHex(ModelCache.sha256().digest((commit + file).getBytes(StandardCharsets.UTF_8)));
+        return ofText(commit + file);
+    }
+
+    /** SHA-256 of a text, as hexadecimal digits. */
+    public static String ofText(String text) {
+        return HexFormat.of().formatHex(ModelCache.sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
     }
 }

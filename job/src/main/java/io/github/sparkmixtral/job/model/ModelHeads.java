@@ -3,9 +3,8 @@ package io.github.sparkmixtral.job.model;
 import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.job.fault.Redaction;
-import io.github.sparkmixtral.model.ModelDescription;
 import io.github.sparkmixtral.model.ModelLoader;
-import io.github.sparkmixtral.model.Quantization;
+import io.github.sparkmixtral.model.ModelOutline;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,20 +18,21 @@ import org.apache.hadoop.fs.FileStatus;
 record ModelHeads(ModelSource model, Attempts attempts) {
 
     /**
-     * What the model's headers say.
+     * What the model's headers say, down to its tensors.
      *
      * @throws ModelException where they cannot be read, naming the file at its source
      */
-    ModelDescription describe(Quantization quantization) throws IOException {
+    ModelOutline outline() throws IOException {
         Path directory = Files.createTempDirectory("spark-mixtral-heads");
         String source = Redaction.redact(model.parent().toString());
         try {
             for (FileStatus file : model.files()) {
                 bring(file, directory.resolve(file.getPath().getName()));
             }
-            ModelDescription description = ModelLoader.describe(model.in(directory), quantization);
-            ChatTemplates templates = description.chatTemplates();
-            return description.withChatTemplates(
+            ModelOutline outline = ModelLoader.outline(model.in(directory));
+            ChatTemplates templates = outline.chatTemplates();
+            return outline.named(
+                    outline.name().replace(directory.toString(), source),
                     templates.from(templates.source().replace(directory.toString(), source)));
         } catch (ModelException e) {
             throw new ModelException(e.getMessage().replace(directory.toString(), source), e);

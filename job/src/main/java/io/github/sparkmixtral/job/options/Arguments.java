@@ -8,6 +8,8 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.MissingParameterException;
@@ -20,6 +22,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns written options into values, and the faults that picocli finds into one sentence each. */
 public final class Arguments {
+    private static final Set<Class<?>> WHOLE_NUMBERS = Set.of(int.class, Integer.class, long.class, Long.class);
 
     private Arguments() {}
 
@@ -83,9 +86,9 @@ public final class Arguments {
                     + Arrays.stream(element.getEnumConstants())
                             .map(OptionValues::text)
                             .collect(joining(", "));
-        } else if (type == List.class || element == int.class || element == long.class) {
+        } else if (type == List.class || WHOLE_NUMBERS.contains(type)) {
             kind = "must be a whole number";
-        } else if (element == double.class) {
+        } else if (type == double.class || type == Double.class) {
             kind = "must be a number";
         } else if (element == boolean.class) {
             kind = "must be true or false";
@@ -104,12 +107,17 @@ public final class Arguments {
 
     /** {@code "; did you mean x?"} where a known name is near. */
     public static String suggestion(String name, Collection<String> known) {
+        return nearest(name, known)
+                .map(candidate -> "; did you mean " + candidate + "?")
+                .orElse(" (--help shows every option)");
+    }
+
+    /** The known name that is most like a given one; empty if none is near. */
+    public static Optional<String> nearest(String name, Collection<String> known) {
         String lowered = name.toLowerCase(Locale.ROOT).replace('_', '-');
         return known.stream()
                 .min(java.util.Comparator.comparingInt(candidate -> editDistance(lowered, candidate)))
-                .filter(candidate -> editDistance(lowered, candidate) <= Math.max(2, candidate.length() / 3))
-                .map(candidate -> "; did you mean " + candidate + "?")
-                .orElse(" (--help shows every option)");
+                .filter(candidate -> editDistance(lowered, candidate) <= Math.max(2, candidate.length() / 3));
     }
 
     /** Names, the one first that is most like a given one. */

@@ -17,6 +17,13 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The value of {@code --chat-template}: the name of a format, or the text of the file that is named. */
 public final class ChatTemplateOption implements ITypeConverter<String> {
+    static final String LABEL = "FILE|none|mistral-v1|mistral-v3|chatml";
+
+    static final String DESCRIPTION =
+            "Chat format in place of the model's own: a local file with a template in Jinja, or a format by"
+                    + " its name; none is Mistral's format that fits the vocabulary. Default: the chat_template of the"
+                    + " model's files, or Mistral's format where that is what it spells";
+
     private static final Set<String> FORMATS = Set.of(ChatFormat.NONE, "mistral-v1", "mistral-v3", "chatml");
     private static final long MOST_BYTES = 1 << 20;
 

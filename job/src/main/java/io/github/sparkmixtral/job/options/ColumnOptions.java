@@ -120,12 +120,9 @@ public final class ColumnOptions {
 
     @Option(
             names = "--chat-template",
-            paramLabel = "FILE|none|mistral-v1|mistral-v3|chatml",
+            paramLabel = ChatTemplateOption.LABEL,
             converter = ChatTemplateOption.class,
-            description =
-                    "Chat format in place of the model's own: a local file with a template in Jinja, or a format by"
-                            + " its name; none is Mistral's format that fits the vocabulary. Default: the chat_template of the"
-                            + " model's files, or Mistral's format where that is what it spells")
+            description = ChatTemplateOption.DESCRIPTION)
     String chatTemplate;
 
     @Option(

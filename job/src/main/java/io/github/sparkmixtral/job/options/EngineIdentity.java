@@ -6,6 +6,7 @@ import io.github.sparkmixtral.engine.Backends;
 import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.job.model.ModelCache;
 import io.github.sparkmixtral.memory.MemoryLimit;
+import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Quantization;
 import io.github.sparkmixtral.service.ServiceOptions;
 import java.io.Serializable;
@@ -86,6 +87,14 @@ public record EngineIdentity(
                 kvCacheMemory,
                 numThreads,
                 maxModelLen);
+    }
+
+    /** @throws JobException with exit code 2 if {@link #maxModelLen} is more than the model takes */
+    public void requireLength(ModelConfig model) {
+        if (maxModelLen > model.maxPositions()) {
+            throw JobException.usage("--max-model-len must be at most " + model.maxPositions()
+                    + ", the model's own limit, not " + maxModelLen);
+        }
     }
 
     /** The name that the column {@code model} has: that of the file, directory or repository. */

@@ -119,10 +119,7 @@ public final class GenerationArguments {
      * @throws JobException with exit code 2 and one sentence for the first fault
      */
     public GenerationOptions resolve(Optional<String> defaultIndex) {
-        if (model.model == null || model.model.isBlank()) {
-            throw JobException.usage(
-                    "--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
-        }
+        model.requireModel();
         EngineIdentity identity = EngineIdentity.of(model, engine);
         requireMessages(columns.systemPrompt != null, "--system-prompt");
         requireMessages(columns.safePrompt, "--safe-prompt");

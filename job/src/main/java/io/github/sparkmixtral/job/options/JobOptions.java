@@ -12,6 +12,7 @@ import java.util.Optional;
  * @param inputFormat empty to guess it from the paths
  * @param documents of which the index is made that passages are taken from; empty where it is there
  * @param limits after which the run stops before its end
+ * @param estimate what is told of time and cost, and whether nothing else is done
  * @param partitions tasks; 0 chooses by the input and the cluster
  * @param show answers printed at the end
  * @param evaluation how the answers are judged at the end
@@ -25,6 +26,7 @@ public record JobOptions(
         OutputTarget output,
         RowOrder order,
         Limits limits,
+        Estimate estimate,
         int partitions,
         boolean failOnError,
         double maxErrorRatio,
@@ -47,6 +49,7 @@ public record JobOptions(
                 output,
                 order,
                 limits,
+                estimate,
                 partitions,
                 failOnError,
                 maxErrorRatio,

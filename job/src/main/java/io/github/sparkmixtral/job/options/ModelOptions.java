@@ -1,5 +1,6 @@
 package io.github.sparkmixtral.job.options;
 
+import io.github.sparkmixtral.job.fault.JobException;
 import io.github.sparkmixtral.model.Quantization;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -29,4 +30,12 @@ public final class ModelOptions {
             defaultValue = "none",
             description = "Quantize the weights of a Hugging Face model on load; none keeps them as they are stored.")
     Quantization quantization;
+
+    /** @throws JobException with exit code 2 if there is no model */
+    void requireModel() {
+        if (model == null || model.isBlank()) {
+            throw JobException.usage(
+                    "--model is missing: give a directory, file, URI or Hugging Face Hub model (--help shows every option)");
+        }
+    }
 }

@@ -37,7 +37,15 @@ public final class OptionValues {
     static final class SizeOrAuto implements ITypeConverter<Long> {
         @Override
         public Long convert(String value) {
-            return value.equals("auto") ? 0 : bytes(value);
+            return value.equals("auto") ? 0 : bytes(value, ", or auto");
+        }
+    }
+
+    /** Bytes with an optional binary unit, such as {@code 80g}. */
+    static final class Size implements ITypeConverter<Long> {
+        @Override
+        public Long convert(String value) {
+            return bytes(value, "");
         }
     }
 
@@ -54,7 +62,8 @@ public final class OptionValues {
                 "must be a whole number of at least " + least + " or " + word + ", not " + value);
     }
 
-    private static long bytes(String value) {
+    /** @param other what the value may be besides, for the message */
+    static long bytes(String value, String other) {
         Matcher size = SIZE.matcher(value.toLowerCase(Locale.ROOT));
         if (size.matches()) {
             int shift = size.group(2).isEmpty() ? 0 : 10 * ("kmgt".indexOf(size.group(2)) + 1);
@@ -63,7 +72,7 @@ public final class OptionValues {
                 return (long) bytes;
             }
         }
-        throw new TypeConversionException("must be a size such as 512m or 4g, or auto, not " + value);
+        throw new TypeConversionException("must be a size such as 512m or 4g" + other + ", not " + value);
     }
 
     /**

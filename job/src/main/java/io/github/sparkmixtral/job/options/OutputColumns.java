@@ -248,6 +248,14 @@ public final class OutputColumns {
         return ours;
     }
 
+    /** Whether an output has calls of tools under that name; a user's own column may be something else. */
+    public static boolean areToolCalls(StructType output, String name) {
+        return output.getFieldIndex(name).isDefined()
+                && output.apply(name).dataType() instanceof ArrayType calls
+                && calls.elementType() instanceof StructType call
+                && List.of(call.fieldNames()).contains("function");
+    }
+
     /** By the names of its fields: JSON has other types of numbers, and leaves nulls out. */
     private static boolean isOurs(StructType input, String column, String name) {
         if (input.getFieldIndex(name).isEmpty()) {

@@ -1,10 +1,14 @@
 package io.github.sparkmixtral.job.output;
 
 import static io.github.sparkmixtral.job.options.OutputColumns.named;
+import static org.apache.spark.sql.functions.array_join;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.concat;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.size;
 import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.transform;
 import static org.apache.spark.sql.functions.when;
 
 import io.github.sparkmixtral.job.options.Columns;
@@ -20,7 +24,8 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * An output read back, whatever format it has: {@link #ID}, {@link #TEXT}, {@link #FINISH_REASON}, {@link #USAGE} and {@link #ERROR},
- * and the other columns by their names, where the format has them. A text that has an error is no answer, and is null here.
+ * and the other columns by their names, where the format has them. A text that has an error is no answer, and is null here. The text
+ * of an answer that calls tools is the calls as JSON, {@code [{"name": …, "arguments": …}]}.
  */
 public final class Answered {
     public static final String ID = "__mixtral_id";
@@ -32,7 +37,8 @@ public final class Answered {
     /** What is read of a line of OpenAI's batch output. */
     private static final StructType LINE = StructType.fromDDL(
             "custom_id string, error struct<code: string, message: string, retryable: boolean>, response struct<body:"
-                    + " struct<choices: array<struct<text: string, message: struct<content: string>, finish_reason: string>>,"
+                    + " struct<choices: array<struct<text: string, message: struct<content: string, tool_calls:"
+                    + " array<struct<function: struct<name: string, arguments: string>>>>, finish_reason: string>>,"
                     + " usage: struct<prompt_tokens: bigint, completion_tokens: bigint, total_tokens: bigint,"
                     + " prompt_tokens_details: struct<cached_tokens: bigint>>>>, recordId string, modelOutput struct<outputs:"
                     + " array<struct<text: string, stop_reason: string>>, choices: array<struct<message: struct<content: string>,"
@@ -65,11 +71,28 @@ public final class Answered {
 
     private static Dataset<Row> columns(Dataset<Row> output, UnaryOperator<String> names) {
         Column error = named(names.apply(OutputColumns.ERROR));
+        Column text = named(names.apply(OutputColumns.TEXT));
+        String calls = names.apply(OutputColumns.TOOL_CALLS);
+        boolean called = OutputColumns.areToolCalls(output.schema(), calls);
         return output.withColumn(ID, named(names.apply(OutputColumns.ID)))
-                .withColumn(TEXT, when(error.isNull(), named(names.apply(OutputColumns.TEXT))))
+                .withColumn(TEXT, when(error.isNull(), called ? coalesce(json(named(calls)), text) : text))
                 .withColumn(FINISH_REASON, named(names.apply(OutputColumns.FINISH_REASON)))
                 .withColumn(USAGE, named(names.apply(OutputColumns.USAGE)))
                 .withColumn(ERROR, error);
+    }
+
+    /** Calls without what differs from run to run; null if there are none. Names need no escapes, and arguments are JSON. */
+    private static Column json(Column calls) {
+        Column each = transform(calls, call -> {
+            Column function = call.getField("function");
+            return concat(
+                    lit("{\"name\": \""),
+                    function.getField("name"),
+                    lit("\", \"arguments\": "),
+                    function.getField("arguments"),
+                    lit("}"));
+        });
+        return when(size(calls).gt(0), concat(lit("["), array_join(each, ", "), lit("]")));
     }
 
     private static Dataset<Row> lines(Dataset<Row> lines) {
@@ -78,6 +101,7 @@ public final class Answered {
         return lines.select(
                 coalesce(col("custom_id"), col("recordId")).as(ID),
                 coalesce(
+                                json(choice.getField("message").getField("tool_calls")),
                                 choice.getField("message").getField("content"),
                                 choice.getField("text"),
                                 col("modelOutput.outputs").getItem(0).getField("text"))

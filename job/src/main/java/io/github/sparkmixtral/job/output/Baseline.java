@@ -76,7 +76,7 @@ public record Baseline(OutputDirectory directory, OutputFormat format, Map<Strin
     }
 
     /** As the options have them: {@code custom_id=key}, one or several, apart or with commas. */
-    private static Map<String, String> names(JsonNode written) {
+    static Map<String, String> names(JsonNode written) {
         Map<String, String> names = new HashMap<>();
         for (JsonNode value :
                 written.isArray() ? written : new JsonMapper().createArrayNode().add(written)) {

@@ -40,6 +40,12 @@ final class ChunkNames {
         return MARKERS + "/" + name;
     }
 
+    /** The name of the chunk that a file is of; empty for another file. */
+    static String chunk(String file) {
+        Matcher name = NAME.matcher(file.replaceFirst("^errors-", "part-"));
+        return name.matches() ? name.group(1) : "";
+    }
+
     /** By chunk, how many of its rows are published: {@link Long#MAX_VALUE} for all. */
     static Map<String, Long> published(Iterable<String> files) {
         Map<String, Long> published = new HashMap<>();

@@ -48,6 +48,7 @@ public final class ChunkedOutput {
 
     private Dataset<Row> rows;
     private long rowsToAnswer;
+    private long inputRows;
 
     /**
      * @param record of the runs before; null if this is the first
@@ -70,6 +71,7 @@ public final class ChunkedOutput {
     /** Finds the rows that have no answer yet. */
     public void plan(Input input) throws IOException {
         requireSameColumns(input);
+        inputRows = input.survey().rows();
         List<Chunk> known = record == null ? List.of() : record.chunks();
         Map<String, Long> published = directory.published();
         if (input.files().isEmpty() || options.order() == RowOrder.PREFIX) {
@@ -225,6 +227,11 @@ public final class ChunkedOutput {
         return rowsToAnswer;
     }
 
+    /** How many chunks they are in. */
+    public int chunks() {
+        return chunks.size();
+    }
+
     /** Those rows, a partition for each chunk, in the order of the input. */
     public Dataset<Row> rows() {
         return rows;
@@ -232,7 +239,9 @@ public final class ChunkedOutput {
 
     /** Says what is to come, before the first chunk is. */
     public void begin() throws IOException {
-        JobRecord begun = record == null ? new JobRecord(fingerprint, 1, chunks) : record.with(fingerprint, newOnes());
+        JobRecord begun = record == null
+                ? new JobRecord(fingerprint, 1, inputRows, chunks)
+                : record.with(fingerprint, inputRows, newOnes());
         if (record == null) {
             directory.create(begun.json());
         } else {

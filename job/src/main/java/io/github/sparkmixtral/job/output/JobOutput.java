@@ -14,7 +14,9 @@ import io.github.sparkmixtral.job.options.OutputTarget;
 import io.github.sparkmixtral.job.options.RetryFailed;
 import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
@@ -37,6 +39,8 @@ public final class JobOutput {
     private ChunkedOutput chunks;
     private Dataset<Row> rows;
     private long rowsToAnswer;
+    private int tasks;
+    private Fingerprint fingerprint;
     private int attempts = 1;
     private boolean done;
 
@@ -89,7 +93,7 @@ public final class JobOutput {
             return;
         }
         String digest = ModelDigest.of(options.generation().engine().model(), configuration);
-        Fingerprint fingerprint = Fingerprint.of(options, model, digest, contextDigest, files, configuration);
+        fingerprint = Fingerprint.of(options, model, digest, contextDigest, files, configuration);
         JobRecord record = directory.orElseThrow().record(target.mode());
         if (record != null) {
             List<String> differences = fingerprint.differencesFrom(record.fingerprint(), format, files, configuration);
@@ -119,6 +123,7 @@ public final class JobOutput {
             chunks.plan(input);
             rows = chunks.rows();
             rowsToAnswer = chunks.rowsToAnswer();
+            tasks = chunks.chunks();
         } else {
             planTable(input);
         }
@@ -136,7 +141,7 @@ public final class JobOutput {
                     .drop(IdentifiedRows.ID, IdentifiedRows.BEGINNING);
             rowsToAnswer = rows.count();
         }
-        int tasks = (int) Math.max(
+        tasks = (int) Math.max(
                 1,
                 Math.min(
                         rowsToAnswer,
@@ -148,11 +153,63 @@ public final class JobOutput {
                                                 .defaults()
                                                 .parameters()
                                                 .maxTokens()))));
-        rows = rows.repartition(options.partitions() > 0 ? options.partitions() : tasks);
+        tasks = options.partitions() > 0 ? options.partitions() : tasks;
+        rows = rows.repartition(tasks);
     }
 
     public long rowsToAnswer() {
         return rowsToAnswer;
+    }
+
+    /** Tasks that answer them, one for each chunk. */
+    public int tasks() {
+        return tasks;
+    }
+
+    /**
+     * Keeps how long the run will take, for the run to be compared with; not where answers go to a table, whose rows are no job's.
+     *
+     * @return where it is kept
+     */
+    public Optional<java.nio.file.Path> keep(Forecast forecast) throws IOException {
+        Optional<java.nio.file.Path> file = forecastFile();
+        if (file.isPresent()) {
+            forecast.write(file.get());
+        }
+        return file;
+    }
+
+    /** How long a dry run has predicted that answering these very rows takes. */
+    public Optional<Forecast> forecast() throws IOException {
+        return forecastFile().flatMap(Forecast::read).filter(forecast -> forecast.rows() == rowsToAnswer);
+    }
+
+    /** Forgets it, when the run has been compared with it. */
+    public void forgetForecast() throws IOException {
+        Optional<java.nio.file.Path> file = forecastFile();
+        if (file.isPresent()) {
+            Files.deleteIfExists(file.get());
+        }
+    }
+
+    private Optional<java.nio.file.Path> forecastFile() throws IOException {
+        if (fingerprint == null) {
+            return Optional.empty();
+        }
+        String job = directory.orElseThrow().qualified() + "\n"
+                + options.generation().engine() + "\n" + fingerprint.json();
+        return Optional.of(Forecast.file(ModelDigest.ofText(job)));
+    }
+
+    /** What is there already, in words; empty where nothing is. */
+    public String existing() throws IOException {
+        if (target.table().isPresent()) {
+            return spark.catalog().tableExists(target.table().get()) ? "exists" : "";
+        }
+        if (!directory.orElseThrow().exists()) {
+            return "";
+        }
+        return directory.get().isComplete() ? "exists and is complete" : "exists and is incomplete";
     }
 
     /** The rows to answer, spread as they are to be answered. */
@@ -212,6 +269,23 @@ public final class JobOutput {
         if (target.table().isEmpty()) {
             directory.orElseThrow().markComplete();
         }
+    }
+
+    /**
+     * What a run that was broken off leaves, for messages.
+     *
+     * @param inputRows of the whole input
+     */
+    public String left(long inputRows) throws IOException {
+        if (target.table().isPresent()) {
+            return "of this run nothing is in " + shown() + ", whose commit comes last";
+        }
+        return String.format(
+                Locale.ROOT,
+                "%,d of %,d rows are answered and in %s",
+                directory.orElseThrow().answeredRows(),
+                inputRows,
+                shown());
     }
 
     /** Where the answers are, for messages. */

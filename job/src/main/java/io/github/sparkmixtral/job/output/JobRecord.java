@@ -24,8 +24,9 @@ import org.apache.hadoop.fs.Path;
  *
  * @param fingerprint see {@link Fingerprint}
  * @param attempts how many runs have begun
+ * @param rows of the input when the last one began; negative if that is not known
  */
-record JobRecord(Fingerprint fingerprint, int attempts, List<Chunk> chunks) {
+record JobRecord(Fingerprint fingerprint, int attempts, long rows, List<Chunk> chunks) {
     static final String FILE = "_job.json";
     private static final int VERSION = 1;
     private static final JsonMapper JSON = new JsonMapper();
@@ -53,6 +54,7 @@ record JobRecord(Fingerprint fingerprint, int attempts, List<Chunk> chunks) {
             return new JobRecord(
                     Fingerprint.of(root.path("fingerprint")),
                     root.path("attempts").asInt(),
+                    root.path("rows").asLong(-1),
                     chunks(root));
         } catch (com.fasterxml.jackson.core.JacksonException e) {
             throw unusable(file, "it is not valid JSON");
@@ -89,7 +91,8 @@ record JobRecord(Fingerprint fingerprint, int attempts, List<Chunk> chunks) {
         ObjectNode root = JSON.createObjectNode();
         root.put("schema_version", VERSION)
                 .put("written_as", UUID.randomUUID().toString())
-                .put("attempts", attempts);
+                .put("attempts", attempts)
+                .put("rows", rows);
         root.set("fingerprint", fingerprint.json());
         Map<String, Integer> places = new HashMap<>();
         ArrayNode files = root.putArray("files");
@@ -109,9 +112,9 @@ record JobRecord(Fingerprint fingerprint, int attempts, List<Chunk> chunks) {
         return JSON.writeValueAsBytes(root);
     }
 
-    JobRecord with(Fingerprint newer, List<Chunk> more) {
+    JobRecord with(Fingerprint newer, long newRows, List<Chunk> more) {
         List<Chunk> all = new ArrayList<>(chunks);
         all.addAll(more);
-        return new JobRecord(newer, attempts + 1, all);
+        return new JobRecord(newer, attempts + 1, newRows, all);
     }
 }

@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.input_file_name;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.sum;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -19,9 +20,9 @@ import io.github.sparkmixtral.model.ModelDescription;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.DoubleUnaryOperator;
 import org.apache.spark.sql.Column;
@@ -33,14 +34,14 @@ import org.apache.spark.sql.Row;
  *
  * @param errors rows by error code
  * @param finishReasons answered rows by finish reason of their first output, those that have one
- * @param firstError one error's message; null where there is none
+ * @param examples one row of each error code
  * @param files of the answers, by name
  */
 public record Manifest(
         long rows,
         Map<String, Long> errors,
         Map<String, Long> finishReasons,
-        String firstError,
+        Map<String, FailedRow> examples,
         long promptTokens,
         long completionTokens,
         long cachedTokens,
@@ -48,10 +49,13 @@ public record Manifest(
 
     static final String FILE = "_manifest.json";
 
+    /** A row that has an error. */
+    record FailedRow(String id, String message) {}
+
     /** Counts the answers that are there. */
     public static Manifest of(JobOutput output) throws IOException {
         if (!output.hasAnswers()) {
-            return new Manifest(0, Map.of(), Map.of(), null, 0, 0, 0, List.of());
+            return new Manifest(0, Map.of(), Map.of(), Map.of(), 0, 0, 0, List.of());
         }
         Dataset<Row> answers = output.answered();
         Column error = named(Answered.ERROR);
@@ -60,7 +64,7 @@ public record Manifest(
                         error.getField("code").as("code"), named(Answered.FINISH_REASON), input_file_name())
                 .agg(
                         count(lit(1)),
-                        min(error.getField("message")),
+                        min(struct(error.getField("message"), named(Answered.ID))),
                         tokens(usage, "prompt_tokens"),
                         tokens(usage, "completion_tokens"),
                         tokens(usage, "cached_tokens"))
@@ -69,8 +73,13 @@ public record Manifest(
         groups.forEach(group -> rowsByFile.merge(fileName(group.getString(2)), group.getLong(3), Long::sum));
         Map<String, Long> errors = new TreeMap<>();
         Map<String, Long> finishReasons = new TreeMap<>();
+        Map<String, FailedRow> examples = new TreeMap<>();
         for (Row group : groups) {
             boolean answered = group.isNullAt(0);
+            if (!answered) {
+                Row row = group.getStruct(4);
+                examples.putIfAbsent(group.getString(0), new FailedRow(row.getString(1), row.getString(0)));
+            }
             String key = group.getString(answered ? 1 : 0);
             // A row whose prompt was only read has no reason to finish.
             if (key != null) {
@@ -81,11 +90,7 @@ public record Manifest(
                 groups.stream().mapToLong(group -> group.getLong(3)).sum(),
                 errors,
                 finishReasons,
-                groups.stream()
-                        .filter(group -> !group.isNullAt(0))
-                        .max(Comparator.comparingLong(group -> group.getLong(3)))
-                        .map(group -> group.getString(4))
-                        .orElse(null),
+                examples,
                 groups.stream().mapToLong(group -> group.getLong(5)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(6)).sum(),
                 groups.stream().mapToLong(group -> group.getLong(7)).sum(),
@@ -102,6 +107,14 @@ public record Manifest(
 
     public long failedRows() {
         return errors.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** The message of an error that many rows have; null if no row has one. */
+    public String commonError() {
+        return errors.entrySet().stream()
+                .max(Map.Entry.comparingByValue())
+                .map(error -> examples.get(error.getKey()).message())
+                .orElse(null);
     }
 
     public double errorRatio() {
@@ -122,8 +135,9 @@ public record Manifest(
      * Writes {@code _manifest.json} beside the answers.
      *
      * @param run what is known of this run
+     * @return what it says
      */
-    public void write(JobOptions options, ModelDescription model, Run run, Verdict verdict, JobOutput output)
+    public ObjectNode write(JobOptions options, ModelDescription model, Run run, Verdict verdict, JobOutput output)
             throws IOException {
         JsonMapper json = new JsonMapper();
         ObjectNode root = json.createObjectNode();
@@ -147,6 +161,9 @@ public record Manifest(
                 .put("resumed", run.inputRows() - output.rowsToAnswer())
                 .put("copied", run.copiedRows());
         rowCounts.set("errors", json.valueToTree(errors));
+        ObjectNode failed = rowCounts.putObject("error_examples");
+        examples.forEach(
+                (code, row) -> failed.putObject(code).put("custom_id", row.id()).put("message", row.message()));
         rowCounts.set("finish_reasons", json.valueToTree(finishReasons));
         root.putObject("tokens")
                 .put("prompt", promptTokens)
@@ -160,10 +177,26 @@ public record Manifest(
                 .put("start", run.start().toString())
                 .put("end", run.end().toString())
                 .put("seconds", seconds)
+                .put("rows", run.rows())
+                .put("completion_tokens", run.completionTokens())
                 .put("rows_per_second", run.rows() / seconds)
                 .put("completion_tokens_per_second", run.completionTokens() / seconds)
                 .put("seconds_per_row_p50", run.secondsPerRow().applyAsDouble(0.5))
                 .put("seconds_per_row_p95", run.secondsPerRow().applyAsDouble(0.95));
+        ArrayNode slowest = root.putArray("slowest_rows");
+        run.slowestRows()
+                .forEach(row -> slowest.addObject()
+                        .put("custom_id", row.id())
+                        .put("seconds", row.seconds())
+                        .put("prompt_tokens", row.promptTokens())
+                        .put("completion_tokens", row.completionTokens()));
+        root.set("expert_tokens", json.valueToTree(run.expertTokens()));
+        run.forecast().ifPresent(forecast -> root.set("prediction", forecast.json(seconds)));
+        run.cost()
+                .ifPresent(cost -> root.putObject("cost")
+                        .put("price_per_hour", cost.pricePerHour())
+                        .put("executor_hours", cost.executorHours())
+                        .put("total", cost.total()));
         root.putObject("model")
                 .put("path", Redaction.redact(options.generation().engine().model()))
                 .put("format", model.format())
@@ -195,6 +228,19 @@ public record Manifest(
                 .put("bytes", file.bytes())
                 .put("sha256", file.sha256()));
         output.publish(json.writerWithDefaultPrettyPrinter().writeValueAsBytes(root), FILE);
+        return root;
+    }
+
+    /**
+     * What a run costs.
+     *
+     * @param pricePerHour of an executor's machine
+     * @param executorHours of all executors together
+     */
+    public record Cost(double pricePerHour, double executorHours) {
+        public double total() {
+            return pricePerHour * executorHours;
+        }
     }
 
     private String status(JobOptions options, Run run) {
@@ -218,6 +264,10 @@ public record Manifest(
      * @param completionTokens of this run's answers
      * @param tokensByExecutor the same by executor
      * @param secondsPerRow what shares of the rows did not exceed, from a row's way into the engine to its answer
+     * @param slowestRows the slowest one first
+     * @param expertTokens {@code [layers, experts]} how many tokens each expert has had; empty if the backend does not count
+     * @param cost empty if no price is known
+     * @param forecast of this very run; empty if there is none
      * @param terminalReason {@link #COMPLETED}, or why the job stopped before its end
      */
     public record Run(
@@ -229,6 +279,10 @@ public record Manifest(
             long completionTokens,
             Map<String, Long> tokensByExecutor,
             DoubleUnaryOperator secondsPerRow,
+            List<SlowRow> slowestRows,
+            long[][] expertTokens,
+            Optional<Cost> cost,
+            Optional<Forecast> forecast,
             String terminalReason) {
         public static final String COMPLETED = "completed";
         public static final String DEADLINE = "deadline";

@@ -142,6 +142,31 @@ public record OutputDirectory(String location, Configuration configuration) {
         return ChunkNames.published(names);
     }
 
+    /** How many rows are here, by what the chunks are called; only files of rows without positions are looked into. */
+    long answeredRows() throws IOException {
+        JobRecord record = JobRecord.read(path(), configuration);
+        if (record == null) {
+            return 0;
+        }
+        Map<String, Long> published = published();
+        Set<String> counted = new HashSet<>();
+        long rows = 0;
+        for (Chunk chunk : record.chunks()) {
+            Long done = published.get(chunk.name());
+            if (done != null && !chunk.segments().isEmpty()) {
+                rows += Math.min(done, chunk.rows());
+                counted.add(chunk.name());
+            }
+        }
+        for (FileStatus file : dataFiles()) {
+            String chunk = ChunkNames.chunk(file.getPath().getName());
+            if (published.containsKey(chunk) && !counted.contains(chunk)) {
+                rows += AnswerFile.rows(file, configuration);
+            }
+        }
+        return rows;
+    }
+
     boolean hasAnswers() throws IOException {
         return !published().isEmpty();
     }

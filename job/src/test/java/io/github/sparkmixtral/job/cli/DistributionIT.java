@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -24,6 +25,9 @@ class DistributionIT {
             home = unpacked.toList().getFirst();
         }
         assertThat(home.resolve("bin")).isDirectoryNotContaining("glob:**/build-if-stale");
+        assertThat(copiedIntoTheImage(home.resolve("conf/kubernetes/Containerfile")))
+                .isNotEmpty()
+                .allSatisfy(source -> assertThat(home.resolve(source)).exists());
         Path command = Files.createSymbolicLink(directory.resolve("command"), home.resolve("bin/spark-mixtral"));
         assertThat(run(directory, "chmod", "-R", "a-w", home.toString())).isZero();
 
@@ -36,6 +40,15 @@ class DistributionIT {
         assertThat(Files.readString(directory.resolve("command.out")))
                 .contains("The answers go to demo-answers in this folder.", "|passkey_1000 ", "|all ");
         assertThat(directory.resolve("demo-answers/_SUCCESS")).exists();
+    }
+
+    /** What a build takes out of its context, which is an installation. */
+    private static List<String> copiedIntoTheImage(Path containerfile) throws Exception {
+        return Files.readAllLines(containerfile).stream()
+                .filter(line -> line.startsWith("COPY ") && !line.contains("--from="))
+                .map(line -> line.split(" "))
+                .flatMap(words -> Arrays.stream(words, 1, words.length - 1))
+                .toList();
     }
 
     private static Path archive() throws Exception {

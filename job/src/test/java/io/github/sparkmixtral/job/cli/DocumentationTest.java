@@ -13,11 +13,9 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
@@ -68,7 +66,7 @@ class DocumentationTest {
                 assertThatCode(() -> parse(words)).as(page + ": " + command).doesNotThrowAnyException();
             } else if (words.contains("job/target/spark-mixtral.jar")) {
                 List<String> job = words.subList(words.indexOf("job/target/spark-mixtral.jar") + 1, words.size());
-                assertThatCode(() -> OptionParser.parse(job.toArray(String[]::new), silent()))
+                assertThatCode(() -> Subcommand.parse(job.toArray(String[]::new), silent()))
                         .as(page + ": " + command)
                         .doesNotThrowAnyException();
             } else if (program.matches("(\\./mvnw|\\.ci/|job/|kernels/).*")) {
@@ -202,14 +200,7 @@ class DocumentationTest {
         List<String> all = submission.arguments();
         String[] job = all.subList(all.indexOf(installation.jar().toString()) + 1, all.size())
                 .toArray(String[]::new);
-        Optional<LongContextCommand> figure = LongContextCommand.named(job);
-        if (job.length > 0 && job[0].equals(IndexCommand.NAME)) {
-            OptionParser.parse(Arrays.copyOfRange(job, 1, job.length), IndexCommand::new, silent());
-        } else if (figure.isPresent()) {
-            figure.get().parse(job, silent());
-        } else {
-            OptionParser.parse(job, silent());
-        }
+        Subcommand.parse(job, silent());
     }
 
     private static PrintWriter silent() {

@@ -64,7 +64,8 @@ class LauncherIT {
 
         assertThat(run.exitCode()).as(String.join("\n", run.err())).isZero();
         assertThat(run.out()).contains("custom_id", "answer", "expected", "finish_reason");
-        assertThat(run.lastLine()).endsWith("The answers are in " + answers);
+        assertThat(run.err()).anySatisfy(line -> assertThat(line).endsWith("The answers are in " + answers));
+        assertThat(run.err()).as("the JVM's warnings").noneMatch(line -> line.startsWith("WARNING"));
         assertThat(answers.resolve("_SUCCESS")).exists();
         JsonNode manifest =
                 new JsonMapper().readTree(answers.resolve("_manifest.json").toFile());
@@ -77,7 +78,13 @@ class LauncherIT {
         assertThat(ratio(manifest, "context", "context_absent")).isGreaterThanOrEqualTo(0.9);
         assertThat(ratio(manifest, "copy")).isGreaterThanOrEqualTo(0.9);
         assertThat(ratio(manifest, "passkey_1000")).isGreaterThanOrEqualTo(0.9);
-        assertThat(run.out()).contains("|kind ", "|passkey_1000 ", "|all ");
+        assertThat(run.out())
+                .contains("|kind ", "|passkey_1000 ", "|all ", "|two_searches ", "|two_calls ", "|absent ");
+        for (String table : List.of("agent", "calls", "retrieval")) {
+            Path more = directory.resolve("answers-" + table);
+            assertThat(more.resolve("_SUCCESS")).exists();
+        }
+        assertThat(run.lastLine()).endsWith("The answers are in " + answers + "-retrieval");
     }
 
     /** Exact answers per row of some kinds together. */
@@ -133,7 +140,7 @@ class LauncherIT {
     }
 
     @Test
-    void withoutAGpuTheCpuAnswersAndOneLineSaysWhy() throws Exception {
+    void withoutAGpuTheCpuAnswersAndOneLineSaysSo() throws Exception {
         Files.write(directory.resolve("some.jsonl"), prompts(2));
 
         Run run = launch(
@@ -145,9 +152,9 @@ class LauncherIT {
                         "tornadovm-flags: TORNADOVM_HOME=/no/such/sdk is no directory: set it to an unpacked TornadoVM SDK",
                         "spark-mixtral: running without TornadoVM");
         assertThat(run.err())
-                .filteredOn(line -> line.contains("tornado: "))
+                .filteredOn(line -> line.contains("backend cpu"))
                 .singleElement(STRING)
-                .contains("backend cpu (tornado: this JVM was started without TornadoVM");
+                .endsWith("backend cpu; refused: tornado (--backend tornado says why)");
     }
 
     @Test

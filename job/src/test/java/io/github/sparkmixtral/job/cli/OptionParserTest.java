@@ -7,6 +7,7 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.job.fault.ExitCode;
 import io.github.sparkmixtral.job.fault.JobException;
+import io.github.sparkmixtral.job.options.Estimate;
 import io.github.sparkmixtral.job.options.Evaluation;
 import io.github.sparkmixtral.job.options.ExpectedMatch;
 import io.github.sparkmixtral.job.options.InputFormat;
@@ -74,6 +75,10 @@ class OptionParserTest {
         assertThat(options.generation().engine().backend()).isEqualTo("auto");
         assertThat(options.generation().engine().activations()).isEqualTo(Activations.AUTO);
         assertThat(options.inputFormat()).isEmpty();
+        assertThat(options.estimate()).isEqualTo(new Estimate(false, 60, OptionalDouble.empty()));
+        assertThat(parse("--dry-run", "--calibration-seconds", "5", "--price-per-hour", "2.5")
+                        .estimate())
+                .isEqualTo(new Estimate(true, 5, OptionalDouble.of(2.5)));
     }
 
     @Test
@@ -263,6 +268,14 @@ class OptionParserTest {
                     --fail-on-error=perhaps    | --fail-on-error must be true or false, not perhaps
                     --prompt-template nothing  | --prompt-template names no column: write {column} where a row's value goes
                     --show -1                  | --show must be at least 0, not -1
+                    --price-per-hour 0         | --price-per-hour must be a number above 0, not 0
+                    --price-per-hour -2.5      | --price-per-hour must be a number above 0, not -2.5
+                    --price-per-hour NaN       | --price-per-hour must be a number above 0, not NaN
+                    --price-per-hour Infinity  | --price-per-hour must be a number above 0, not Infinity
+                    --price-per-hour 2EUR      | --price-per-hour must be a number, not 2EUR
+                    --calibration-seconds 9    | --calibration-seconds needs --dry-run
+                    --dry-run --calibration-seconds -1 | --calibration-seconds must be at least 0, not -1
+                    --dry-run --calibration-seconds 1m | --calibration-seconds must be a whole number, not 1m
                     --logit-bias 5             | --logit-bias must look like ID=X, not 5
                     --logit-bias 5=500         | --logit-bias of token 5 must be in [-100, 100], not 500
                     """)

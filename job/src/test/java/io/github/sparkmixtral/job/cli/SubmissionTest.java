@@ -93,6 +93,31 @@ class SubmissionTest {
     }
 
     @Test
+    void theWholeDemoAsksTheSecondModelToo() throws Exception {
+        List<String> demo = submit("demo", "--output", "x", "--backend=cpu");
+
+        assertThat(demo)
+                .endsWith(
+                        "--then",
+                        "--output",
+                        "x-retrieval",
+                        "--backend",
+                        "cpu",
+                        "--config",
+                        installation.conf("demo/agent/retrieval.yaml").toString(),
+                        "--model",
+                        installation.conf("demo/agent/model.gguf").toString(),
+                        "--input",
+                        installation.conf("demo/questions.jsonl").toString(),
+                        "--documents",
+                        installation.conf("demo/documents.jsonl").toString());
+        assertThat(demo).filteredOn("--then"::equals).hasSize(3);
+        assertThat(submit("demo"))
+                .containsSubsequence("--then", "demo-answers-agent", "--output-mode", "--then", "demo-answers-calls");
+        assertThat(submit("demo", "--seed", "7")).doesNotContain("--then");
+    }
+
+    @Test
     void inASourceTreeTheDemoAnswersIntoTheBuildsFolder() throws Exception {
         installation = Installation.built(installation.home(), directory.resolve("target"));
 

@@ -7,6 +7,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.sparkmixtral.agent.AgentTool;
 import io.github.sparkmixtral.job.SparkFixture;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -166,6 +170,59 @@ class ClusterIT {
                     .contains("The engine has failed, 1 times in a row now: ")
                     .contains("This executor gives up, so that Spark goes elsewhere: the device is broken on purpose");
         }
+    }
+
+    /** Over HTTP, from the driver, while the job runs: the two executors' numbers and their sum. */
+    @Test
+    void driverTellsTheMetricsOfItsExecutors() throws Exception {
+        Path output = directory.resolve("out");
+        int port = StandaloneCluster.freePort();
+        List<String> properties = List.of(
+                "spark.plugins=io.github.sparkmixtral.metrics.MixtralMetrics",
+                "spark.metrics.conf.driver.sink.prometheusServlet.class=org.apache.spark.metrics.sink.PrometheusServlet",
+                "spark.metrics.conf.driver.sink.prometheusServlet.path=/metrics/prometheus",
+                "spark.metrics.namespace=job",
+                "spark.ui.enabled=true",
+                "spark.ui.port=" + port);
+        Process driver = cluster.submit(directory.resolve("driver.log"), Map.of(), properties, arguments(output));
+        String prefix = "metrics_job_driver_plugin_io_github_sparkmixtral_metrics_MixtralMetrics_";
+        String last = "";
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            HttpRequest request = HttpRequest.newBuilder(
+                            URI.create("http://127.0.0.1:" + port + "/metrics/prometheus/"))
+                    .build();
+            while (driver.isAlive()) {
+                try {
+                    String body = client.send(request, HttpResponse.BodyHandlers.ofString())
+                            .body();
+                    last = body.contains(prefix + "all_rows_Count") ? body : last;
+                } catch (IOException notThere) {
+                    // The driver is starting, or has ended.
+                }
+                TimeUnit.MILLISECONDS.sleep(100);
+            }
+        }
+        assertDone(driver);
+        JsonNode manifest =
+                new ObjectMapper().readTree(output.resolve("_manifest.json").toFile());
+        Map<String, Double> told = new HashMap<>();
+        for (String line : last.lines().filter(one -> one.startsWith(prefix)).toList()) {
+            told.put(
+                    line.substring(prefix.length(), line.indexOf('{')),
+                    Double.valueOf(line.substring(line.lastIndexOf(' ') + 1)));
+        }
+        for (String name : List.of("rows", "prompt_tokens", "completion_tokens", "computed_prompt_tokens")) {
+            assertThat(told.get("all_" + name + "_Count"))
+                    .as(name)
+                    .isPositive()
+                    .isEqualTo(told.get("executor_0_" + name + "_Count") + told.get("executor_1_" + name + "_Count"));
+        }
+        assertThat(told.get("all_rows_Count"))
+                .isEqualTo(manifest.at("/rows/answered").asDouble());
+        assertThat(told.get("all_prompt_tokens_Count"))
+                .isEqualTo(manifest.at("/tokens/prompt").asDouble());
+        assertThat(told.get("all_completion_tokens_Count"))
+                .isEqualTo(manifest.at("/tokens/completion").asDouble());
     }
 
     @Test

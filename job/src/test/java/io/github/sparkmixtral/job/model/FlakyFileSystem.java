@@ -14,7 +14,7 @@ import org.apache.hadoop.fs.RawLocalFileSystem;
 
 /** The local disk seen as a remote file system, {@code flaky:/path}, that counts what is read and can break off. */
 public final class FlakyFileSystem extends RawLocalFileSystem {
-    static final AtomicLong BYTES_READ = new AtomicLong();
+    public static final AtomicLong BYTES_READ = new AtomicLong();
     static final AtomicInteger FILES_OPENED = new AtomicInteger();
 
     /** Bytes after which every stream breaks off, until {@link #FAILURES_LEFT} is used up. */
@@ -26,7 +26,7 @@ public final class FlakyFileSystem extends RawLocalFileSystem {
     static final AtomicInteger FAILURES_LEFT = new AtomicInteger();
     static volatile FileChecksum checksum;
 
-    static void reset() {
+    public static void reset() {
         BYTES_READ.set(0);
         FILES_OPENED.set(0);
         breakAfter = Long.MAX_VALUE;

@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /** Models of full size whose weights are holes in their files. */
-final class SparseMixtral {
+public final class SparseMixtral {
     /** The small model of the demo. */
     static final Path DEMO =
             Path.of("..", "conf", "demo", "model.gguf").toAbsolutePath().normalize();
@@ -48,7 +48,7 @@ final class SparseMixtral {
     }
 
     /** Mixtral 8x7B in bf16. */
-    static void writeDirectory(Path directory) throws IOException {
+    public static void writeDirectory(Path directory) throws IOException {
         Files.createDirectories(directory);
         Files.writeString(directory.resolve("config.json"), """
                 {"architectures":["MixtralForCausalLM"],"model_type":"mixtral","hidden_size":4096,"intermediate_size":14336,

@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.MemoryPlanner;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import java.io.IOException;
@@ -54,6 +55,11 @@ public final class Bfloat16BackendProvider implements BackendProvider {
         } catch (IOException e) {
             return false;
         }
+    }
+
+    @Override
+    public Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.of(new CpuMemory(options, Packing.BFLOAT16));
     }
 
     @Override

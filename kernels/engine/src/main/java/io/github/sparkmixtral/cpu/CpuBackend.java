@@ -6,11 +6,11 @@ import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.engine.BatchCheck;
 import io.github.sparkmixtral.engine.Logits;
+import io.github.sparkmixtral.engine.MemoryShares;
 import io.github.sparkmixtral.engine.MixedLogits;
 import io.github.sparkmixtral.engine.TopLogits;
 import io.github.sparkmixtral.engine.WantedLogits;
 import io.github.sparkmixtral.file.ModelException;
-import io.github.sparkmixtral.memory.AvailableMemory;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
 import java.lang.foreign.Arena;
@@ -57,20 +57,17 @@ final class CpuBackend implements Backend {
         this.options = options;
         int threads =
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-        int chunk = Math.min(CHUNK_TOKENS, options.maxBatchTokens());
-        long packed = PackedWeights.bytes(model.weights(), kernels.packing());
-        long inputs = kernels.packing() == Packing.INTEGERS ? MixtralLayers.integerBytes(config, chunk) : 0;
-        long cacheBytes = options.kvCacheBytes();
-        long allowed = options.memoryLimit().leftBeside(model.weights().bytesOffHeap() + packed + inputs + cacheBytes)
-                + cacheBytes;
-        long left = Math.min(allowed, leftBeside(packed + inputs, new AvailableMemory().bytes(), kernels.packing()));
-        this.cache = new KeyValueCache(config, KeyValueCacheSize.blocks(config, options, left));
+        CpuMemory planner = new CpuMemory(options, kernels.packing());
+        int chunk = planner.chunk();
+        MemoryShares shares =
+                planner.share(config, model.weights(), planner.here().orElseThrow());
+        this.cache = new KeyValueCache(config, Math.toIntExact(shares.blocks()));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
         String what =
                 "the weights do not fit into memory off the heap; give the process less heap (-Xmx) or the machine more memory";
         try {
-            PackedWeights weights =
-                    PackedWeights.pack(model.weights(), kernels.packing(), HugePages.allocate(packed, memory), pool);
+            PackedWeights weights = PackedWeights.pack(
+                    model.weights(), kernels.packing(), HugePages.allocate(shares.weights(), memory), pool);
             what = "the activations of " + chunk + " tokens do not fit into the heap of "
                     + (Runtime.getRuntime().maxMemory() >> 20)
                     + " MiB; give the process more memory (-Xmx) or lower --max-num-batched-tokens";
@@ -88,21 +85,6 @@ final class CpuBackend implements Backend {
                 threads,
                 cache.blocks(),
                 KeyValueCache.BLOCK);
-    }
-
-    /**
-     * What is left of free memory beside packed weights.
-     *
-     * @throws ModelException where they do not fit
-     */
-    static long leftBeside(long packed, long free, Packing packing) {
-        if (packed > free) {
-            throw new ModelException("the weights need " + (packed >> 20)
-                    + " MiB of memory beside the model's file, but only " + (free >> 20)
-                    + " MiB are free; take a machine or a container with more, or "
-                    + (packing == Packing.BFLOAT16 ? "--backend cpu with a quantized model" : "a model of fewer bits"));
-        }
-        return free - packed;
     }
 
     /** Tells of the routing of each layer, for at most {@value #CHUNK_TOKENS} tokens at a time. */
@@ -215,6 +197,11 @@ final class CpuBackend implements Backend {
                 .sorted()
                 .distinct()
                 .toArray();
+    }
+
+    @Override
+    public long[][] expertTokens() {
+        return layers.expertTokens();
     }
 
     @Override

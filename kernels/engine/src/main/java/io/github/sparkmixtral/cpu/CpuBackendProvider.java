@@ -6,6 +6,7 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
+import io.github.sparkmixtral.engine.MemoryPlanner;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import java.util.Map;
@@ -49,10 +50,18 @@ public final class CpuBackendProvider implements BackendProvider {
     }
 
     @Override
+    public Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.of(new CpuMemory(options, kernels(options).packing()));
+    }
+
+    @Override
     public Backend open(Model model, BackendOptions options) {
+        return new CpuBackend(name(), model, options, kernels(options));
+    }
+
+    private static Kernels kernels(BackendOptions options) {
         String wanted = System.getProperty(PROPERTY);
-        Kernels kernels = wanted == null ? fastest(options.activations()) : named(wanted, options.activations());
-        return new CpuBackend(name(), model, options, kernels);
+        return wanted == null ? fastest(options.activations()) : named(wanted, options.activations());
     }
 
     /** Those that the user asks for, to compare or because others are in doubt. */

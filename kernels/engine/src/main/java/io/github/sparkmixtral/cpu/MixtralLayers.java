@@ -7,6 +7,7 @@ import io.github.sparkmixtral.model.Weights;
 import io.github.sparkmixtral.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.stream.IntStream;
 
 /**
@@ -52,6 +53,9 @@ final class MixtralLayers {
     /** Which of the tokens' rows were moved to the front, see {@link #keep}. */
     private int[] kept = {};
 
+    /** {@code [layers, experts]}; written by one thread, read by any. */
+    private final AtomicLongArray expertTokens;
+
     private RoutingObserver observer = (_, _, _) -> {};
 
     /** Told of every routing as soon as it is made. */
@@ -80,6 +84,7 @@ final class MixtralLayers {
         workspaces = new Workspace[pool.threads()];
         Arrays.setAll(workspaces, i -> new Workspace(config, maxTokens));
         rotary = new RotaryEmbedding(config);
+        expertTokens = new AtomicLongArray(config.layers() * config.experts());
         routing = new Routing(maxTokens, config.experts(), config.expertsPerToken());
         attentionNorms = weights.layers().stream()
                 .map(layer -> vector(layer.attentionNorm()))
@@ -224,6 +229,7 @@ final class MixtralLayers {
         eachRow(rows, row -> norm(normed, row, row, expertNorms[layer]));
         multiply(product(routerLogits, first(normed, rows), w.router()));
         routing.route(routerLogits, rows);
+        count(layer);
         observer.routed(layer, rows, routing);
 
         // Each expert's inputs side by side, once for all workers.
@@ -254,6 +260,22 @@ final class MixtralLayers {
                 kernels.accumulate(hidden, row, routing.weight(row, choice), down, routing.entry(row, choice));
             }
         });
+    }
+
+    private void count(int layer) {
+        for (int expert = 0; expert < config.experts(); expert++) {
+            int place = layer * config.experts() + expert;
+            expertTokens.setOpaque(place, expertTokens.getPlain(place) + routing.end(expert) - routing.start(expert));
+        }
+    }
+
+    /** {@code [layers, experts]} how many tokens each expert has had. Of the last layer these are the wanted ones only. */
+    long[][] expertTokens() {
+        long[][] tokens = new long[config.layers()][config.experts()];
+        for (int place = 0; place < expertTokens.length(); place++) {
+            tokens[place / config.experts()][place % config.experts()] = expertTokens.getOpaque(place);
+        }
+        return tokens;
     }
 
     /**

@@ -58,6 +58,15 @@ public interface Backend extends AutoCloseable {
      */
     float[] hidden();
 
+    /**
+     * How many tokens each expert has had so far. Any thread may ask.
+     *
+     * @return {@code [layers, experts]}; empty for a backend that does not count
+     */
+    default long[][] expertTokens() {
+        return new long[0][];
+    }
+
     @Override
     void close();
 }

@@ -1,8 +1,6 @@
 package io.github.sparkmixtral.engine;
 
 import io.github.sparkmixtral.model.Model;
-import io.github.sparkmixtral.model.ModelConfig;
-import java.util.List;
 import java.util.Optional;
 
 /** Makes backends of one kind; found by {@link java.util.ServiceLoader}. */
@@ -17,12 +15,9 @@ public interface BackendProvider {
     /** Why it cannot be used here, in one sentence; empty when it can. Checked once, never throws. */
     Optional<String> unavailable();
 
-    /**
-     * How many GPUs of a size hold a model of a shape, for each format that fits at all, with a cache for a sequence of usual length.
-     * Needs no device, and may be asked of a provider that cannot be used here. Empty for a backend that runs on none.
-     */
-    default List<DeviceNeed> deviceNeeds(ModelConfig config, BackendOptions options, long deviceBytes) {
-        return List.of();
+    /** How it shares out memory; empty for one that does not plan it. */
+    default Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.empty();
     }
 
     /**

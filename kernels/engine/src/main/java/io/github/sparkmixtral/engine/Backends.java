@@ -19,14 +19,19 @@ public final class Backends {
     private Backends() {}
 
     /**
-     * The provider called {@code name}, or for {@code auto} the available one with the highest rank, logging in one line why each
-     * other one was refused.
+     * The provider called {@code name}, or for {@code auto} the available one with the highest rank, logging in one line which it is and
+     * which were refused. Their reasons are logged for debugging.
      *
      * @throws IllegalArgumentException for an unknown name, listing the known ones
      * @throws IllegalStateException where the named one cannot be used here, with its reason, or for {@code auto} none can
      */
     public static BackendProvider find(String name) {
         return find(name, providers());
+    }
+
+    /** All providers, those first that {@code auto} takes first, whether they can be used here or not. */
+    public static List<BackendProvider> all() {
+        return byRank(providers());
     }
 
     /** Names that {@link #find} knows, {@code auto} first. */
@@ -38,6 +43,7 @@ public final class Backends {
         if (name.equals(AUTO)) {
             Choice choice = choose(providers);
             LOG.info("{}", choice.line());
+            choice.reasons().forEach(LOG::debug);
             return choice.provider();
         }
         BackendProvider named = providers.stream()
@@ -51,28 +57,36 @@ public final class Backends {
         return named;
     }
 
-    /** A provider, and the line for the log that says why it and no other. */
-    record Choice(BackendProvider provider, String line) {}
+    /**
+     * A provider.
+     *
+     * @param refused names of those that would have been taken before it
+     * @param reasons why, a line for each
+     */
+    record Choice(BackendProvider provider, List<String> refused, List<String> reasons) {
+        /** For the log. */
+        String line() {
+            return "backend " + provider.name()
+                    + (refused.isEmpty()
+                            ? ""
+                            : "; refused: " + String.join(", ", refused) + " (--backend "
+                                    + (refused.size() == 1 ? refused.getFirst() : "with a name") + " says why)");
+        }
+    }
 
     static Choice choose(List<BackendProvider> providers) {
-        BackendProvider best = null;
         List<String> refused = new ArrayList<>();
+        List<String> reasons = new ArrayList<>();
         for (BackendProvider provider : byRank(providers)) {
             Optional<String> reason = provider.unavailable();
-            if (reason.isPresent()) {
-                refused.add(provider.name() + ": " + reason.get());
-            } else if (best == null) {
-                best = provider;
-            } else {
-                refused.add(provider.name() + ": ranks below " + best.name());
+            if (reason.isEmpty()) {
+                return new Choice(provider, refused, reasons);
             }
+            refused.add(provider.name());
+            reasons.add(provider.name() + ": " + reason.get());
         }
-        String reasons = String.join("; ", refused);
-        if (best == null) {
-            throw new IllegalStateException(
-                    "no backend can be used here: " + (refused.isEmpty() ? "none is on the class path" : reasons));
-        }
-        return new Choice(best, "backend " + best.name() + (refused.isEmpty() ? "" : " (" + reasons + ")"));
+        throw new IllegalStateException("no backend can be used here: "
+                + (reasons.isEmpty() ? "none is on the class path" : String.join("; ", reasons)));
     }
 
     private static List<String> names(List<BackendProvider> providers) {

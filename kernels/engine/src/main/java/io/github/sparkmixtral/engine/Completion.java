@@ -63,6 +63,8 @@ public record Completion(String id, List<Output> outputs, PromptValues prompt, U
      * @param cachedTokens prompt tokens whose keys and values were found in the cache
      */
     public record Usage(int promptTokens, int completionTokens, int cachedTokens) {
+        public static final Usage NONE = new Usage(0, 0, 0);
+
         public int totalTokens() {
             return promptTokens + completionTokens;
         }

@@ -4,6 +4,7 @@ import io.github.sparkmixtral.engine.BlockPool.PrefixReuse;
 import io.github.sparkmixtral.engine.Sampler.Needed;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Continuous batching: requests come in at any time, every {@link #step} advances all that run, and each is handed out as soon
@@ -13,10 +14,12 @@ public final class Engine {
     private final Backend backend;
     private final Tokenizer tokenizer;
     private final List<Integer> eosTokenIds;
-    private final int maxModelLength;
+    private final EngineLimits limits;
     private final Scheduler scheduler;
     private final Sampler sampler;
     private long arrivals;
+    private StepTimes times = StepTimes.NONE;
+    private long lastStep = System.nanoTime();
 
     /**
      * @param backend stays the caller's, who closes it after the last step
@@ -36,7 +39,8 @@ public final class Engine {
         this.backend = backend;
         this.tokenizer = tokenizer;
         this.eosTokenIds = List.copyOf(eosTokenIds);
-        this.maxModelLength = longest(backend, maxModelLength);
+        this.limits =
+                new EngineLimits(backend.vocabularySize(), backend.hiddenSize(), longest(backend, maxModelLength));
         BlockPool pool = new BlockPool(backend.cacheBlocks(), backend.blockSize(), prefixReuse);
         scheduler = new Scheduler(backend.maxSequences(), backend.maxBatchTokens(), pool);
         sampler = new Sampler(backend.vocabularySize());
@@ -48,19 +52,9 @@ public final class Engine {
         return Math.toIntExact(maxModelLength > 0 ? Math.min(longest, maxModelLength) : longest);
     }
 
-    /** Width of a row of logits. */
-    public int vocabularySize() {
-        return backend.vocabularySize();
-    }
-
-    /** Width of a hidden state, and of an embedding. */
-    public int hiddenSize() {
-        return backend.hiddenSize();
-    }
-
-    /** Longest sequence, prompt and output together, in tokens: the least of what the model, the cache and the caller allow. */
-    public int maxModelLength() {
-        return maxModelLength;
+    /** What it takes; may be asked by any thread. The longest sequence is the least of what the model, the cache and the caller allow. */
+    public EngineLimits limits() {
+        return limits;
     }
 
     /**
@@ -70,52 +64,25 @@ public final class Engine {
      *     empty prompt, one that leaves no room for an answer, or token ids outside of the vocabulary
      */
     public void add(Request request) {
-        checkPrompt(request.promptTokens(), request.generates());
-        checkParameters(request.parameters());
-        scheduler.add(new SequenceGroup(request, tokenizer, eosTokenIds, maxModelLength, arrivals));
+        limits.checkPrompt(request.promptTokens(), request.generates());
+        limits.checkParameters(request.parameters());
+        scheduler.add(new SequenceGroup(request, tokenizer, eosTokenIds, limits.maxModelLength(), arrivals));
         arrivals += request.parameters().n();
-    }
-
-    /**
-     * Checks what {@link #add} would refuse of a prompt. May be called by any thread.
-     *
-     * @param generates whether an answer is wanted
-     * @throws IllegalArgumentException where it is empty, too long, leaves no room for an answer, or is not in the vocabulary
-     */
-    public void checkPrompt(int[] promptTokens, boolean generates) {
-        if (promptTokens.length == 0) {
-            throw new IllegalArgumentException("the prompt has no tokens");
-        }
-        if (promptTokens.length + (generates ? 1 : 0) > maxModelLength) {
-            throw new IllegalArgumentException("the prompt has " + promptTokens.length + " tokens, which "
-                    + (generates ? "leaves no room for an answer" : "does not fit") + " in a context of "
-                    + maxModelLength + " tokens");
-        }
-        for (int token : promptTokens) {
-            checkToken("prompt", token);
-        }
-    }
-
-    /**
-     * Checks what {@link #add} would refuse of parameters. May be called by any thread.
-     *
-     * @throws IllegalArgumentException where a token id is not in the vocabulary
-     */
-    public void checkParameters(SamplingParameters parameters) {
-        parameters.stopTokenIds().forEach(token -> checkToken("stop_token_ids", token));
-        parameters.logitBias().keySet().forEach(token -> checkToken("logit_bias", token));
-    }
-
-    private void checkToken(String what, int token) {
-        if (token < 0 || token >= backend.vocabularySize()) {
-            throw new IllegalArgumentException(what + ": token " + token + " is not in the model's vocabulary of "
-                    + backend.vocabularySize() + " tokens");
-        }
     }
 
     /** Forgets a request, which is then not completed; unknown ids are ignored. */
     public void cancel(String id) {
         scheduler.cancel(id);
+    }
+
+    /**
+     * What the text of a request's first output has grown by, and keeps whatever follows.
+     *
+     * @param from how much of the text is known already, in characters
+     * @return empty for unknown ids, such as those of complete requests
+     */
+    public Optional<String> growth(String id, int from) {
+        return Optional.ofNullable(scheduler.first(id)).map(sequence -> sequence.settled(from));
     }
 
     /** Whether a {@link #step} would do anything. */
@@ -138,19 +105,45 @@ public final class Engine {
         return scheduler.generatedTokens();
     }
 
+    /** What it has done and does. */
+    public EngineCounters counters() {
+        BlockPool pool = scheduler.pool();
+        return new EngineCounters(
+                scheduler.promptTokens(),
+                scheduler.generatedTokens(),
+                scheduler.preemptions(),
+                scheduler.running().size(),
+                scheduler.waiting(),
+                backend.maxSequences(),
+                pool.blocks() - pool.freeBlocks(),
+                pool.blocks(),
+                times,
+                lastStep);
+    }
+
     /**
      * Advances every running sequence.
      *
      * @return the requests that are now complete
      */
     public List<Completion> step() {
+        long start = System.nanoTime();
+        long promptTokens = scheduler.promptTokens();
+        long generatedTokens = scheduler.generatedTokens();
         Plan plan = scheduler.schedule();
         if (plan.isEmpty()) {
             return List.of();
         }
         Samples samples = sampler.sample(plan, logits(plan));
         boolean pools = !plan.pooled().isEmpty();
-        return scheduler.update(plan, samples, pools ? backend.hidden() : null, pools ? backend.hiddenSize() : 0);
+        List<Completion> completions =
+                scheduler.update(plan, samples, pools ? backend.hidden() : null, pools ? backend.hiddenSize() : 0);
+        lastStep = System.nanoTime();
+        times = times.plus(
+                scheduler.promptTokens() - promptTokens,
+                scheduler.generatedTokens() - generatedTokens,
+                (lastStep - start) / 1e9);
+        return completions;
     }
 
     private Logits logits(Plan plan) {

@@ -39,6 +39,20 @@ final class OutputText {
         return cut != NONE;
     }
 
+    /** What stands from a place on and stays as it is whatever follows: no part of a stop string that may have begun. */
+    String settled(int from) {
+        String stable = decoder.text().subSequence(0, decoder.stableLength()).toString();
+        int end = stable.length();
+        for (String part : stop) {
+            int begin = Math.max(0, stable.length() - part.length() + 1);
+            while (begin < end && !part.startsWith(stable.substring(begin))) {
+                begin++;
+            }
+            end = Math.min(end, begin);
+        }
+        return end > from ? stable.substring(from, end) : "";
+    }
+
     /** The text, cut before the earliest stop string. To be called once, at the end. */
     String finish() {
         return cut == NONE

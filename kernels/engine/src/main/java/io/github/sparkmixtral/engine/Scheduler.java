@@ -37,6 +37,7 @@ final class Scheduler {
     private final Map<String, SequenceGroup> groups = new HashMap<>();
     private final TreeSet<Sequence> waiting = new TreeSet<>(Comparator.comparingLong(sequence -> sequence.arrival));
     private final List<Sequence> running = new ArrayList<>();
+    private long promptTokens;
     private long generatedTokens;
     private long preemptions;
 
@@ -72,6 +73,12 @@ final class Scheduler {
         }
     }
 
+    /** The first sequence of a request; null for unknown ids. */
+    Sequence first(String id) {
+        SequenceGroup group = groups.get(id);
+        return group == null ? null : group.sequences().getFirst();
+    }
+
     boolean hasWork() {
         return !groups.isEmpty();
     }
@@ -87,6 +94,11 @@ final class Scheduler {
 
     int waiting() {
         return waiting.size();
+    }
+
+    /** Tokens of prompts computed since the beginning. */
+    long promptTokens() {
+        return promptTokens;
     }
 
     /** Tokens sampled since the beginning. */
@@ -181,7 +193,9 @@ final class Scheduler {
         int[] starts = plan.batch().sequenceStarts();
         for (int s = 0; s < plan.sequences().size(); s++) {
             Sequence sequence = plan.sequences().get(s);
-            sequence.computed += starts[s + 1] - starts[s];
+            int computed = sequence.computed + starts[s + 1] - starts[s];
+            promptTokens += Math.max(0, Math.min(computed, sequence.promptLength()) - sequence.computed);
+            sequence.computed = computed;
             pool.computed(sequence.table, sequence.tokens(), sequence.computed);
         }
         List<Completion> completions = new ArrayList<>();

@@ -236,6 +236,11 @@ final class Sequence {
         error = cause;
     }
 
+    /** What the output has so far from a place on and keeps, see {@link OutputText#settled}. */
+    String settled(int from) {
+        return text.settled(from);
+    }
+
     Output output() {
         int[] generated = Arrays.copyOfRange(tokens, promptLength(), length);
         return new Output(sampleIndex, text.finish(), generated, finishReason, logprobs);

@@ -4,7 +4,6 @@ import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.gguf.GgufFile;
 import io.github.sparkmixtral.tensor.Tensor;
-import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.tokenizer.Tokenizer;
 import io.github.sparkmixtral.tokenizer.TurnTokens;
 import java.lang.foreign.Arena;
@@ -12,12 +11,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.EnumMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -43,8 +39,17 @@ public final class ModelLoader {
      * @throws ModelException where the model cannot be loaded, naming the file and the field
      */
     public static ModelDescription describe(Path path, Quantization quantization) {
+        return outline(path).description(quantization);
+    }
+
+    /**
+     * Reads headers only, as {@link #describe(Path, Quantization)} does, down to the shapes and types of all weights.
+     *
+     * @throws ModelException where the model cannot be loaded, naming the file and the field
+     */
+    public static ModelOutline outline(Path path) {
         try (Arena arena = Arena.ofConfined()) {
-            return open(path, quantization, arena, Transposition::shape).description();
+            return open(path, arena, Transposition::shape).outline(path);
         }
     }
 
@@ -52,14 +57,14 @@ public final class ModelLoader {
      * Opens the model for running. The caller closes it.
      *
      * @param quantization of matrices, whenever their rows are read
-     * @param progress gets lines for the log: what is noteworthy, and a last one with parameters, format, bytes and seconds
+     * @param progress gets lines for the log: what is noteworthy, and a last one with format, bytes and seconds
      * @throws ModelException where the model cannot be loaded, naming the file and the field
      */
     public static Model load(Path path, Quantization quantization, Consumer<String> progress) {
         long start = System.nanoTime();
         Arena arena = Arena.ofShared();
         try {
-            Opened opened = open(path, quantization, arena, new Transposition(path.toString(), arena));
+            Opened opened = open(path, arena, new Transposition(path.toString(), arena));
             opened.notes().forEach(progress);
             if (!opened.checkpoint().ignored().isEmpty()) {
                 progress.accept("%s: ignored %d tensors that a Mixtral does not have, such as %s"
@@ -70,12 +75,11 @@ public final class ModelLoader {
             }
             Weights weights = new Quantizer(quantization)
                     .quantize(path.toString(), opened.checkpoint().weights(), progress);
-            ModelDescription description = opened.description();
+            ModelDescription description = opened.outline(path).description(quantization);
             progress.accept(String.format(
                     Locale.ROOT,
-                    "loaded %s: %.1f million parameters, %s, %.1f MB, in %.2f s",
+                    "loaded %s: %s, %.1f MB, in %.2f s",
                     path,
-                    description.parameters() / 1e6,
                     description.format(),
                     description.bytes() / 1e6,
                     (System.nanoTime() - start) / 1e9));
@@ -89,10 +93,21 @@ public final class ModelLoader {
     private record Contents(Checkpoint checkpoint, Tokenizer tokenizer, ChatTemplates templates) {}
 
     /** @param notes lines for the log */
-    private record Opened(Checkpoint checkpoint, ModelDescription description, List<String> notes) {}
+    private record Opened(Checkpoint checkpoint, Tokenizer tokenizer, ChatTemplates templates, List<String> notes) {
+        ModelOutline outline(Path path) {
+            return new ModelOutline(
+                    path.toString(),
+                    path,
+                    checkpoint.container(),
+                    checkpoint.config(),
+                    checkpoint.weights(),
+                    tokenizer,
+                    templates,
+                    notes);
+        }
+    }
 
-    private static Opened open(
-            Path named, Quantization quantization, Arena arena, UnaryOperator<Tensor> transposition) {
+    private static Opened open(Path named, Arena arena, UnaryOperator<Tensor> transposition) {
         if (!Files.exists(named)) {
             throw new ModelException(
                     "%s does not exist: name a Hugging Face model directory or a .gguf file".formatted(named));
@@ -128,10 +143,10 @@ public final class ModelLoader {
                         GgufCheckpoint.chatTemplates(file));
             }
         };
-        return opened(named, model, contents, quantization);
+        return opened(named, model, contents);
     }
 
-    private static Opened opened(Path named, ModelFiles model, Contents contents, Quantization quantization) {
+    private static Opened opened(Path named, ModelFiles model, Contents contents) {
         Checkpoint read = contents.checkpoint();
         Tokenizer tokenizer = contents.tokenizer();
         requireRows(named, read, tokenizer);
@@ -139,8 +154,7 @@ public final class ModelLoader {
         Checkpoint checkpoint = new Checkpoint(read.container(), config, read.weights(), read.ignored(), read.notes());
         List<String> notes = new ArrayList<>(model.notes());
         notes.addAll(read.notes());
-        ModelDescription description = describe(named, checkpoint, tokenizer, contents.templates(), quantization);
-        return new Opened(checkpoint, description, notes);
+        return new Opened(checkpoint, tokenizer, contents.templates(), notes);
     }
 
     /** What the configuration and the tokenizer name, and the tokens that are known to end a turn, as llama.cpp takes them. */
@@ -160,24 +174,5 @@ public final class ModelLoader {
                     "%s: the tokenizer has %d tokens, but the model's vocabulary only %d: they do not belong together"
                             .formatted(path, tokenizer.vocabularySize(), rows));
         }
-    }
-
-    private static ModelDescription describe(
-            Path path, Checkpoint checkpoint, Tokenizer tokenizer, ChatTemplates templates, Quantization quantization) {
-        Map<Tensor, TensorType> plan = new Quantizer(quantization).plan(path.toString(), checkpoint.weights());
-        long parameters = 0;
-        long bytes = 0;
-        Map<TensorType, Long> stored = new EnumMap<>(TensorType.class);
-        for (Map.Entry<Tensor, TensorType> entry : plan.entrySet()) {
-            long elements = entry.getKey().elements();
-            parameters += elements;
-            bytes += entry.getValue().bytes(elements);
-            stored.merge(entry.getKey().type(), elements, Long::sum);
-        }
-        TensorType most =
-                Collections.max(stored.entrySet(), Map.Entry.comparingByValue()).getKey();
-        String format = checkpoint.container() + " " + most
-                + quantization.type().map(type -> " quantized to " + type).orElse("");
-        return new ModelDescription(path, format, parameters, bytes, checkpoint.config(), tokenizer, templates);
     }
 }

@@ -17,7 +17,7 @@ final class AgentCourse implements Course {
     private final Dialogue dialogue;
     private final ToolCallReader reader;
     private final Questions questions;
-    private Usage usage = new Usage(0, 0, 0);
+    private Usage usage = Usage.NONE;
     private boolean copied = true;
 
     /** Makes requests of what a dialogue has come to. */

@@ -6,7 +6,9 @@ import io.github.sparkmixtral.agent.Toolbox;
 import io.github.sparkmixtral.chat.ChatFormat;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.Engine;
+import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.model.ModelDescription;
+import io.github.sparkmixtral.service.Exchange.Place;
 import io.github.sparkmixtral.service.RequestBuilder.Built;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -21,6 +23,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
  * {@link IllegalStateException} with that cause; nothing hangs.
  */
 public final class CompletionService implements AutoCloseable {
+    private final Backend backend;
     private final Engine engine;
     private final RequestLimits limits;
     private final RequestBuilder requestBuilder;
@@ -30,22 +33,29 @@ public final class CompletionService implements AutoCloseable {
     private final AtomicLong lastId = new AtomicLong();
 
     private CompletionService(ModelDescription model, Backend backend, ServiceOptions options) {
+        this.backend = backend;
         engine = new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), options.maxModelLength());
-        limits = new RequestLimits(engine, wayOut(backend, engine, options));
-        requestBuilder = new RequestBuilder(model, engine, limits);
-        exchange = new Exchange(options.queueCapacity());
+        limits = new RequestLimits(
+                engine.limits(), wayOut(maxModelLength(), backend.maxPositions(), options.maxModelLength()));
+        requestBuilder = new RequestBuilder(model, limits);
+        exchange = new Exchange(options.queueCapacity(), engine.counters());
         courses = new Courses(exchange);
         thread = new Thread(new EngineLoop(backend, engine, exchange, courses), "spark-mixtral-engine");
         thread.setDaemon(true);
     }
 
-    private static String wayOut(Backend backend, Engine engine, ServiceOptions options) {
-        if (engine.maxModelLength() == backend.maxPositions()) {
+    /**
+     * What to do about a prompt that is too long.
+     *
+     * @param longest sequence that is taken
+     * @param maxPositions the model's limit
+     * @param asked the caller's; 0 for none
+     */
+    static String wayOut(int longest, int maxPositions, int asked) {
+        if (longest == maxPositions) {
             return "shorten it, the model takes no more";
         }
-        return engine.maxModelLength() == options.maxModelLength()
-                ? "shorten it, or raise --max-model-len"
-                : "shorten it, or raise --kv-cache-memory";
+        return longest == asked ? "shorten it, or raise --max-model-len" : "shorten it, or raise --kv-cache-memory";
     }
 
     /**
@@ -77,7 +87,7 @@ public final class CompletionService implements AutoCloseable {
      * @throws IllegalArgumentException where the defaults do not fit the model, or name a tool that is not there
      */
     public Session open(RequestDefaults defaults, List<AgentTool> tools) {
-        engine.checkParameters(defaults.parameters());
+        engine.limits().checkParameters(defaults.parameters());
         limits.checkSize(1, defaults.parameters());
         StructuredOutputReader.checkChoices("structured_outputs", defaults.parameters());
         ChatFormat chatFormat = requestBuilder.chatFormat(defaults);
@@ -91,7 +101,7 @@ public final class CompletionService implements AutoCloseable {
 
     /** Longest sequence, prompt and answer together, in tokens. */
     public int maxModelLength() {
-        return engine.maxModelLength();
+        return engine.limits().maxModelLength();
     }
 
     /** Whether the engine thread has died, so that every call throws. */
@@ -102,6 +112,11 @@ public final class CompletionService implements AutoCloseable {
     /** What has been done so far; at most one engine step old. */
     public Counters counters() {
         return exchange.counters();
+    }
+
+    /** {@code [layers, experts]} how many tokens each expert has had so far; empty if the backend does not count. */
+    public long[][] expertTokens() {
+        return backend.expertTokens();
     }
 
     /** Ends the engine thread and what rows do meanwhile, waits for both, and closes the backend. Open sessions' calls throw. */
@@ -119,6 +134,26 @@ public final class CompletionService implements AutoCloseable {
         courses.close();
         if (interrupted) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The text of one answer as it grows. If a row asks for several answers, that of the first. */
+    public final class AnswerText {
+        private final Place place;
+
+        private AnswerText(Place place) {
+            this.place = place;
+        }
+
+        /**
+         * Waits for more of the text. What is handed out stays as it is: put together it is the answer's text. A row that brings tools
+         * hands out all of it at once, for what it says may turn out to be calls; one that fails, nothing.
+         *
+         * @return empty when the answer has ended
+         * @throws IllegalStateException where the session or the service is closed, or the engine has died
+         */
+        public String next() throws InterruptedException {
+            return exchange.grown(place);
         }
     }
 
@@ -148,14 +183,25 @@ public final class CompletionService implements AutoCloseable {
          * @throws InterruptedException the row may have been taken; close the session
          */
         public void submit(long row, RowRequest asked) throws InterruptedException {
+            Place _ = submit(row, asked, false);
+        }
+
+        /**
+         * Takes a row as {@link #submit} does, and hands out its answer while it is generated. The answer is read as any other one when
+         * it has ended.
+         */
+        public AnswerText stream(long row, RowRequest asked) throws InterruptedException {
+            return new AnswerText(submit(row, asked, true));
+        }
+
+        private Place submit(long row, RowRequest asked, boolean streamed) throws InterruptedException {
             Built built;
             try {
                 built = built(asked);
             } catch (InvalidRowException invalid) {
-                exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
-                return;
+                return exchange.refuse(mailbox, Answer.invalid(row, invalid.error()));
             }
-            exchange.submit(mailbox, row, built, limits.entries(built.request()));
+            return exchange.submit(mailbox, row, built, limits.entries(built.request()), streamed);
         }
 
         private Built built(RowRequest asked) throws InvalidRowException {
@@ -170,11 +216,25 @@ public final class CompletionService implements AutoCloseable {
          * @throws IllegalArgumentException if the row cannot become a request, saying why
          */
         public int[] promptTokens(RowRequest asked) {
+            return requested(asked).promptTokens();
+        }
+
+        private Request requested(RowRequest asked) {
             try {
-                return built(asked).request().promptTokens();
+                return built(asked).request();
             } catch (InvalidRowException invalid) {
                 throw new IllegalArgumentException(invalid.error().message(), invalid);
             }
+        }
+
+        /**
+         * The custom id by which a row's answer is drawn: its own, or one that its prompt decides. A row that brings it gets the same
+         * answer.
+         *
+         * @throws IllegalArgumentException if the row cannot become a request, saying why
+         */
+        public String drawId(RowRequest asked) {
+            return requested(asked).customId();
         }
 
         /**
@@ -183,7 +243,7 @@ public final class CompletionService implements AutoCloseable {
          */
         public Schema schema() {
             return defaults.task() == Task.EMBED
-                    ? RecordSchema.withEmbeddings(engine.hiddenSize())
+                    ? RecordSchema.withEmbeddings(engine.limits().hiddenSize())
                     : RecordSchema.COMPLETIONS;
         }
 

@@ -1,17 +1,20 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Completion.Usage;
+import io.github.sparkmixtral.engine.EngineCounters;
+import java.io.Serializable;
 
 /**
- * What a {@link CompletionService} has done so far and does at the moment, over all sessions; a snapshot for progress lines.
+ * What a {@link CompletionService} has done so far and does at the moment, over all sessions; a snapshot. Tokens of rows are those of
+ * their {@code usage}, so that they add up to what the answers say, copied ones included; what was computed for them is in
+ * {@code engine}.
  *
  * @param completedRows rows that have an answer
  * @param failedRows rows that have an error
- * @param promptTokens prompt tokens of the completed rows, those found in the cache included
- * @param cachedTokens prompt tokens of the completed rows that were found in the cache
- * @param completionTokens tokens generated so far, those of unfinished rows and those that score choices included
- * @param runningSequences sequences that hold cache blocks
- * @param waitingSequences sequences that wait for them
+ * @param promptTokens prompt tokens of the answered rows, those found in the cache included
+ * @param cachedTokens prompt tokens of the answered rows that were found in the cache
+ * @param completionTokens tokens of the answers
+ * @param copiedTokens those of answers that were computed for equal rows
  * @param queuedRows rows that the engine has not taken yet
  */
 public record Counters(
@@ -20,48 +23,40 @@ public record Counters(
         long promptTokens,
         long cachedTokens,
         long completionTokens,
-        int runningSequences,
-        int waitingSequences,
-        int queuedRows) {
+        long copiedTokens,
+        int queuedRows,
+        EngineCounters engine)
+        implements Serializable {
 
     Counters plus(Answer answer) {
-        if (answer.failed()) {
-            return new Counters(
-                    completedRows,
-                    failedRows + 1,
-                    promptTokens,
-                    cachedTokens,
-                    completionTokens,
-                    runningSequences,
-                    waitingSequences,
-                    queuedRows);
-        }
-        Usage usage = answer.outcome().usage();
+        // An agent's row may fail behind turns that were answered, and has their tokens.
+        boolean hasUsage = !answer.failed() || answer.turns() != null;
+        Usage usage = hasUsage ? answer.outcome().usage() : Usage.NONE;
         return new Counters(
-                completedRows + 1,
-                failedRows,
+                completedRows + (answer.failed() ? 0 : 1),
+                failedRows + (answer.failed() ? 1 : 0),
                 promptTokens + usage.promptTokens(),
                 cachedTokens + usage.cachedTokens(),
-                completionTokens,
-                runningSequences,
-                waitingSequences,
-                queuedRows);
+                completionTokens + usage.completionTokens(),
+                copiedTokens + (answer.copied() ? usage.completionTokens() : 0),
+                queuedRows,
+                engine);
     }
 
-    Counters with(long generatedTokens, int running, int waiting) {
-        return new Counters(
-                completedRows, failedRows, promptTokens, cachedTokens, generatedTokens, running, waiting, queuedRows);
-    }
-
-    Counters withQueuedRows(int queued) {
+    Counters with(EngineCounters newer) {
         return new Counters(
                 completedRows,
                 failedRows,
                 promptTokens,
                 cachedTokens,
                 completionTokens,
-                runningSequences,
-                waitingSequences,
-                queued);
+                copiedTokens,
+                queuedRows,
+                newer);
+    }
+
+    Counters withQueuedRows(int queued) {
+        return new Counters(
+                completedRows, failedRows, promptTokens, cachedTokens, completionTokens, copiedTokens, queued, engine);
     }
 }

@@ -6,6 +6,7 @@ import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.service.Exchange.Ticket;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** What the engine thread runs: takes requests out of the exchange, steps, puts answers back. Closes the backend at its end. */
 final class EngineLoop implements Runnable {
@@ -15,6 +16,9 @@ final class EngineLoop implements Runnable {
     private final Courses courses;
     private final EqualRequests requests = new EqualRequests();
     private final ChoiceScores choices = new ChoiceScores();
+
+    /** Requests whose answers are read while they grow. */
+    private final List<Ticket> streamed = new ArrayList<>();
 
     EngineLoop(Backend backend, Engine engine, Exchange exchange, Courses courses) {
         this.backend = backend;
@@ -32,6 +36,7 @@ final class EngineLoop implements Runnable {
                 taken.forEach(this::add);
                 taken.clear();
                 engine.step().forEach(this::deliver);
+                streamed.removeIf(this::hasEnded);
                 exchange.publish(engine);
             }
         } catch (Throwable cause) {
@@ -60,7 +65,18 @@ final class EngineLoop implements Runnable {
             deliver(ticket, known, true);
         } else if (requests.add(ticket)) {
             engine.add(ticket.request());
+            if (ticket.place().streamed() && ticket.place().course() == null) {
+                streamed.add(ticket);
+            }
         }
+    }
+
+    /** Passes on what an answer has grown by; true if it has ended. */
+    private boolean hasEnded(Ticket ticket) {
+        Optional<String> growth =
+                engine.growth(ticket.request().id(), ticket.place().grown());
+        growth.ifPresent(text -> exchange.grow(ticket.place(), text));
+        return growth.isEmpty();
     }
 
     private void deliver(Completion completion) {

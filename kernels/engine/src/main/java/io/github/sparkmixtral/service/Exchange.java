@@ -1,6 +1,7 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.engine.Engine;
+import io.github.sparkmixtral.engine.EngineCounters;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.service.RequestBuilder.Built;
 import java.util.ArrayDeque;
@@ -32,7 +33,7 @@ final class Exchange {
     private boolean mailboxesClosed;
     private boolean closed;
     private Throwable failure;
-    private Counters counters = new Counters(0, 0, 0, 0, 0, 0, 0, 0);
+    private Counters counters;
 
     /**
      * A request, and the place that its answer has in the mailbox of who asked.
@@ -51,11 +52,30 @@ final class Exchange {
         private Future<?> step;
         private Answer answer;
 
-        private Place(Mailbox mailbox, long row, long entries, Course course) {
+        private final boolean streamed;
+
+        /** What of a streamed answer's text has come and was not taken yet. */
+        private String fresh = "";
+
+        /** Characters of the answer's text that have come so far. */
+        private int grown;
+
+        private Place(Mailbox mailbox, long row, long entries, Course course, boolean streamed) {
             this.mailbox = mailbox;
             this.row = row;
             this.entries = entries;
             this.course = course;
+            this.streamed = streamed;
+        }
+
+        /** Whether somebody reads the answer while it grows. */
+        boolean streamed() {
+            return streamed;
+        }
+
+        /** Characters of the answer's text that have come so far. The engine thread's. */
+        int grown() {
+            return grown;
         }
 
         /** What becomes of its completions; null if the first one is its answer. */
@@ -99,8 +119,8 @@ final class Exchange {
 
         private Mailbox() {}
 
-        private Place add(long row, long size, Course course) {
-            Place place = new Place(this, row, size, course);
+        private Place add(long row, long size, Course course, boolean streamed) {
+            Place place = new Place(this, row, size, course, streamed);
             places.add(place);
             unanswered++;
             entries += size;
@@ -116,8 +136,10 @@ final class Exchange {
         }
     }
 
-    Exchange(int queueCapacity) {
+    /** @param engine what the engine counts before its first step */
+    Exchange(int queueCapacity, EngineCounters engine) {
         this.queueCapacity = queueCapacity;
+        this.counters = new Counters(0, 0, 0, 0, 0, 0, 0, engine);
     }
 
     // What tasks do. All of it throws IllegalStateException once something is closed or the engine has died.
@@ -138,8 +160,9 @@ final class Exchange {
      * Queues a request; waits while the queue is full.
      *
      * @param entries how large its answer may be
+     * @param streamed whether its text is {@linkplain #grown read} while it grows
      */
-    void submit(Mailbox mailbox, long row, Built built, long entries) throws InterruptedException {
+    Place submit(Mailbox mailbox, long row, Built built, long entries, boolean streamed) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             checkUsable(mailbox);
@@ -147,20 +170,23 @@ final class Exchange {
                 room.await();
                 checkUsable(mailbox);
             }
-            Place place = mailbox.add(row, entries, built.course());
+            Place place = mailbox.add(row, entries, built.course(), streamed);
             queue.add(new Ticket(place, built.request(), built.choices()));
             work.signal();
+            return place;
         } finally {
             lock.unlock();
         }
     }
 
     /** Answers a row that never became a request. */
-    void refuse(Mailbox mailbox, Answer answer) {
+    Place refuse(Mailbox mailbox, Answer answer) {
         lock.lock();
         try {
             checkUsable(mailbox);
-            post(mailbox.add(answer.row(), 0, null), answer);
+            Place place = mailbox.add(answer.row(), 0, null, false);
+            post(place, answer);
+            return place;
         } finally {
             lock.unlock();
         }
@@ -176,6 +202,23 @@ final class Exchange {
                 checkUsable(mailbox);
             }
             return take(mailbox, most);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until a streamed answer has grown, and takes what was added; empty if it has ended. */
+    String grown(Place place) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            checkUsable(place.mailbox);
+            while (place.fresh.isEmpty() && place.answer == null) {
+                place.mailbox.answered.await();
+                checkUsable(place.mailbox);
+            }
+            String added = place.fresh;
+            place.fresh = "";
+            return added;
         } finally {
             lock.unlock();
         }
@@ -335,6 +378,24 @@ final class Exchange {
         }
     }
 
+    /** Adds to a streamed answer. */
+    void grow(Place place, String text) {
+        lock.lock();
+        try {
+            addText(place, text);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static void addText(Place place, String text) {
+        if (!text.isEmpty() && !place.mailbox.closed) {
+            place.fresh += text;
+            place.grown += text.length();
+            place.mailbox.answered.signalAll();
+        }
+    }
+
     // What courses do. None of it throws: a row that nobody waits for any more is dropped.
 
     /** Takes a row from the engine for a step of its course. */
@@ -391,6 +452,10 @@ final class Exchange {
         counters = counters.plus(answer);
         Mailbox mailbox = place.mailbox;
         if (!mailbox.closed) {
+            if (place.streamed && !answer.outcome().outputs().isEmpty()) {
+                String text = answer.outcome().outputs().getFirst().text();
+                addText(place, text == null ? "" : text.substring(Math.min(place.grown, text.length())));
+            }
             place.answer = answer;
             mailbox.unanswered--;
             // A reader waits for the first row's answer; one that submits and reads wants to know of the others, too.
@@ -402,7 +467,7 @@ final class Exchange {
     void publish(Engine engine) {
         lock.lock();
         try {
-            counters = counters.with(engine.generatedTokens(), engine.running(), engine.waiting());
+            counters = counters.with(engine.counters());
         } finally {
             lock.unlock();
         }

@@ -10,7 +10,6 @@ import io.github.sparkmixtral.chat.ChatTemplates;
 import io.github.sparkmixtral.chat.Conversation;
 import io.github.sparkmixtral.chat.Role;
 import io.github.sparkmixtral.chat.ToolCalls;
-import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.Pooling;
 import io.github.sparkmixtral.engine.PromptReading;
 import io.github.sparkmixtral.engine.Request;
@@ -46,20 +45,17 @@ final class RequestBuilder {
     private final List<Integer> eosTokenIds;
     private final ChatTemplates chatTemplates;
     private final RawPrompts rawPrompts;
-    private final Engine engine;
     private final RequestLimits limits;
     private final RowConstraints constraints;
 
-    /** @param engine asked only for what its requests may be, which never changes */
-    RequestBuilder(ModelDescription model, Engine engine, RequestLimits limits) {
+    RequestBuilder(ModelDescription model, RequestLimits limits) {
         this.tokenizer = model.tokenizer();
         this.callReader = new ToolCallReader(tokenizer);
         this.chatTemplates = model.chatTemplates();
         this.eosTokenIds = model.config().eosTokenIds();
         this.rawPrompts = new RawPrompts(model.tokenizer());
-        this.engine = engine;
         this.limits = limits;
-        this.constraints = new RowConstraints(tokenizer, engine);
+        this.constraints = new RowConstraints(tokenizer, limits.engine().vocabularySize());
     }
 
     /**
@@ -320,7 +316,7 @@ final class RequestBuilder {
         try {
             SamplingParameters parameters =
                     withStopTokens(ParametersReader.read(row.parameters(), defaults.parameters()));
-            engine.checkParameters(parameters);
+            limits.engine().checkParameters(parameters);
             return parameters;
         } catch (IllegalArgumentException invalid) {
             throw new InvalidRowException("invalid_parameters", invalid.getMessage());

@@ -1,6 +1,6 @@
 package io.github.sparkmixtral.service;
 
-import io.github.sparkmixtral.engine.Engine;
+import io.github.sparkmixtral.engine.EngineLimits;
 import io.github.sparkmixtral.engine.PromptReading;
 import io.github.sparkmixtral.engine.Request;
 import io.github.sparkmixtral.engine.SamplingParameters;
@@ -8,10 +8,10 @@ import io.github.sparkmixtral.engine.SamplingParameters;
 /**
  * What fits: prompts into the context, answers into memory.
  *
- * @param engine asked only for its limits, which never change
+ * @param engine what the engine takes
  * @param wayOut what to do about a prompt that is too long
  */
-record RequestLimits(Engine engine, String wayOut) {
+record RequestLimits(EngineLimits engine, String wayOut) {
     /** What a row's answers may hold where log-probabilities are asked for: 64 MiB as a row of objects. */
     private static final long MOST_ENTRIES = 1 << 19;
 

@@ -1,7 +1,6 @@
 package io.github.sparkmixtral.service;
 
 import io.github.sparkmixtral.chat.Conversation;
-import io.github.sparkmixtral.engine.Engine;
 import io.github.sparkmixtral.engine.SamplingParameters;
 import io.github.sparkmixtral.grammar.Constraint;
 import io.github.sparkmixtral.grammar.Constraints;
@@ -16,12 +15,12 @@ final class RowConstraints {
     private static final Pattern CODE_BLOCK = Pattern.compile("\\A```[a-z]*\\n");
 
     private final Tokenizer tokenizer;
-    private final Engine engine;
+    private final int vocabularySize;
     private Constraints constraints;
 
-    RowConstraints(Tokenizer tokenizer, Engine engine) {
+    RowConstraints(Tokenizer tokenizer, int vocabularySize) {
         this.tokenizer = tokenizer;
-        this.engine = engine;
+        this.vocabularySize = vocabularySize;
     }
 
     /** Null if the parameters ask for none. */
@@ -52,7 +51,7 @@ final class RowConstraints {
     /** Made when they are first needed, for most jobs have none. */
     private synchronized Constraints all() {
         if (constraints == null) {
-            constraints = new Constraints(new TokenTrie(engine.vocabularySize(), tokenizer.textBytes()));
+            constraints = new Constraints(new TokenTrie(vocabularySize, tokenizer.textBytes()));
         }
         return constraints;
     }

@@ -21,15 +21,15 @@ class CpuBackendTest {
 
     @Test
     void weightsThatDoNotFitAreRefusedBeforeAnythingIsTaken() {
-        assertThat(CpuBackend.leftBeside(3L << 30, 5L << 30, Packing.FLOATS)).isEqualTo(2L << 30);
-        assertThat(CpuBackend.leftBeside(3L << 30, 3L << 30, Packing.FLOATS)).isZero();
+        assertThat(CpuMemory.leftBeside(3L << 30, 5L << 30, Packing.FLOATS)).isEqualTo(2L << 30);
+        assertThat(CpuMemory.leftBeside(3L << 30, 3L << 30, Packing.FLOATS)).isZero();
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> CpuBackend.leftBeside(26L << 30, 16L << 30, Packing.FLOATS))
+                .isThrownBy(() -> CpuMemory.leftBeside(26L << 30, 16L << 30, Packing.FLOATS))
                 .withMessage(
                         "the weights need 26624 MiB of memory beside the model's file, but only 16384 MiB are free; "
                                 + "take a machine or a container with more, or a model of fewer bits");
         assertThatExceptionOfType(ModelException.class)
-                .isThrownBy(() -> CpuBackend.leftBeside(94L << 30, 64L << 30, Packing.BFLOAT16))
+                .isThrownBy(() -> CpuMemory.leftBeside(94L << 30, 64L << 30, Packing.BFLOAT16))
                 .withMessageEndingWith(
                         "take a machine or a container with more, or --backend cpu with a quantized model");
     }

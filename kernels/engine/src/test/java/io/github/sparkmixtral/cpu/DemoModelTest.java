@@ -29,10 +29,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The demo's model answers the demo's prompts as Hugging Face transformers does; {@code evaluate.py} made the golden file. */
+/** The demo's models answer prompts as Hugging Face transformers does; {@code evaluate.py} made the golden files. */
 class DemoModelTest {
     private static final Path DEMO = Path.of("../../conf/demo");
-    private static final Path GOLDEN = Path.of("src/test/resources/golden/demo/texts.jsonl");
+    private static final Path GOLDEN = Path.of("src/test/resources/golden/demo");
 
     static Stream<Kernels> kernels() {
         Stream<Kernels> kernels = Stream.of(new VectorKernels(Packing.FLOATS));
@@ -44,20 +44,32 @@ class DemoModelTest {
     @ParameterizedTest
     @MethodSource("kernels")
     void everyPromptGetsTheTextOfTransformers(Kernels kernels) throws IOException {
-        List<JsonNode> prompts = read(DEMO.resolve("prompts.jsonl"));
-        List<JsonNode> golden = read(GOLDEN);
+        requireTexts(DEMO.resolve("model.gguf"), DEMO.resolve("prompts.jsonl"), "texts.jsonl", kernels);
+    }
 
-        Map<String, String> answers = answers(prompts, kernels);
+    /** Calls of tools, what comes behind them, and passages before a question, in the format of tokenizer v3. */
+    @ParameterizedTest
+    @MethodSource("kernels")
+    void everyTurnOfTheSecondModelIsThatOfTransformers(Kernels kernels) throws IOException {
+        requireTexts(
+                DEMO.resolve("agent/model.gguf"), GOLDEN.resolve("agent-prompts.jsonl"), "agent-texts.jsonl", kernels);
+    }
 
-        assertThat(answers).hasSameSizeAs(prompts).hasSameSizeAs(golden);
+    private static void requireTexts(Path model, Path prompts, String texts, Kernels kernels) throws IOException {
+        List<JsonNode> asked = read(prompts);
+        List<JsonNode> golden = read(GOLDEN.resolve(texts));
+
+        Map<String, String> answers = answers(model, asked, kernels);
+
+        assertThat(answers).hasSameSizeAs(asked).hasSameSizeAs(golden);
         golden.forEach(line -> assertThat(answers.get(id(line)))
                 .as(id(line))
                 .isEqualTo(line.get("text").asText()));
     }
 
     /** All prompts at once, so that prompts and answers share their steps. */
-    private static Map<String, String> answers(List<JsonNode> prompts, Kernels kernels) {
-        try (Model model = ModelLoader.load(DEMO.resolve("model.gguf"), Quantization.NONE, line -> {});
+    private static Map<String, String> answers(Path file, List<JsonNode> prompts, Kernels kernels) {
+        try (Model model = ModelLoader.load(file, Quantization.NONE, line -> {});
                 Backend backend = new CpuBackend("cpu", model, new BackendOptions(32, 512, 64 << 20, 2), kernels)) {
             Engine engine =
                     new Engine(backend, model.tokenizer(), model.config().eosTokenIds(), 0);
@@ -82,7 +94,7 @@ class DemoModelTest {
                             .put("role", "user")
                             .put("content", line.get("prompt").asText()));
         }
-        Conversation conversation = Conversation.ofJson(messages, null);
+        Conversation conversation = Conversation.ofJson(messages, line.get("tools"));
         return new Request(
                 id(line),
                 ChatFormat.of(tokenizer).render(conversation),

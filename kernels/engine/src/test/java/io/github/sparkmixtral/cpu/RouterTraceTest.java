@@ -8,12 +8,16 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MappingIterator;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.sparkmixtral.cpu.RouterTrace.Choices;
+import io.github.sparkmixtral.engine.Activations;
+import io.github.sparkmixtral.engine.BackendOptions;
+import io.github.sparkmixtral.engine.Batch;
 import io.github.sparkmixtral.memory.MemoryLimit;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelLoader;
 import io.github.sparkmixtral.model.Quantization;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -35,6 +39,40 @@ class RouterTraceTest {
     @AfterAll
     static void close() {
         model.close();
+    }
+
+    @Test
+    void theBackendCountsTheTokensOfEachExpert() {
+        BackendOptions options =
+                new BackendOptions(1, 64, 1 << 22, 2, 0, BackendOptions.ANY_DEVICES, Activations.F32, MemoryLimit.NONE);
+        try (CpuBackend backend = (CpuBackend) new CpuBackendProvider().open(model, options)) {
+            long[][] expected = new long[4][model.config().experts()];
+            backend.observe((layer, rows, routing) -> {
+                for (int row = 0; row < rows; row++) {
+                    for (int choice = 0; choice < model.config().expertsPerToken(); choice++) {
+                        expected[layer][routing.expert(row, choice)]++;
+                    }
+                }
+            });
+            int[] places = IntStream.range(0, 48).toArray();
+            Batch batch = new Batch(
+                    IntStream.range(300, 348).toArray(),
+                    places,
+                    places,
+                    new int[] {0, 48},
+                    new int[] {0, 1, 2},
+                    new int[] {0, 3},
+                    new int[] {47},
+                    new int[0]);
+            backend.forward(batch);
+            backend.forward(batch);
+
+            assertThat(backend.expertTokens()).isDeepEqualTo(expected);
+            assertThat(Arrays.stream(expected[0]).sum())
+                    .isEqualTo(2 * 48 * model.config().expertsPerToken());
+            assertThat(Arrays.stream(expected[3]).sum())
+                    .isEqualTo(2 * model.config().expertsPerToken());
+        }
     }
 
     @Test

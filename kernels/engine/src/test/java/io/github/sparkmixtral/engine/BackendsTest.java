@@ -28,9 +28,13 @@ class BackendsTest {
     }
 
     @Test
-    void tellsWhyEachOtherOneWasRefused() {
-        assertThat(Backends.choose(List.of(CPU, BROKEN, FAST)).line())
-                .isEqualTo("backend fast (broken: there is no such device; cpu: ranks below fast)");
+    void tellsInOneLineWhichWereRefusedAndKeepsTheReasons() {
+        Backends.Choice choice = Backends.choose(List.of(CPU, BROKEN, FAST));
+        assertThat(choice.line()).isEqualTo("backend fast; refused: broken (--backend broken says why)");
+        assertThat(choice.reasons()).containsExactly("broken: there is no such device");
+        BackendProvider gone = new Provider("gone", 30, Optional.of("there is no driver"));
+        assertThat(Backends.choose(List.of(CPU, BROKEN, gone)).line())
+                .isEqualTo("backend cpu; refused: gone, broken (--backend with a name says why)");
         assertThat(Backends.choose(List.of(CPU)).line()).isEqualTo("backend cpu");
     }
 

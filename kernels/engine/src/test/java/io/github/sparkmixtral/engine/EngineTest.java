@@ -297,9 +297,11 @@ class EngineTest {
 
     @Test
     void contextIsWhatModelCacheAndCallerAllow() {
-        assertThat(Engines.of(new FakeBackend(new Size(4, 64, 1000, 512))).maxModelLength())
+        assertThat(Engines.of(new FakeBackend(new Size(4, 64, 1000, 512)))
+                        .limits()
+                        .maxModelLength())
                 .isEqualTo(512);
-        assertThat(Engines.of(new FakeBackend(new Size(4, 64, 3, 512))).maxModelLength())
+        assertThat(Engines.of(new FakeBackend(new Size(4, 64, 3, 512))).limits().maxModelLength())
                 .isEqualTo(48);
     }
 
@@ -377,6 +379,35 @@ class EngineTest {
         assertThat(actual).hasSameSizeAs(requests);
         requests.forEach(
                 request -> assertThat(essence(actual.get(request.id()))).isEqualTo(essence(alone.get(request.id()))));
+    }
+
+    @Test
+    void countsWhatItComputesAndWhatItHolds() {
+        Engine engine = Engines.of(new FakeBackend(Size.AMPLE.withCacheBlocks(100)));
+        assertThat(engine.counters().blocks()).isEqualTo(100);
+        assertThat(engine.counters().maxSequences()).isEqualTo(Size.AMPLE.maxSequences());
+        int[] prompt = prompt(3, 40);
+        engine.add(request("first", prompt, Parameters.greedy(4)));
+        engine.step();
+        EngineCounters running = engine.counters();
+        assertThat(running.running()).isEqualTo(1);
+        assertThat(running.usedBlocks()).isEqualTo(3);
+        assertThat(running.promptTokens()).isEqualTo(40);
+        assertThat(running.generatedTokens()).isEqualTo(1);
+        while (engine.hasWork()) {
+            engine.step();
+        }
+        int generated = (int) engine.counters().generatedTokens();
+        // Two of its blocks are full, and found again.
+        Engines.run(engine, List.of(request("second", prompt, Parameters.greedy(4))));
+        EngineCounters counters = engine.counters();
+        assertThat(counters.promptTokens()).isEqualTo(40 + 8);
+        assertThat(counters.generatedTokens()).isEqualTo(2L * generated);
+        assertThat(counters.usedBlocks()).isZero();
+        assertThat(counters.times().promptTokens()).isEqualTo(48);
+        assertThat(counters.times().generatedTokens()).isEqualTo(2L * generated);
+        assertThat(counters.times().seconds()).isPositive();
+        assertThat(counters.at()).isBetween(running.at(), System.nanoTime());
     }
 
     private static void assertAllFree(Engine engine) {

@@ -120,7 +120,7 @@ class EngineWorkloadTest {
                 cachedTokens += actual.usage().cachedTokens();
                 Completion alone = Engines.runAlone(List.of(request)).get(request.id());
                 // The context ends where the small cache does.
-                int room = engine.maxModelLength() - request.promptTokens().length;
+                int room = engine.limits().maxModelLength() - request.promptTokens().length;
                 if (request.parameters().maxTokens() <= room) {
                     assertThat(essence(actual)).isEqualTo(essence(alone));
                 }

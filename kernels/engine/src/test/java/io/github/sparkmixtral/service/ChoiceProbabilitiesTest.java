@@ -207,15 +207,17 @@ class ChoiceProbabilitiesTest {
 
     /** Tokens that were generated, once all is done: counters are a step old at most. */
     private static long generated(CompletionService service) {
-        while (service.counters().runningSequences() + service.counters().waitingSequences() > 0) {
+        while (service.counters().engine().running()
+                        + service.counters().engine().waiting()
+                > 0) {
             Thread.onSpinWait();
         }
-        return service.counters().completionTokens();
+        return service.counters().engine().generatedTokens();
     }
 
     /** Waits for it: it is reached and not passed, or the test does not end. */
     private static void awaitGenerated(CompletionService service, long tokens) {
-        while (service.counters().completionTokens() != tokens) {
+        while (service.counters().engine().generatedTokens() != tokens) {
             Thread.onSpinWait();
         }
     }

@@ -545,8 +545,9 @@ class CompletionServiceTest {
             assertThat(answers)
                     .extracting(answer -> answer.get("custom_id").toString())
                     .containsExactlyInAnyOrder("a", "b");
-            awaitTrue(() ->
-                    service.counters().runningSequences() + service.counters().waitingSequences() == 0);
+            awaitTrue(() -> service.counters().engine().running()
+                            + service.counters().engine().waiting()
+                    == 0);
             assertThat(service.counters().completedRows()).isEqualTo(2);
             assertThatIllegalStateException().isThrownBy(() -> read(killed)).withMessage("the session is closed");
             assertThat(killed.outstanding()).isZero();
@@ -564,8 +565,9 @@ class CompletionServiceTest {
             gate.countDown();
             // A row of another session comes after the closed one was seen.
             answer(service, prompt("short", "ab"));
-            awaitTrue(() ->
-                    service.counters().runningSequences() + service.counters().waitingSequences() == 0);
+            awaitTrue(() -> service.counters().engine().running()
+                            + service.counters().engine().waiting()
+                    == 0);
         }
         assertThat(backend.computedTokens()).isLessThan(100);
     }
@@ -828,6 +830,10 @@ class CompletionServiceTest {
                 assertThat(essence).isEqualTo(expected);
             }
             assertThat(later.get("copied")).isEqualTo(true);
+            assertThat(service.counters().completedRows()).isEqualTo(4);
+            assertThat(service.counters().copiedTokens() * 4)
+                    .isPositive()
+                    .isEqualTo(service.counters().completionTokens() * 3);
             assertThat(later.get("outputs")).isEqualTo(answers.getFirst().get("outputs"));
             assertThat(later.get("seed")).isEqualTo(99L);
             assertThat(((Map<?, ?>) later.get("usage")).get("cached_tokens"))

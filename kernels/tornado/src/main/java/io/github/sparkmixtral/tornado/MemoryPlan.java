@@ -1,10 +1,11 @@
 package io.github.sparkmixtral.tornado;
 
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.DeviceNeed;
+import io.github.sparkmixtral.engine.MemoryShares;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
+import io.github.sparkmixtral.model.Weights;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -16,8 +17,9 @@ import java.util.stream.Collectors;
  * @param blocks blocks of the key/value cache, the same on all devices
  * @param capacity of the workspace of each device
  * @param shares what lies on each device
+ * @param together what lies on all of them
  */
-record MemoryPlan(int blocks, Workspace.Capacity capacity, List<Share> shares) {
+record MemoryPlan(int blocks, Workspace.Capacity capacity, List<Share> shares, MemoryShares together) {
 
     /** Tokens that go through the layers together: enough to be bound by arithmetic, not by memory. */
     static final int MAX_CHUNK_TOKENS = 2048;
@@ -50,7 +52,7 @@ record MemoryPlan(int blocks, Workspace.Capacity capacity, List<Share> shares) {
 
     /** Bytes on all devices together. */
     long bytes() {
-        return shares.stream().mapToLong(Share::bytes).sum();
+        return together.bytes();
     }
 
     /**
@@ -61,7 +63,12 @@ record MemoryPlan(int blocks, Workspace.Capacity capacity, List<Share> shares) {
      *     shape that the kernels do not take
      */
     static MemoryPlan of(Model model, BackendOptions options, List<Space> devices, boolean tensorCores) {
-        ModelConfig config = model.config();
+        return of(model.config(), model.weights(), options, devices, tensorCores);
+    }
+
+    /** The same for a model of which only shapes and types are known. */
+    static MemoryPlan of(
+            ModelConfig config, Weights weights, BackendOptions options, List<Space> devices, boolean tensorCores) {
         if (options.maxSequences() < 1 || options.maxBatchTokens() < 1) {
             throw new IllegalArgumentException("maxSequences and maxBatchTokens must be at least 1 in " + options);
         }
@@ -72,9 +79,9 @@ record MemoryPlan(int blocks, Workspace.Capacity capacity, List<Share> shares) {
                     .formatted(config.layers(), devices.size()));
         }
         Sizes sizes = new Sizes(
-                DeviceWeights.layerBytes(config, model.weights()),
-                DeviceMatrix.bytes(List.of(model.weights().embedding())),
-                DeviceMatrix.bytes(List.of(model.weights().head())),
+                DeviceWeights.layerBytes(config, weights),
+                DeviceMatrix.bytes(List.of(weights.embedding())),
+                DeviceMatrix.bytes(List.of(weights.head())),
                 config,
                 options,
                 tensorCores,
@@ -88,7 +95,13 @@ record MemoryPlan(int blocks, Workspace.Capacity capacity, List<Share> shares) {
         List<Share> shares = split.over(usable).orElseThrow().stream()
                 .map(range -> new Share(range, split.bytes(range)))
                 .toList();
-        return new MemoryPlan(blocks, sizes.capacity(), shares);
+        long cache = blocks * sizes.blockBytes();
+        long all = shares.stream().mapToLong(Share::bytes).sum();
+        return new MemoryPlan(
+                blocks,
+                sizes.capacity(),
+                shares,
+                new MemoryShares(sizes.weights(), all - sizes.weights() - cache, sizes.blockBytes(), blocks));
     }
 
     /**

@@ -4,9 +4,8 @@ import io.github.sparkmixtral.engine.Activations;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.BackendProvider;
-import io.github.sparkmixtral.engine.DeviceNeed;
+import io.github.sparkmixtral.engine.MemoryPlanner;
 import io.github.sparkmixtral.model.Model;
-import io.github.sparkmixtral.model.ModelConfig;
 import java.util.List;
 import java.util.Optional;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -63,7 +62,7 @@ public final class TornadoBackendProvider implements BackendProvider {
     }
 
     @Override
-    public List<DeviceNeed> deviceNeeds(ModelConfig config, BackendOptions options, long deviceBytes) {
-        return MemoryPlan.needs(config, options, deviceBytes);
+    public Optional<MemoryPlanner> memory(BackendOptions options) {
+        return Optional.of(new DeviceMemory(options, unavailable()));
     }
 }

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.github.sparkmixtral.engine.BackendOptions;
-import io.github.sparkmixtral.engine.BackendProvider;
-import io.github.sparkmixtral.engine.DeviceNeed;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
 import io.github.sparkmixtral.model.ModelConfig;
@@ -13,17 +11,13 @@ import io.github.sparkmixtral.model.ModelConfig.RopeLayout;
 import io.github.sparkmixtral.tensor.TensorType;
 import io.github.sparkmixtral.testkit.RandomModel;
 import io.github.sparkmixtral.tornado.MemoryPlan.Space;
-import java.net.URL;
-import java.net.URLClassLoader;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.slf4j.Logger;
 
 class MemoryPlanTest {
 
@@ -144,30 +138,6 @@ class MemoryPlanTest {
                         .map(DeviceNeed::toString)
                         .collect(Collectors.joining("; ")))
                 .isEqualTo(needs);
-    }
-
-    /** As the job asks on a machine without TornadoVM, whose classes are not there. */
-    @Test
-    void needsAreKnownWithoutTornadoVm() throws Exception {
-        URL[] classes = Stream.of(MemoryPlan.class, BackendProvider.class, Logger.class)
-                .map(type -> type.getProtectionDomain().getCodeSource().getLocation())
-                .toArray(URL[]::new);
-        try (URLClassLoader loader = new URLClassLoader(classes, ClassLoader.getPlatformClassLoader())) {
-            Class<?> config = loader.loadClass(ModelConfig.class.getName());
-            Object neighbours = loader.loadClass(RopeLayout.class.getName()).getEnumConstants()[0];
-            Object mixtral = config.getConstructors()[0].newInstance(
-                    4096, 14336, 32, 32, 8, 128, 8, 2, 32000, 32768, 1e6, 1e-5, 0, neighbours, 1, List.of(2));
-            Class<?> options = loader.loadClass(BackendOptions.class.getName());
-            Object defaults = options.getConstructor(int.class, int.class, long.class, int.class)
-                    .newInstance(64, 2048, 0L, 0);
-            Object provider = loader.loadClass(TornadoBackendProvider.class.getName())
-                    .getConstructor()
-                    .newInstance();
-            Object needs = provider.getClass()
-                    .getMethod("deviceNeeds", config, options, long.class)
-                    .invoke(provider, mixtral, defaults, 80L << 30);
-            assertThat(needs.toString()).startsWith("[2 GPUs of 80 GiB as bf16, 1 GPU");
-        }
     }
 
     @Test

@@ -1,4 +1,4 @@
-package io.github.sparkmixtral.engine;
+package io.github.sparkmixtral.tornado;
 
 /**
  * How many GPUs a model needs.
@@ -7,7 +7,7 @@ package io.github.sparkmixtral.engine;
  * @param devices how many
  * @param deviceBytes memory of each
  */
-public record DeviceNeed(String format, int devices, long deviceBytes) {
+record DeviceNeed(String format, int devices, long deviceBytes) {
 
     @Override
     public String toString() {
