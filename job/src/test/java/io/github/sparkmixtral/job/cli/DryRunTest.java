@@ -128,7 +128,9 @@ class DryRunTest {
         Outcome dry = run(dryRun.toArray());
         assertThat(dry.exitCode()).as(dry.lastLine()).isEqualTo(ExitCode.DONE);
         assertThat(files()).isEqualTo(before);
-        assertThat(line(dry, "time")).matches("time        about .+ \\(.+ to .+\\), of which the rows take \\d+ s: all of them were answered");
+        assertThat(line(dry, "time"))
+                .matches(
+                        "time        about .+ \\(.+ to .+\\), of which the rows take \\d+ s: all of them were answered");
         assertThat(line(dry, "measured"))
                 .startsWith("measured    56 rows in ")
                 .contains(" on 1 of 1 executors, 2 tasks");
