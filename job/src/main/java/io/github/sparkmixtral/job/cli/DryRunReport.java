@@ -216,11 +216,16 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
         Prediction.Range interval = prediction.interval();
         lines.add(line(
                 "time",
-                prediction.isMeasured()
-                        ? format("%s, for all rows were answered", seconds(prediction.seconds()))
-                        : format(
-                                "about %s (%s to %s)",
-                                seconds(prediction.seconds()), seconds(interval.low()), seconds(interval.high()))));
+                format(
+                        "about %s (%s to %s)%s",
+                        seconds(prediction.seconds()),
+                        seconds(interval.low()),
+                        seconds(interval.high()),
+                        prediction.isMeasured()
+                                ? format(
+                                        ", of which the rows take %s: all of them were answered",
+                                        seconds(prediction.measuredSeconds()))
+                                : "")));
         options.estimate().pricePerHour().ifPresent(price -> {
             double each = price * run.cluster().executors() / 3600;
             lines.add(line(

@@ -24,7 +24,7 @@ import java.util.function.ToLongFunction;
  * @param seconds from the job's first check to its last answer
  * @param interval in which they are expected
  * @param loadSeconds of these, those of the executor that has loaded the model last
- * @param isMeasured whether all rows were answered, so that nothing was estimated but how long the reading of the input takes
+ * @param isMeasured whether all rows were answered, so that their time is not estimated
  * @param executors that were measured
  * @param measuredSeconds how long
  * @param answers that were complete
@@ -99,7 +99,7 @@ public record Prediction(
                 tokens -> speed.seconds(share * (promptWork + cost.generatedToken() * tokens * rows.askable()));
         double before = readSeconds + load;
         Range interval = isMeasured
-                ? new Range(before + longestTime, before + longestTime)
+                ? new Range((before + longestTime) * (1 - LEAST_ERROR), (before + longestTime) * (1 + LEAST_ERROR))
                 : new Range(
                         before + answering.seconds(length.interval().low()) * (1 - speed.error()),
                         before + answering.seconds(length.interval().high()) * (1 + speed.error()));

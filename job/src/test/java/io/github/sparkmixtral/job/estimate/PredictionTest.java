@@ -151,7 +151,7 @@ class PredictionTest {
         Prediction prediction = predict(rows(180, 100, 64), new Cluster(1, 2), 2, done);
         assertThat(prediction.isMeasured()).isTrue();
         assertThat(prediction.seconds()).isEqualTo(5 + 3 + 21.5);
-        assertThat(prediction.interval()).isEqualTo(new Prediction.Range(29.5, 29.5));
+        assertThat(prediction.interval()).isEqualTo(new Prediction.Range(29.5 * 0.95, 29.5 * 1.05));
     }
 
     @Test
