@@ -56,8 +56,9 @@ abstract class LongContextCommand {
         all.addAll(job);
         Optional<JobOptions> parsed = OptionParser.parse(all.toArray(String[]::new), out);
         if (parsed.isPresent() && parsed.get().estimate().dryRun()) {
-            throw JobException.usage("--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
-                    + " the answers: leave it out");
+            throw JobException.usage(
+                    "--dry-run is for jobs, not for commands that make their rows themselves, or a table of"
+                            + " the answers: leave it out");
         }
         return parsed.map(options -> SparkCall.of(options, (spark, table) -> run(spark, options, table)));
     }

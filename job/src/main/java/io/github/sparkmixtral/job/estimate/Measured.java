@@ -14,12 +14,7 @@ import java.util.List;
  * @param lengths of the answers that this task has read, which may be fewer than there are
  */
 record Measured(
-        String executor,
-        double loadSeconds,
-        double seconds,
-        boolean finished,
-        List<Point> course,
-        Lengths lengths)
+        String executor, double loadSeconds, double seconds, boolean finished, List<Point> course, Lengths lengths)
         implements Serializable {
     private static final int FEW = 30;
 

@@ -171,7 +171,9 @@ final class InspectionText {
             return "?";
         }
         if (need.tokens() == 0) {
-            return need.places().isEmpty() ? "no" : "no, but on " + need.places().getAsInt() + " GPUs";
+            return need.places().isEmpty()
+                    ? "no"
+                    : "no, but on " + need.places().getAsInt() + " GPUs";
         }
         return need.takesAll()
                 ? "yes"

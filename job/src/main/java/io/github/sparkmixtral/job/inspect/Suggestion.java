@@ -45,8 +45,7 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
         MemoryShares shares = need.given().flatMap(Given::shares).orElseThrow();
         // While an engine on a GPU starts, the host holds weights as they are uploaded.
         long host = need.place() == Place.HOST ? shares.bytes() : shares.weights();
-        String reason =
-                need.place() == Place.DEVICE ? onGpus(need) : "It fits into the machine's memory";
+        String reason = need.place() == Place.DEVICE ? onGpus(need) : "It fits into the machine's memory";
         return new Suggestion(
                 Optional.of(command(options.engine(), need, needs)),
                 reason + Text.format(", with room for %,d tokens of keys and values.", need.tokens()),
@@ -61,7 +60,8 @@ record Suggestion(Optional<String> command, String reason, long memoryOverhead) 
         }
         return needed == 1
                 ? "It fits on each of the " + there + " GPUs (one executor for each), and on all of them"
-                : "It fits on the " + there + " GPUs if one executor has all of them (spark.executor.resource.gpu.amount), and needs "
+                : "It fits on the " + there
+                        + " GPUs if one executor has all of them (spark.executor.resource.gpu.amount), and needs "
                         + needed;
     }
 

@@ -128,7 +128,9 @@ class DryRunTest {
         Outcome dry = run(dryRun.toArray());
         assertThat(dry.exitCode()).as(dry.lastLine()).isEqualTo(ExitCode.DONE);
         assertThat(files()).isEqualTo(before);
-        assertThat(line(dry, "time")).matches("time        about .+ \\(.+ to .+\\), of which the rows take \\d+ s: all of them were answered");
+        assertThat(line(dry, "time"))
+                .matches(
+                        "time        about .+ \\(.+ to .+\\), of which the rows take \\d+ s: all of them were answered");
         assertThat(line(dry, "measured"))
                 .startsWith("measured    56 rows in ")
                 .contains(" on 1 of 1 executors, 2 tasks");
@@ -266,7 +268,8 @@ class DryRunTest {
         assertThat(line(dry, "  context_length_exceeded")).matches("  context_length_exceeded +1  80");
         assertThat(dry.out()).contains("must fit into 64: shorten it, or raise --kv-cache-memory");
         assertThat(generate(few, output, small).exitCode()).isEqualTo(ExitCode.DONE);
-        assertThat(manifest().at("/rows/errors/context_length_exceeded").asInt()).isEqualTo(1);
+        assertThat(manifest().at("/rows/errors/context_length_exceeded").asInt())
+                .isEqualTo(1);
     }
 
     @Test

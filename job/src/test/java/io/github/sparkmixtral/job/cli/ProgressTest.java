@@ -30,8 +30,10 @@ class ProgressTest {
         assertThat(new Progress(new Done(9, 0, 0, 0, 90), 100, "", 9).line())
                 .isEqualTo("9 of 100 rows (9%), 10.0 tokens/s");
         assertThat(new Progress(new Done(10, 0, 0, 0, 90), 100, "", 9).line()).contains("about 81 s left");
-        assertThat(new Progress(new Done(99, 0, 0, 0, 90), 1_000_000, "", 9).line()).doesNotContain("left");
-        assertThat(new Progress(new Done(100, 0, 0, 0, 90), 1_000_000, "", 9).line()).contains("about 25.0 h left");
+        assertThat(new Progress(new Done(99, 0, 0, 0, 90), 1_000_000, "", 9).line())
+                .doesNotContain("left");
+        assertThat(new Progress(new Done(100, 0, 0, 0, 90), 1_000_000, "", 9).line())
+                .contains("about 25.0 h left");
     }
 
     @Test

@@ -68,8 +68,7 @@ class MemoryNeedTest {
 
     @Test
     void thisProcessIsAskedForItself() {
-        MemoryNeed here =
-                MemoryNeed.here(MODEL, engine(Map.of("kv_cache_memory", "1m")), ExecutorMemory.limit());
+        MemoryNeed here = MemoryNeed.here(MODEL, engine(Map.of("kv_cache_memory", "1m")), ExecutorMemory.limit());
         assertThat(here.backend()).isEqualTo("cpu");
         assertThat(here.free()).isPositive();
         assertThat(here.cache()).isEqualTo((1 << 20) / BLOCK * BLOCK);

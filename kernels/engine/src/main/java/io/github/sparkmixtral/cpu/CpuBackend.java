@@ -59,7 +59,8 @@ final class CpuBackend implements Backend {
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
         CpuMemory planner = new CpuMemory(options, kernels.packing());
         int chunk = planner.chunk();
-        MemoryShares shares = planner.share(config, model.weights(), planner.here().orElseThrow());
+        MemoryShares shares =
+                planner.share(config, model.weights(), planner.here().orElseThrow());
         this.cache = new KeyValueCache(config, Math.toIntExact(shares.blocks()));
         this.pool = new WorkerPool("spark-mixtral-cpu", threads);
         String what =

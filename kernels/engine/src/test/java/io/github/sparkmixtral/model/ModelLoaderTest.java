@@ -52,8 +52,7 @@ class ModelLoaderTest {
         assertThat(progress)
                 .singleElement()
                 .asString()
-                .matches("loaded \\Q" + directory
-                        + "\\E: safetensors BF16, 0\\.1 MB, in \\d+\\.\\d\\d s");
+                .matches("loaded \\Q" + directory + "\\E: safetensors BF16, 0\\.1 MB, in \\d+\\.\\d\\d s");
     }
 
     @Test

@@ -5,9 +5,9 @@ import io.github.sparkmixtral.engine.MemoryPlanner;
 import io.github.sparkmixtral.engine.MemoryShares;
 import io.github.sparkmixtral.model.ModelConfig;
 import io.github.sparkmixtral.model.Weights;
-import java.util.Optional;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
 /**
@@ -28,8 +28,8 @@ record DeviceMemory(BackendOptions options, Optional<String> unavailable) implem
             return Optional.empty();
         }
         List<TornadoDevice> devices = Devices.chosen(options);
-        return Optional.of(new Memory(
-                devices.size(), Devices.space(devices.getFirst()).bytes()));
+        return Optional.of(
+                new Memory(devices.size(), Devices.space(devices.getFirst()).bytes()));
     }
 
     /** For devices with tensor cores, which take the larger workspace. */
