@@ -51,13 +51,7 @@ final class StopSignals {
 
     private static void stop(Thread run) {
         while (!ending) {
-            Optional<SparkContext> context = context();
-            boolean busy = context.isPresent() && context.get().statusTracker().getActiveJobIds().length > 0;
-            context.ifPresent(SparkContext::cancelAllJobs);
-            if (!busy) {
-                // It waits for something else: a store, the Hub, Spark's start.
-                run.interrupt();
-            }
+            cancel(run);
             try {
                 Thread.sleep(AGAIN_MILLIS);
             } catch (InterruptedException e) {
@@ -66,9 +60,25 @@ final class StopSignals {
         }
     }
 
+    private static void cancel(Thread run) {
+        try {
+            Optional<SparkContext> context = context();
+            boolean busy = context.isPresent() && context.get().statusTracker().getActiveJobIds().length > 0;
+            context.ifPresent(SparkContext::cancelAllJobs);
+            if (!busy) {
+                // It waits for something else: a store, the Hub, Spark's start.
+                run.interrupt();
+            }
+        } catch (IllegalStateException e) {
+            // Spark has been stopped in this moment, which ends the run.
+        }
+    }
+
     private static Optional<SparkContext> context() {
         Option<SparkSession> session = SparkSession.getDefaultSession();
-        return session.isEmpty() ? Optional.empty() : Optional.of(session.get().sparkContext());
+        return session.isEmpty()
+                ? Optional.empty()
+                : Optional.of(session.get().sparkContext()).filter(context -> !context.isStopped());
     }
 
     /** Waits for tasks that are cancelled: one may have answered its last row, and write its chunk. */

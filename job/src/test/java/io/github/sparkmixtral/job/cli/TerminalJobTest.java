@@ -29,9 +29,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Jobs in a process of their own: on a terminal, and stopped by signals. */
 class TerminalJobTest {
-    private static final int ROWS = 40;
+    private static final int ROWS = 24;
     private static final Pattern STOPPED = Pattern.compile(
-            "spark-mixtral: stopped by (Ctrl-C|SIGTERM): (\\d+) of 40 rows are answered and in (.*); the same command goes on");
+            "spark-mixtral: stopped by (Ctrl-C|SIGTERM): (\\d+) of 24 rows are answered and in (.*); the same command goes on");
 
     @TempDir
     private Path directory;
@@ -163,7 +163,7 @@ class TerminalJobTest {
         builder.environment().remove("CI");
         process = builder.start();
 
-        assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(300, TimeUnit.SECONDS)).isTrue();
         String written = Files.readString(typescript);
         assertThat(process.exitValue()).as(written).isZero();
         List<String> drawn = Stream.of(written.split("\r(\u001b\\[K)?", -1))
@@ -171,15 +171,15 @@ class TerminalJobTest {
                 .toList();
         assertThat(drawn)
                 .anyMatch(line -> line.startsWith("starting Spark"))
-                .anyMatch(line -> line.matches("0 of 40 rows: loading the model, \\d+ s"))
+                .anyMatch(line -> line.matches("0 of 24 rows: loading the model, \\d+ s"))
                 .anyMatch(
                         line -> line.matches(
-                                "\\d+ of 40 rows \\(\\d+%\\) \\[=+> +] about \\d+ s left, [\\d.]+ tokens/s, \\d+% of prompts cached"))
-                .noneMatch(line -> line.contains("of 40 rows (") && line.length() > 99);
+                                "\\d+ of 24 rows \\(\\d+%\\) \\[=+> +] about \\d+ s left, [\\d.]+ tokens/s, \\d+% of prompts cached"))
+                .noneMatch(line -> line.contains("of 24 rows (") && line.length() > 99);
         // Nothing of it is left, and no line of the log is mixed up with it.
-        assertThat(Screen.of(written)).noneMatch(line -> line.contains("[=") || line.contains("of 40 rows ("));
+        assertThat(Screen.of(written)).noneMatch(line -> line.contains("[=") || line.contains("of 24 rows ("));
         assertThat(Screen.of(written))
                 .anyMatch(line -> line.matches("\\d\\d:\\d\\d:\\d\\d The answers are in .*"))
-                .anyMatch(line -> line.matches("  rows      40: 40 answered, none with an error"));
+                .anyMatch(line -> line.matches("  rows      24: 24 answered, none with an error"));
     }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.sparkmixtral.engine.Backend;
 import io.github.sparkmixtral.engine.BackendOptions;
 import io.github.sparkmixtral.engine.MemoryPlanner;
+import io.github.sparkmixtral.engine.MemoryPlanner.Memory;
 import io.github.sparkmixtral.engine.MemoryShares;
 import io.github.sparkmixtral.file.ModelException;
 import io.github.sparkmixtral.model.Model;
@@ -30,7 +31,7 @@ class CpuMemoryTest {
         MemoryPlanner planner = new CpuBackendProvider().memory(options).orElseThrow();
         assertThat(planner.place()).isEqualTo(MemoryPlanner.Place.HOST);
         assertThat(planner.here()).isPresent();
-        return planner.share(model.config(), model.weights(), memory);
+        return planner.share(model.config(), model.weights(), new Memory(1, memory));
     }
 
     @ParameterizedTest

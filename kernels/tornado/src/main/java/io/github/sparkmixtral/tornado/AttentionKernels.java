@@ -54,9 +54,10 @@ final class AttentionKernels {
         return headDim <= 256 ? 16 : 4;
     }
 
-    /** Query heads that one work-group computes with the keys and values it reads. */
+    /** Query heads that one work-group computes with the keys and values it reads; also asked for without TornadoVM. */
     private static int sharing(int headDim, int group) {
-        return group < maxRows(headDim) ? group : maxRows(headDim);
+        int most = maxRows(headDim);
+        return group < most ? group : most;
     }
 
     /** Work-groups among which the query heads of one key/value head are shared out. */

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.stream.IntStream;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
-import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
  * Matrices of the same shape, one stacked on the other, in the one form that kernels read whatever the tensors' own format is.
@@ -48,7 +47,7 @@ record DeviceMatrix(
     /** Bytes that these tensors take on the device as one {@link DeviceMatrix}, however they are arranged in it. */
     static long bytes(List<Tensor> tensors) {
         long rows = tensors.stream().mapToLong(Tensor::rows).sum();
-        return WeightFormat.of(tensors).bytes(rows, tensors.getFirst().columns()) + 3 * TornadoNativeArray.ARRAY_HEADER;
+        return WeightFormat.of(tensors).bytes(rows, tensors.getFirst().columns()) + 3 * DeviceArrays.MOST_HEADER;
     }
 
     /** Packs a tensor's rows into the rows {@code first}, {@code first + distance} and so on, with all processors. */
