@@ -20,9 +20,7 @@ record Subcommand(String name, String summary, Parser parser) {
     static final String THEN = "--then";
 
     private static final Subcommand RUN = new Subcommand(
-            "run",
-            "Answer a table of prompts. It is the default: run may be left out.",
-            Subcommand::jobs);
+            "run", "Answer a table of prompts. It is the default: run may be left out.", Subcommand::jobs);
 
     /** All of them, as {@code --help} lists them. */
     private static final List<Subcommand> ALL = List.of(
