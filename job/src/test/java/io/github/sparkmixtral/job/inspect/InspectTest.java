@@ -140,7 +140,8 @@ class InspectTest {
     @ParameterizedTest
     @CsvSource({"24g, 5, 3, 2", "80g, 2, 1, 1"})
     void tellsHowManyGpusEachFormatNeeds(String gpu, int bf16, int q8, int q4) throws Exception {
-        JsonNode inspection = json(mixtral8x7B(), "--gpus", gpu, "--max-model-len", 4096);
+        Path model = mixtral8x7B();
+        JsonNode inspection = json(model, "--gpus", gpu, "--max-model-len", 4096);
 
         Map.of("none", bf16, "q8_0", q8, "q4_0", q4).forEach((quantization, gpus) -> {
             JsonNode need = need(inspection, "tornado", quantization);
@@ -149,7 +150,7 @@ class InspectTest {
             assertThat(need.get("fits").booleanValue()).as(quantization).isEqualTo(gpus == 1);
         });
         assertThat(inspection.at("/unusable_backends/tornado").textValue()).contains("without TornadoVM");
-        Outcome four = inspect(mixtral8x7B(), "--gpus", "4x80g", "--max-model-len", 4096);
+        Outcome four = inspect(model, "--gpus", "4x80g", "--max-model-len", 4096);
         assertThat(four.out())
                 .contains("It fits on the 4 GPUs if one executor has all of them", " --max-model-len 4096 ");
     }
