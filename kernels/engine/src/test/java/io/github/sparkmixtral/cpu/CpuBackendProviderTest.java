@@ -119,6 +119,10 @@ class CpuBackendProviderTest {
         assumeThat(NativeCode.unavailable(false)).isEmpty();
         Ended process = run(
                 WithoutExecutableMemory.class,
+                // The JVM's own code must not grow afterwards: that would end it.
+                "-XX:-SegmentedCodeCache",
+                "-XX:InitialCodeCacheSize=64m",
+                "-XX:ReservedCodeCacheSize=64m",
                 "--add-modules=jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED");
         assumeThat(process.output()).doesNotContain(WithoutExecutableMemory.UNKNOWN);
