@@ -45,6 +45,10 @@ public final class Chat {
     public static void run(ChatOptions options, Configuration configuration, PrintWriter out)
             throws InterruptedException {
         GenerationOptions generation = options.generation();
+        if (ModelCache.isLocal(generation.engine().model())) {
+            // As a job says it, before anything is loaded.
+            ModelCache.requireLocal(generation.engine().model());
+        }
         generation = generation.on(generation.engine().pinned(configuration, LOG::info));
         Console console = System.console();
         boolean interactive = console != null && console.isTerminal();

@@ -175,9 +175,11 @@ final class InspectionText {
                     ? "no"
                     : "no, but on " + need.places().getAsInt() + " GPUs";
         }
-        return need.takesAll()
-                ? "yes"
-                : Text.format(need.takesLongest() ? "yes, a cache of %,d tokens" : "up to %,d tokens", need.tokens());
+        if (need.takesLongest()) {
+            return need.takesAll() ? "yes" : Text.format("yes, a cache of %,d tokens", need.tokens());
+        }
+        return Text.format("up to %,d tokens", need.tokens())
+                + (need.places().isEmpty() ? "" : "; all on " + need.places().getAsInt() + " GPUs");
     }
 
     private static String places(InspectOptions options, List<MemoryNeed> needs) {
