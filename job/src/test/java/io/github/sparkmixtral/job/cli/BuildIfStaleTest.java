@@ -181,4 +181,18 @@ class BuildIfStaleTest {
         assertThat(Files.readAllLines(directory.resolve("errors")).getLast())
                 .endsWith("spark-mixtral.jar is not whole: wait for the build that is writing it, then start again");
     }
+
+    @Test
+    void aBuildThatWasBrokenOffIsMadeAnew() throws Exception {
+        folder(start());
+        Path unfinished = root.resolve("job/target/build.unfinished");
+        assertThat(unfinished).doesNotExist();
+        // What a build leaves that is killed.
+        Files.createFile(unfinished);
+
+        folder(start());
+
+        assertThat(Files.readAllLines(root.resolve("builds"))).hasSize(2);
+        assertThat(unfinished).doesNotExist();
+    }
 }
