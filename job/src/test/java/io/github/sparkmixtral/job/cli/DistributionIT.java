@@ -36,10 +36,12 @@ class DistributionIT {
         assertThat(run(directory, "chmod", "-R", "u+w", home.toString())).isZero();
         List<String> err = Files.readAllLines(directory.resolve("command.err"));
         assertThat(exitCode).as(String.join("\n", err)).isZero();
-        assertThat(err.getLast()).endsWith("The answers are in demo-answers");
+        assertThat(err.getLast()).endsWith("The answers are in demo-answers-retrieval");
         assertThat(Files.readString(directory.resolve("command.out")))
                 .contains("The answers go to demo-answers in this folder.", "|passkey_1000 ", "|all ");
-        assertThat(directory.resolve("demo-answers/_SUCCESS")).exists();
+        assertThat(List.of("", "-agent", "-calls", "-retrieval"))
+                .allSatisfy(table -> assertThat(directory.resolve("demo-answers" + table + "/_SUCCESS"))
+                        .exists());
     }
 
     /** What a build takes out of its context, which is an installation. */

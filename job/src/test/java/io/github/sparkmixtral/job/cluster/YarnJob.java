@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
  * machine's own Java is of no use.
  */
 @Timeout(value = 600)
-class YarnIT {
+class YarnJob {
     private static final int ROWS = 120;
     private static final int CHUNKS = ROWS / 12;
 
