@@ -60,8 +60,7 @@ class LauncherIT {
     void theDemoAnswersEveryPromptAndScoresTheAnswers() throws Exception {
         Path answers = directory.resolve("answers");
 
-        // With an option more, the first table alone: the whole demo runs from the distribution.
-        Run run = launch("demo", "--output", answers.toString(), "--show", "12");
+        Run run = launch("demo", "--output", answers.toString());
 
         assertThat(run.exitCode()).as(String.join("\n", run.err())).isZero();
         assertThat(run.out()).contains("custom_id", "answer", "expected", "finish_reason");
