@@ -4,7 +4,7 @@ import io.github.sparkmixtral.job.estimate.CheckedRows;
 import io.github.sparkmixtral.job.estimate.CheckedRows.Failure;
 import io.github.sparkmixtral.job.estimate.CheckedRows.Failures;
 import io.github.sparkmixtral.job.estimate.DryRun;
-import io.github.sparkmixtral.job.estimate.MemoryNeed;
+import io.github.sparkmixtral.job.estimate.EngineMemory;
 import io.github.sparkmixtral.job.estimate.Prediction;
 import io.github.sparkmixtral.job.options.JobOptions;
 import io.github.sparkmixtral.job.options.OptionValues;
@@ -160,7 +160,7 @@ record DryRunReport(JobOptions options, ModelDescription model, long inputRows, 
     }
 
     private String memory() {
-        MemoryNeed memory = run.rows().memory();
+        EngineMemory memory = run.rows().memory();
         if (!memory.refusal().isEmpty()) {
             return "too little for an executor: " + memory.refusal();
         }

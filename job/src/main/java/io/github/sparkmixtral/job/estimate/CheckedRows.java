@@ -22,7 +22,7 @@ public final class CheckedRows implements Serializable {
     private final Sample sample;
     private long rows;
     private long mostGenerated;
-    private MemoryNeed memory;
+    private EngineMemory memory;
 
     /**
      * A row that fails.
@@ -72,7 +72,7 @@ public final class CheckedRows implements Serializable {
      * @param mostSampled rows that the sample may have
      * @param memory that an engine takes where rows are counted
      */
-    CheckedRows(int mostSampled, MemoryNeed memory) {
+    CheckedRows(int mostSampled, EngineMemory memory) {
         this.sample = new Sample(mostSampled);
         this.memory = memory;
     }
@@ -149,7 +149,7 @@ public final class CheckedRows implements Serializable {
     }
 
     /** What an engine takes where there is least for it. */
-    public MemoryNeed memory() {
+    public EngineMemory memory() {
         return memory;
     }
 

@@ -41,7 +41,7 @@ public record RowCheck(Generation generation, int mostSampled) implements FlatMa
     public Iterator<CheckedRows> call(Iterator<Row> rows) {
         EngineIdentity engine = generation.options().engine();
         ModelOutline model = model(engine);
-        MemoryNeed memory = MemoryNeed.here(model, engine, ExecutorMemory.limit());
+        EngineMemory memory = EngineMemory.here(model, engine, ExecutorMemory.limit());
         RequestSizes sizes = sizes(model, engine, memory);
         CheckedRows checked = new CheckedRows(mostSampled, memory);
         while (rows.hasNext()) {
@@ -63,7 +63,7 @@ public record RowCheck(Generation generation, int mostSampled) implements FlatMa
                         .outline(engine.model()));
     }
 
-    private RequestSizes sizes(ModelOutline model, EngineIdentity engine, MemoryNeed memory) {
+    private RequestSizes sizes(ModelOutline model, EngineIdentity engine, EngineMemory memory) {
         try {
             return new RequestSizes(
                     model.description(engine.quantization()),

@@ -12,6 +12,7 @@ import io.github.sparkmixtral.job.fault.RootCause;
 import io.github.sparkmixtral.job.options.OutputColumns;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -167,7 +168,7 @@ public final class StoredOutput {
         try {
             return file.getPath().toString().substring(directory.qualified().length() + 1);
         } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -24,7 +24,7 @@ class PredictionTest {
     private static final StructType SCHEMA = StructType.fromDDL(Input.FILE + " string, " + Input.POSITION + " bigint");
 
     private static CheckedRows rows(int count, int promptTokens, int mostGenerated) {
-        CheckedRows rows = new CheckedRows(10, new MemoryNeed("cpu", true, 0, 0, 0, 0, 0, ""));
+        CheckedRows rows = new CheckedRows(10, new EngineMemory("cpu", true, 0, 0, 0, 0, 0, ""));
         Row row = new GenericRowWithSchema(new Object[] {null, null}, SCHEMA);
         for (int i = 0; i < count; i++) {
             PromptRow prompt = new PromptRow("row-" + i, true, "", null, null, Map.of());

@@ -25,7 +25,7 @@ import java.util.Optional;
  * @param free what can be shared out
  * @param refusal why the model does not fit, or no backend is there; empty where it does
  */
-public record MemoryNeed(
+public record EngineMemory(
         String backend,
         boolean shared,
         long weights,
@@ -36,7 +36,7 @@ public record MemoryNeed(
         String refusal)
         implements Serializable {
 
-    static MemoryNeed here(ModelOutline model, EngineIdentity engine, MemoryLimit limit) {
+    static EngineMemory here(ModelOutline model, EngineIdentity engine, MemoryLimit limit) {
         BackendProvider provider;
         try {
             provider = Backends.find(engine.backend());
@@ -50,12 +50,12 @@ public record MemoryNeed(
                 : of(provider.name(), planner.get(), model, engine, memory.get());
     }
 
-    static MemoryNeed of(
+    static EngineMemory of(
             String backend, MemoryPlanner planner, ModelOutline model, EngineIdentity engine, Memory memory) {
         long free = memory.places() * memory.bytes();
         try {
             MemoryShares shares = planner.share(model.config(), model.weights(engine.quantization()), memory);
-            return new MemoryNeed(
+            return new EngineMemory(
                     backend,
                     true,
                     shares.weights(),
@@ -69,8 +69,8 @@ public record MemoryNeed(
         }
     }
 
-    private static MemoryNeed refused(String backend, long free, String refusal) {
-        return new MemoryNeed(backend, false, 0, 0, 0, 0, free, refusal);
+    private static EngineMemory refused(String backend, long free, String refusal) {
+        return new EngineMemory(backend, false, 0, 0, 0, 0, free, refusal);
     }
 
     public long bytes() {
@@ -78,7 +78,7 @@ public record MemoryNeed(
     }
 
     /** The one of two that has more to worry about. */
-    MemoryNeed worse(MemoryNeed other) {
+    EngineMemory worse(EngineMemory other) {
         if (refusal.isEmpty() != other.refusal.isEmpty()) {
             return refusal.isEmpty() ? other : this;
         }

@@ -17,7 +17,7 @@ import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
 
-class MemoryNeedTest {
+class EngineMemoryTest {
     private static final ModelOutline MODEL = ModelLoader.outline(SparkFixture.MODEL);
 
     /** Keys and values of 4 layers, 2 heads of 32 elements, 16 tokens of 4 bytes. */
@@ -29,12 +29,12 @@ class MemoryNeedTest {
         return GenerationArguments.resolve(options).engine();
     }
 
-    private static MemoryNeed need(long free, SparkConf conf, Map<String, ?> more) {
+    private static EngineMemory need(long free, SparkConf conf, Map<String, ?> more) {
         EngineIdentity engine = engine(more);
         MemoryPlanner planner = Backends.find("cpu")
                 .memory(engine.backendOptions(BackendOptions.ANY_DEVICES, ExecutorMemory.limit(conf)))
                 .orElseThrow();
-        return MemoryNeed.of("cpu", planner, MODEL, engine, new Memory(1, free));
+        return EngineMemory.of("cpu", planner, MODEL, engine, new Memory(1, free));
     }
 
     private static SparkConf conf(String master) {
@@ -43,7 +43,7 @@ class MemoryNeedTest {
 
     @Test
     void isWhatTheBackendsPlannerSharesOut() {
-        MemoryNeed ample = need(64L << 30, conf("local[2]"), Map.of("max_num_seqs", 8));
+        EngineMemory ample = need(64L << 30, conf("local[2]"), Map.of("max_num_seqs", 8));
         assertThat(ample.cache()).isEqualTo(8 * 256 * BLOCK);
         assertThat(ample.cacheTokens()).isEqualTo(8 * 4096);
         assertThat(ample.weights()).isPositive();
@@ -54,21 +54,21 @@ class MemoryNeedTest {
 
     @Test
     void whatDoesNotFitIsSaidWithTheWayOut() {
-        MemoryNeed little = need(1 << 20, conf("local[2]"), Map.of());
+        EngineMemory little = need(1 << 20, conf("local[2]"), Map.of());
         assertThat(little.shared()).isFalse();
         assertThat(little.refusal()).isNotEmpty();
         SparkConf yarn = conf("yarn").set("spark.executor.memoryOverhead", "1g");
-        MemoryNeed overhead = need(64L << 30, yarn, Map.of("kv_cache_memory", "2g"));
+        EngineMemory overhead = need(64L << 30, yarn, Map.of("kv_cache_memory", "2g"));
         assertThat(overhead.refusal()).endsWith("YARN kills what takes more: set spark.executor.memoryOverhead=5g");
         assertThat(overhead.worse(little)).isSameAs(little);
-        MemoryNeed ample = need(64L << 30, conf("local[2]"), Map.of());
+        EngineMemory ample = need(64L << 30, conf("local[2]"), Map.of());
         assertThat(ample.worse(overhead)).isSameAs(overhead);
         assertThat(overhead.worse(ample)).isSameAs(overhead);
     }
 
     @Test
     void thisProcessIsAskedForItself() {
-        MemoryNeed here = MemoryNeed.here(MODEL, engine(Map.of("kv_cache_memory", "1m")), ExecutorMemory.limit());
+        EngineMemory here = EngineMemory.here(MODEL, engine(Map.of("kv_cache_memory", "1m")), ExecutorMemory.limit());
         assertThat(here.backend()).isEqualTo("cpu");
         assertThat(here.free()).isPositive();
         assertThat(here.cache()).isEqualTo((1 << 20) / BLOCK * BLOCK);
